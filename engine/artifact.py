@@ -1,0 +1,204 @@
+"""The artifact: a folder with a graph, a tokenizer and a manifest that says what they are.
+
+`export` writes it and `engine` reads it; nothing else passes between the two.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from .errors import ArtifactError
+
+SCHEMA_VERSION = 1
+MANIFEST = "manifest.json"
+TOKENIZER = "tokenizer.json"
+
+ScoreType = Literal["cross-encoder", "late-interaction", "bi-encoder"]
+Activation = Literal["sigmoid", "identity"]
+Similarity = Literal["cosine", "dot"]
+Precision = Literal["fp32", "fp16", "int8", "int8-fast"]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A part of the manifest: immutable, and strict about names so that a typo cannot pass unseen."""
+
+
+class Tensor(_Part, frozen=True):
+    """A graph's input or output. A dimension is a number, or a name where it varies from run to run."""
+
+    name: str
+    type: str
+    dims: list[int | str]
+
+
+class Verification(_Part, frozen=True):
+    """How far a graph is from its reference, over `texts` texts or pairs of mixed length.
+
+    `quantity` is what the graph returns ("logits", "embeddings", "token embeddings"); `max_abs_error` and
+    `mean_abs_error` are over its elements. `spearman` and `score_max_abs_error` are over the scores made from it:
+    activated logits, similarities, or MaxSim a query token.
+    """
+
+    reference: str
+    texts: int
+    quantity: str
+    max_abs_error: float
+    mean_abs_error: float
+    score_max_abs_error: float
+    spearman: float
+
+
+class Graph(_Part, frozen=True):
+    """One ONNX file. `provider` is the execution provider it was fused for.
+
+    `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a
+    score cannot depend on its neighbours. `verification` is None only while an export is going on.
+    """
+
+    precision: Precision
+    provider: Literal["cpu", "cuda"]
+    file: str
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    max_batch: int | None = None
+    verification: Verification | None = None
+
+
+class File(_Part, frozen=True):
+    sha256: str
+    size: int
+
+
+class Source(_Part, frozen=True):
+    """Where the weights came from: a folder's name or a hub id, its revision, and the sha256 of each weights file."""
+
+    model: str
+    revision: str | None
+    weights: dict[str, str]
+
+
+class PairLayout(_Part, frozen=True):
+    """A cross-encoder's input: `prefix + query + middle + document + suffix`, as token ids.
+
+    `type_ids` are the token type ids of those five parts.
+    """
+
+    prefix: list[int]
+    middle: list[int]
+    suffix: list[int]
+    type_ids: tuple[int, int, int, int, int]
+
+
+class TextLayout(_Part, frozen=True):
+    """The input of an encoder that sees one text at a time: `prefix + text + suffix`, as token ids.
+
+    `prompt` is put before the text itself. `max_length` cuts longer texts without asking, as ColBERT models do; it
+    counts the prefix and suffix too. `expand_to` pads a query to that many tokens with `expansion_token`, whose
+    embeddings are scored; they are attended to only if `attend_to_expansion`. Embeddings of `skip` tokens are not
+    scored.
+    """
+
+    prefix: list[int]
+    suffix: list[int]
+    prompt: str = ""
+    max_length: int | None = None
+    expand_to: int | None = None
+    expansion_token: int | None = None
+    attend_to_expansion: bool = False
+    skip: list[int] = []
+
+
+class Manifest(_Part, frozen=True):
+    """What an artifact is, how it was made and how it was verified.
+
+    Cross-encoders have `pair` and `activation`; the others have `query` and `document` layouts and `similarity`.
+    `pooling`, `projections` and `normalized` describe what is inside the graph already. `max_length` counts tokens,
+    special ones included.
+    """
+
+    schema_version: int
+    name: str
+    created: int
+    score_type: ScoreType
+    architecture: str
+    source: Source
+    max_length: int
+    pad_token: int
+    special_tokens: dict[str, int]
+    graphs: list[Graph]
+    files: dict[str, File]
+    built_with: dict[str, str]
+    pair: PairLayout | None = None
+    activation: Activation | None = None
+    query: TextLayout | None = None
+    document: TextLayout | None = None
+    similarity: Similarity | None = None
+    pooling: str | None = None
+    projections: list[int] = []
+    normalized: bool = False
+    dimension: int | None = None
+
+
+def sha256(path: Path) -> str:
+    """The hex digest of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `folder`'s manifest and check every file it lists.
+
+    Raises `ArtifactError` for a missing folder or file, a wrong size or hash, or an unknown schema version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(f"{folder} is not an artifact: it has no {MANIFEST}. Make one with `python -m export`.")
+    content = path.read_bytes()
+    try:
+        version = msgspec.json.decode(content, type=_Versioned).schema_version
+        if version != SCHEMA_VERSION:
+            raise ArtifactError(
+                f"{path} has schema version {version}; this ScoreRT reads version {SCHEMA_VERSION}: export the model "
+                f"again or install the ScoreRT that made it."
+            )
+        manifest = msgspec.json.decode(content, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise ArtifactError(f"{path} cannot be read: {error}. Export the model again.") from None
+    for name, expected in manifest.files.items():
+        _check_file(folder / name, expected)
+    for graph in manifest.graphs:
+        if graph.verification is None:
+            raise ArtifactError(f"{path} has a {graph.precision} graph that was never verified: export it again.")
+    for name in [TOKENIZER, *(graph.file for graph in manifest.graphs)]:
+        if name not in manifest.files:
+            raise ArtifactError(f"{path} does not list {name}, so it cannot be trusted: export the model again.")
+    return manifest
+
+
+def select_graph(manifest: Manifest, precision: str | None) -> Graph:
+    """The graph of that precision, or the artifact's first."""
+    if precision is None:
+        return manifest.graphs[0]
+    for graph in manifest.graphs:
+        if graph.precision == precision:
+            return graph
+    found = ", ".join(graph.precision for graph in manifest.graphs)
+    raise ArtifactError(
+        f"{manifest.name} has no {precision} graph, only {found}: export it with --precision {precision}."
+    )
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int
+
+
+def _check_file(path: Path, expected: File) -> None:
+    if not path.is_file():
+        raise ArtifactError(f"{path} is missing: copy the whole artifact, or export the model again.")
+    size = path.stat().st_size
+    if size != expected.size:
+        raise ArtifactError(f"{path} has {size} bytes where its manifest says {expected.size}: copy it again.")
+    if sha256(path) != expected.sha256:
+        raise ArtifactError(f"{path} does not have the sha256 its manifest gives: copy it again, or export it anew.")

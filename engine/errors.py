@@ -1,0 +1,43 @@
+"""What the engine refuses, and why: every message is one sentence a user can act on."""
+
+
+class ScoreRTError(Exception):
+    """Anything ScoreRT refuses to do. The message says what is wrong and what to change."""
+
+
+class ArtifactError(ScoreRTError):
+    """The artifact's folder is missing, damaged, or of a schema this version does not read."""
+
+
+class ProviderError(ScoreRTError):
+    """The execution provider that was asked for is unknown or cannot run here."""
+
+
+class InvalidInput(ScoreRTError):
+    """An argument of a scoring call cannot be used as it is.
+
+    `parameter` names the argument, or is None where the fault lies in how several fit together.
+    """
+
+    def __init__(self, message: str, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class InputTooLong(InvalidInput):
+    """A text or pair has more tokens than the model takes, and the call did not ask for truncation."""
+
+    def __init__(self, tokens: int, max_length: int) -> None:
+        super().__init__(
+            f"This model's maximum context length is {max_length} tokens. However, your prompt contains {tokens} "
+            f"input tokens. Please reduce the length of the input prompt, or set truncate_prompt_tokens to -1.",
+            "input_tokens",
+        )
+        self.tokens = tokens
+
+
+class UnsupportedTask(ScoreRTError):
+    """The model's score type cannot do what was asked of it, e.g. embeddings from a cross-encoder."""
+
+    def __init__(self, task: str, supported: list[str]) -> None:
+        super().__init__(f"Unsupported task: '{task}' Supported tasks: {supported}")

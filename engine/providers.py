@@ -1,0 +1,81 @@
+"""ONNX Runtime's execution providers by the short names ScoreRT uses, and the options each is opened with."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from .errors import ProviderError
+
+_ONNX_RUNTIME_NAMES = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+
+
+def choose(preference: str) -> str:
+    """The first usable provider of a comma-separated preference: "cuda" insists, "cuda,cpu" may fall back.
+
+    Raises `ProviderError` for an unknown name, or where none is built into the installed ONNX Runtime.
+    """
+    wanted = [name.strip() for name in preference.split(",")]
+    for name in wanted:
+        if name not in _ONNX_RUNTIME_NAMES:
+            raise ProviderError(f"Unknown provider '{name}': use {', '.join(_ONNX_RUNTIME_NAMES)}.")
+    available = onnxruntime.get_available_providers()
+    for name in wanted:
+        if _ONNX_RUNTIME_NAMES[name] in available:
+            return name
+    raise ProviderError(
+        f"The installed ONNX Runtime has no {' or '.join(wanted)} provider: install scorert[gpu] on a machine with an "
+        f"NVIDIA GPU, or allow the CPU with --provider {wanted[0]},cpu."
+    )
+
+
+def open_session(model: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
+    """An ONNX Runtime session of `model` on `provider`, `threads` computing threads in each run.
+
+    TensorRT builds its engines on first use and keeps them in the artifact's folder, in `tensorrt/`. Raises
+    `ProviderError` where the provider is installed but does not start (a missing driver or CUDA library).
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if provider != "cpu":
+        # Finds CUDA and cuDNN among pip's nvidia packages; does nothing where they are on the loader's path.
+        onnxruntime.preload_dlls()
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=_with_options(provider, model.parent))
+    except Exception as error:
+        raise ProviderError(f"{model} does not load on {provider}: {error}") from error
+    if session.get_providers()[0] != _ONNX_RUNTIME_NAMES[provider]:
+        raise ProviderError(
+            f"ONNX Runtime could not start its {provider} provider here: check the NVIDIA driver and that "
+            f"scorert[gpu] installed CUDA and cuDNN, or allow the CPU with --provider {provider},cpu."
+        )
+    return session
+
+
+def cores() -> int:
+    """CPU cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _with_options(provider: str, artifact: Path) -> list[tuple[str, dict[str, Any]]]:
+    if provider == "cpu":
+        return [("CPUExecutionProvider", {})]
+    cuda: tuple[str, dict[str, Any]] = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
+    if provider == "cuda":
+        return [cuda]
+    cache = str(artifact / "tensorrt")
+    tensorrt = {
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": cache,
+        "trt_timing_cache_enable": True,
+        "trt_timing_cache_path": cache,
+        "trt_fp16_enable": True,
+    }
+    return [("TensorrtExecutionProvider", tensorrt), cuda]

@@ -1,0 +1,49 @@
+"""What scoring calls return."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """`scores` is float32 `[pairs]`, in the order of the documents. `tokens` were fed to the model for them."""
+
+    scores: Floats
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A document's place in the request, and its score."""
+
+    index: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Documents by falling score; equal scores keep the order of the request. `tokens` as in `Scores`."""
+
+    results: list[Ranked]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """`embeddings` is float32 `[texts, dim]`; `tokens` counts each text's tokens, special ones included."""
+
+    embeddings: Floats
+    tokens: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEmbeddings:
+    """`embeddings` holds a float32 `[tokens, dim]` a text: what MaxSim is computed from, so without a document's
+    skipped tokens and with a query's expansion. `tokens` counts each text's tokens, special ones included."""
+
+    embeddings: list[Floats]
+    tokens: list[int]

@@ -1,0 +1,108 @@
+"""A graph at work: micro-batches in, rows of output out."""
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import providers
+from .artifact import Graph
+from .batching import plan
+from .layout import Input
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How much goes into one run, and how many runs go on at a time.
+
+    `max_tokens` counts padding too. `workers` runs happen at once, each on `threads` threads.
+    """
+
+    max_sequences: int
+    max_tokens: int
+    workers: int
+    threads: int
+
+
+def schedule_for(provider: str, max_batch: int | None, threads: int | None) -> Schedule:
+    """The plan that measured fastest on each provider.
+
+    On a CPU: no padding and no synchronisation at all, one sequence a run on one single-threaded worker a core. On a
+    GPU: large micro-batches of like lengths, two workers so that one's copies hide behind the other's kernels.
+    """
+    if provider == "cpu":
+        return Schedule(max_sequences=1, max_tokens=1, workers=threads or providers.cores(), threads=1)
+    return Schedule(max_sequences=max_batch or 64, max_tokens=16_384, workers=2, threads=threads or 1)
+
+
+class Session:
+    """Runs one graph on one provider. Thread-safe: any number of callers share its workers, first come first served."""
+
+    def __init__(self, artifact: Path, graph: Graph, provider: str, pad_token: int, schedule: Schedule) -> None:
+        """Open the graph. Raises `ProviderError`."""
+        self.schedule = schedule
+        self._session = providers.open_session(artifact / graph.file, provider, self.schedule.threads)
+        self._inputs = {tensor.name for tensor in graph.inputs}
+        self._output = graph.outputs[0].name
+        self._on_device = provider != "cpu"
+        self._pad_token = pad_token
+        self._workers = ThreadPoolExecutor(self.schedule.workers, thread_name_prefix="scorert-worker")
+
+    def run(self, inputs: Sequence[Input]) -> list[Floats]:
+        """The graph's output for each input, in order: a logit `[]`, an embedding `[dim]`, or token embeddings
+        `[tokens, dim]` without the rows of padding."""
+        batches = plan([len(item) for item in inputs], self.schedule.max_sequences, self.schedule.max_tokens)
+        futures = [self._workers.submit(self.run_batch, [inputs[index] for index in batch]) for batch in batches]
+        rows: list[Floats] = [np.empty(0, np.float32)] * len(inputs)
+        try:
+            for batch, future in zip(batches, futures, strict=True):
+                for index, row in zip(batch, future.result(), strict=True):
+                    rows[index] = row
+        except BaseException:
+            _cancel(futures)
+            raise
+        return rows
+
+    def run_batch(self, inputs: Sequence[Input]) -> list[Floats]:
+        """As `run`, but all in one run of the graph, padded on the right to the longest, on the caller's thread."""
+        feeds = self._pad(inputs)
+        output = self._run_bound(feeds) if self._on_device else self._session.run([self._output], feeds)[0]
+        if output.ndim == 3:
+            return [row[: len(item)] for row, item in zip(output, inputs, strict=True)]
+        return list(output)
+
+    def close(self) -> None:
+        """Finish what is running and end the workers."""
+        self._workers.shutdown()
+
+    def _pad(self, inputs: Sequence[Input]) -> dict[str, NDArray[np.int64]]:
+        shape = (len(inputs), max(len(item) for item in inputs))
+        input_ids = np.full(shape, self._pad_token, dtype=np.int64)
+        attention_mask = np.zeros(shape, dtype=np.int64)
+        token_type_ids = np.zeros(shape, dtype=np.int64)
+        for row, item in enumerate(inputs):
+            input_ids[row, : len(item)] = item.input_ids
+            attention_mask[row, : item.attended] = 1
+            token_type_ids[row, : len(item)] = item.token_type_ids
+        feeds = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        return {name: array for name, array in feeds.items() if name in self._inputs}
+
+    def _run_bound(self, feeds: dict[str, NDArray[np.int64]]) -> Floats:
+        """Run with inputs and outputs bound, so that ONNX Runtime allocates on the device and copies once each way."""
+        binding = self._session.io_binding()
+        for name, array in feeds.items():
+            binding.bind_cpu_input(name, array)
+        binding.bind_output(self._output, "cuda")
+        self._session.run_with_iobinding(binding)
+        output: Floats = binding.copy_outputs_to_cpu()[0]
+        return output
+
+
+def _cancel(futures: list[Future[list[Floats]]]) -> None:
+    for future in futures:
+        future.cancel()

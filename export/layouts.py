@@ -1,0 +1,84 @@
+"""How a tokenizer surrounds texts and pairs with special tokens, found by asking it."""
+
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from engine.artifact import PairLayout, TextLayout
+
+from .errors import ExportError
+from .recipe import Marking
+
+
+def pair_layout(tokenizer: PreTrainedTokenizerBase) -> PairLayout:
+    """The special tokens before, between and after a pair, and each part's token type id."""
+    encoding = _encode(tokenizer, "a", "b")
+    ids, sides = encoding["input_ids"], encoding.sequence_ids(0)
+    type_ids = encoding.get("token_type_ids") or [0] * len(ids)
+    first, last = sides.index(0), len(sides) - 1 - sides[::-1].index(0)
+    second, end = sides.index(1), len(sides) - 1 - sides[::-1].index(1)
+
+    def type_id(part: slice, default: int) -> int:
+        return int(type_ids[part][0]) if type_ids[part] else default
+
+    query_type, document_type = int(type_ids[first]), int(type_ids[second])
+    return PairLayout(
+        prefix=ids[:first],
+        middle=ids[last + 1 : second],
+        suffix=ids[end + 1 :],
+        type_ids=(
+            type_id(slice(0, first), query_type),
+            query_type,
+            type_id(slice(last + 1, second), query_type),
+            document_type,
+            type_id(slice(end + 1, None), document_type),
+        ),
+    )
+
+
+def text_layout(tokenizer: PreTrainedTokenizerBase, marking: Marking, prompt: str) -> TextLayout:
+    """The special tokens around one text, with a ColBERT model's marker, lengths, expansion and skip list.
+
+    PyLate puts the marker after the first token. Raises `ExportError` for a marker the tokenizer does not know.
+    """
+    encoding = _encode(tokenizer, "a")
+    ids, sides = encoding["input_ids"], encoding.sequence_ids(0)
+    prefix, suffix = ids[: sides.index(0)], ids[len(sides) - sides[::-1].index(0) :]
+    if marking.marker:
+        prefix = [*prefix[:1], _known(tokenizer, marking.marker), *prefix[1:]]
+    return TextLayout(
+        prefix=prefix,
+        suffix=suffix,
+        prompt=prompt,
+        max_length=marking.length,
+        expand_to=marking.length if marking.expand else None,
+        expansion_token=expansion_token(tokenizer) if marking.expand else None,
+        attend_to_expansion=marking.attend,
+        skip=sorted({token_id(tokenizer, word) for word in marking.skip}),
+    )
+
+
+def expansion_token(tokenizer: PreTrainedTokenizerBase) -> int:
+    """What PyLate expands queries with: the mask token, else the end of text, else padding."""
+    for token in (tokenizer.mask_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
+        if token is not None:
+            return int(token)
+    raise ExportError("The tokenizer has no mask, end or padding token to expand queries with.")
+
+
+def token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
+    """The id of one token; the unknown token's where the vocabulary lacks it."""
+    found = tokenizer.convert_tokens_to_ids(token)
+    assert isinstance(found, int)
+    return found
+
+
+def _known(tokenizer: PreTrainedTokenizerBase, marker: str) -> int:
+    token = token_id(tokenizer, marker)
+    if token == tokenizer.unk_token_id:
+        raise ExportError(f"The tokenizer has no token {marker!r}, which marks queries or documents in this model.")
+    return token
+
+
+def _encode(tokenizer: PreTrainedTokenizerBase, *texts: str) -> Any:
+    return tokenizer(*texts)

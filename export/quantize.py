@@ -1,0 +1,2 @@
+FUSIONS = None
+QUANTIZERS = {}

@@ -1,0 +1,193 @@
+"""How far a graph strays from PyTorch, and whether that is near enough to be written."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+
+from engine import Engine
+from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Verification
+from engine.engine import Role, sigmoid
+from engine.providers import cores
+from engine.session import Schedule, Session, schedule_for
+from engine.tokenizer import Tokenizer
+
+from .errors import VerificationError
+from .reference import Reference
+
+Floats = NDArray[np.float32]
+
+_WORST = 5
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a precision may cost: on the graph's output, on scores, and on their order."""
+
+    max_abs_error: float = np.inf
+    score_max_abs_error: float = np.inf
+    spearman: float = -1.0
+
+
+LIMITS: dict[Precision, Limit] = {
+    "fp32": Limit(max_abs_error=1e-4),
+    "fp16": Limit(max_abs_error=5e-3),
+    "int8": Limit(score_max_abs_error=0.05, spearman=0.995),
+    "int8-fast": Limit(score_max_abs_error=0.05, spearman=0.98),
+}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The shipped texts: every query is paired with a quarter of the documents."""
+
+    queries: list[str]
+    documents: list[str]
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        return [
+            (query, document)
+            for i, query in enumerate(self.queries)
+            for j, document in enumerate(self.documents)
+            if (i + j) % 4 == 0
+        ]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """PyTorch's answers for the texts. `outputs` are what the graph returns, `scores` float32 `[pairs]`."""
+
+    outputs: list[Floats]
+    scores: Floats
+
+
+@cache
+def texts() -> Texts:
+    """16 queries and 48 documents of 1 to 1,800 words in several languages and scripts, code and symbols."""
+    content = json.loads((Path(__file__).parent / "verification_texts.json").read_text(encoding="utf-8"))
+    return Texts(content["queries"], content["documents"])
+
+
+def expected(reference: Reference, manifest: Manifest) -> Expected:
+    """Run the reference on every text, or every pair for a cross-encoder."""
+    if manifest.score_type == "cross-encoder":
+        logits = reference.logits(texts().pairs)
+        return Expected(list(logits), _activated(logits, manifest))
+    rows = {
+        role: dict(zip(side, reference.embeddings(side, role), strict=True))
+        for role, side in (("query", texts().queries), ("document", texts().documents))
+    }
+    scores = [_similarity(rows["query"][q], rows["document"][d], manifest) for q, d in texts().pairs]
+    return Expected([*rows["query"].values(), *rows["document"].values()], np.array(scores, dtype=np.float32))
+
+
+def verify(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected) -> Verification:
+    """Compare a graph in `folder` with PyTorch, each input alone and, where the graph may be, in padded batches.
+
+    Raises `VerificationError` past the precision's limit.
+    """
+    schedules = [schedule_for("cpu", graph.max_batch, None)]
+    if graph.max_batch is None:
+        schedules.append(Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores()))
+    found = [_measure(folder, manifest, graph, schedule, wanted) for schedule in schedules]
+    return max(found, key=lambda verification: verification.max_abs_error)
+
+
+def _measure(folder: Path, manifest: Manifest, graph: Graph, schedule: Schedule, wanted: Expected) -> Verification:
+    session = Session(folder, graph, "cpu", manifest.pad_token, schedule)
+    engine = Engine(manifest, graph, "cpu", session, Tokenizer(folder / TOKENIZER))
+    try:
+        outputs, scores = _run(engine)
+    finally:
+        engine.close()
+    _check_shapes(outputs, wanted.outputs)
+    errors = [np.abs(got - want) for got, want in zip(outputs, wanted.outputs, strict=True)]
+    flat = np.concatenate([np.ravel(error) for error in errors])
+    score_errors = np.abs(scores - wanted.scores) / _query_tokens(manifest, wanted)
+    verification = Verification(
+        reference=f"PyTorch {torch.__version__} float32",
+        texts=len(wanted.outputs),
+        quantity=graph.outputs[0].name.replace("_", " "),
+        max_abs_error=float(flat.max()),
+        mean_abs_error=float(flat.mean()),
+        score_max_abs_error=float(score_errors.max()),
+        spearman=float(spearmanr(scores, wanted.scores).statistic),
+    )
+    _judge(verification, graph.precision, wanted, scores, score_errors)
+    return verification
+
+
+def _run(engine: Engine) -> tuple[Sequence[Floats], Floats]:
+    queries, documents = zip(*texts().pairs, strict=True)
+    if engine.manifest.score_type == "cross-encoder":
+        logits = engine.score(queries, documents, use_activation=False, truncate_prompt_tokens=-1).scores
+        return list(logits), _activated(logits, engine.manifest)
+    sides: list[tuple[Role, list[str]]] = [("query", texts().queries), ("document", texts().documents)]
+    embed = engine.embed if engine.manifest.score_type == "bi-encoder" else engine.embed_tokens
+    rows = [row for role, side in sides for row in embed(side, role=role, truncate_prompt_tokens=-1).embeddings]
+    return rows, engine.score(queries, documents, truncate_prompt_tokens=-1).scores
+
+
+def _activated(logits: Floats, manifest: Manifest) -> Floats:
+    return sigmoid(logits) if manifest.activation == "sigmoid" else logits
+
+
+def _similarity(query: Floats, document: Floats, manifest: Manifest) -> float:
+    q, d = torch.from_numpy(query), torch.from_numpy(document)
+    if manifest.score_type == "late-interaction":
+        return float(torch.einsum("sh,th->st", q, d).max(dim=1).values.sum())
+    if manifest.similarity == "cosine":
+        return float(torch.nn.functional.cosine_similarity(q, d, dim=0))
+    return float(q @ d)
+
+
+def _query_tokens(manifest: Manifest, wanted: Expected) -> NDArray[np.float64]:
+    """MaxSim adds a similarity a query token, so its error is taken a token; other scores are one number."""
+    if manifest.score_type != "late-interaction":
+        return np.ones(len(texts().pairs))
+    tokens = {query: len(rows) for query, rows in zip(texts().queries, wanted.outputs, strict=False)}
+    return np.array([tokens[query] for query, _ in texts().pairs], dtype=np.float64)
+
+
+def _check_shapes(outputs: Sequence[Floats], wanted: Sequence[Floats]) -> None:
+    for index, (got, want) in enumerate(zip(outputs, wanted, strict=True)):
+        if got.shape != want.shape:
+            raise VerificationError(
+                f"Text {index} gives an output of shape {got.shape} where PyTorch gives {want.shape}: "
+                "the tokenizer's file does not say what the tokenizer does.",
+                [],
+            )
+
+
+def _judge(
+    found: Verification, precision: Precision, wanted: Expected, scores: Floats, score_errors: NDArray[np.float64]
+) -> None:
+    limit = LIMITS[precision]
+    # Embeddings without normalisation have any size; what counts is the error beside it.
+    size = 1.0
+    if found.quantity != "logits":
+        size = max(1.0, float(max(np.abs(want).max() for want in wanted.outputs)))
+    failures = []
+    if not np.isfinite(found.max_abs_error):
+        failures.append("it overflows")
+    elif found.max_abs_error > limit.max_abs_error * size:
+        failures.append(f"its {found.quantity} are {found.max_abs_error:.2g} off ({limit.max_abs_error:g} allowed)")
+    if found.score_max_abs_error > limit.score_max_abs_error:
+        failures.append(f"its scores are {found.score_max_abs_error:.2g} off ({limit.score_max_abs_error:g} allowed)")
+    if not found.spearman >= limit.spearman:
+        failures.append(f"its Spearman correlation is {found.spearman:.4f} ({limit.spearman:g} needed)")
+    if failures:
+        order = np.argsort(-np.nan_to_num(score_errors, nan=np.inf))[:_WORST]
+        worst = [(" / ".join(texts().pairs[i]), float(wanted.scores[i]), float(scores[i])) for i in order]
+        raise VerificationError(f"The {precision} graph strays from PyTorch: {' and '.join(failures)}.", worst)
+
+
+assert set(LIMITS) == set(get_args(Precision)), "every precision has a limit"

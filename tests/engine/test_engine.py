@@ -1,0 +1,171 @@
+"""The engine on real weights: parity, batch independence, threads, and what it refuses."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import CrossEncoder, SentenceTransformer
+
+from engine import Engine, InvalidInput, ProviderError, UnsupportedTask
+from engine.layout import Truncation, lay_out_pair
+from export.verify import texts
+from tests.checkpoints import build_minilm_ce, minilm_folder
+
+QUERY = "What is the capital of France?"
+DOCUMENTS = ["The capital of Brazil is Brasilia.", "The capital of France is Paris.", "Horses and cows"]
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(artifacts):
+    return Engine.load(artifacts("minilm-ce"))
+
+
+@pytest.fixture(scope="module")
+def bi_encoder(artifacts):
+    return Engine.load(artifacts("minilm-bi"))
+
+
+@pytest.fixture(scope="module")
+def colbert(artifacts):
+    return Engine.load(artifacts("minilm-pylate"))
+
+
+def test_a_cross_encoder_scores_as_sentence_transformers_does(cross_encoder, tmp_path):
+    reference = CrossEncoder(str(build_minilm_ce(tmp_path / "minilm-ce")), device="cpu")
+    pairs = texts().pairs[:64]
+    want = reference.predict(pairs, activation_fn=torch.nn.Identity())
+    queries, documents = zip(*pairs, strict=True)
+    got = cross_encoder.score(queries, documents, use_activation=False, truncate_prompt_tokens=-1)
+    np.testing.assert_allclose(got.scores, want, atol=1e-4)
+    activated = cross_encoder.score(queries, documents, truncate_prompt_tokens=-1)
+    np.testing.assert_allclose(activated.scores, torch.sigmoid(torch.from_numpy(want)), atol=1e-5)
+
+
+def test_a_bi_encoder_embeds_as_sentence_transformers_does(bi_encoder):
+    reference = SentenceTransformer(str(minilm_folder()), device="cpu")
+    content = texts().documents
+    got = bi_encoder.embed(content, truncate_prompt_tokens=-1)
+    np.testing.assert_allclose(got.embeddings, reference.encode(content), atol=1e-5)
+    assert got.embeddings.dtype == np.float32
+    assert max(got.tokens) == bi_encoder.manifest.max_length == 256
+    scores = bi_encoder.score(QUERY, DOCUMENTS).scores
+    want = reference.similarity(reference.encode([QUERY]), reference.encode(DOCUMENTS))[0]
+    np.testing.assert_allclose(scores, want, atol=1e-5)
+
+
+def test_late_interaction_scores_as_pylate_does(colbert):
+    recorded = json.loads((Path(__file__).parent / "pylate_scores.json").read_text())
+    for query, want in zip(recorded["queries"], recorded["scores"], strict=True):
+        np.testing.assert_allclose(colbert.score(query, recorded["documents"]).scores, want, atol=1e-3)
+    queries = colbert.embed_tokens(recorded["queries"], role="query").embeddings
+    documents = colbert.embed_tokens(recorded["documents"]).embeddings
+    assert [len(rows) for rows in queries] == recorded["query_tokens"]
+    assert [len(rows) for rows in documents] == recorded["document_tokens"]
+
+
+@pytest.mark.parametrize("padded", [False, True])
+def test_a_pair_scores_the_same_alone_and_among_63_others(cross_encoder, padded):
+    """As planned for a CPU, and all in one padded run as on a GPU."""
+    pair = cross_encoder.manifest.pair
+    limits = Truncation(max_length=512, total=512)
+    encoded = [cross_encoder._tokenizer.encode(both) for both in texts().pairs[:64]]
+    inputs = [lay_out_pair(query, document, pair, limits) for query, document in encoded]
+    assert len({len(item) for item in inputs}) > 20
+    session = cross_encoder._session
+    together = session.run_batch(inputs) if padded else session.run(inputs)
+    alone = [session.run_batch([item])[0] for item in inputs]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_rerank_orders_by_score_and_keeps_the_order_of_equals(cross_encoder):
+    ranking = cross_encoder.rerank(QUERY, [DOCUMENTS[0], DOCUMENTS[1], DOCUMENTS[1], DOCUMENTS[2]])
+    scores = [ranked.score for ranked in ranking.results]
+    assert scores == sorted(scores, reverse=True)
+    assert [ranked.index for ranked in ranking.results if ranked.index in (1, 2)] == [1, 2]
+    assert [ranked.index for ranked in cross_encoder.rerank(QUERY, DOCUMENTS, top_n=1).results] == [
+        ranking.results[0].index - 1
+    ]
+    assert len(cross_encoder.rerank(QUERY, DOCUMENTS, top_n=0).results) == 3
+
+
+@pytest.mark.parametrize("kind", ["cross_encoder", "bi_encoder", "colbert"])
+def test_one_to_many_is_many_times_one_to_one(kind, request):
+    engine = request.getfixturevalue(kind)
+    together = engine.score(QUERY, DOCUMENTS)
+    singly = [engine.score(QUERY, document).scores[0] for document in DOCUMENTS]
+    np.testing.assert_allclose(together.scores, singly, atol=1e-6)
+    pairwise = engine.score([QUERY, "horses", QUERY], DOCUMENTS)
+    np.testing.assert_allclose(pairwise.scores[[0, 2]], together.scores[[0, 2]], atol=1e-6)
+    np.testing.assert_allclose(pairwise.scores[1], engine.score("horses", DOCUMENTS[1]).scores[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cross_encoder", "bi_encoder", "colbert"])
+def test_many_threads_share_an_engine(kind, request):
+    engine = request.getfixturevalue(kind)
+    queries = texts().queries[:8]
+    want = [engine.score(query, DOCUMENTS).scores for query in queries]
+    with ThreadPoolExecutor(8) as pool:
+        got = list(pool.map(lambda query: engine.score(query, DOCUMENTS).scores, queries * 4))
+    for index, scores in enumerate(got):
+        np.testing.assert_array_equal(scores, want[index % 8])
+
+
+def test_activation_is_the_cross_encoders_alone(cross_encoder, bi_encoder, colbert):
+    logits = cross_encoder.score(QUERY, DOCUMENTS, use_activation=False).scores
+    np.testing.assert_allclose(cross_encoder.score(QUERY, DOCUMENTS).scores, 1 / (1 + np.exp(-logits)), atol=1e-6)
+    for engine in (bi_encoder, colbert):
+        want = engine.score(QUERY, DOCUMENTS).scores
+        np.testing.assert_array_equal(engine.score(QUERY, DOCUMENTS, use_activation=False).scores, want)
+
+
+def test_empty_texts_are_ordinary(cross_encoder, bi_encoder):
+    scores = cross_encoder.score("", "")
+    assert scores.tokens == 3
+    assert np.isfinite(scores.scores).all()
+    assert bi_encoder.score("", "").scores[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("queries", "documents", "message"),
+    [
+        ([], ["a"], "At least one text element must be given"),
+        (["a"], [], "At least one text_pair element must be given"),
+        (["a", "b"], ["a", "b", "c"], "Input lengths must be either 1:1, 1:N or N:N"),
+        (["a", "b"], "a", "Input lengths must be either 1:1, 1:N or N:N"),
+    ],
+)
+def test_lengths_that_do_not_pair_up_are_refused(cross_encoder, queries, documents, message):
+    with pytest.raises(InvalidInput, match=message):
+        cross_encoder.score(queries, documents)
+
+
+def test_tasks_of_another_score_type_are_refused(cross_encoder, bi_encoder):
+    with pytest.raises(UnsupportedTask, match=r"^Unsupported task: 'embed'"):
+        cross_encoder.embed("a")
+    with pytest.raises(UnsupportedTask, match=r"^Unsupported task: 'token_embed'"):
+        bi_encoder.embed_tokens("a")
+    with pytest.raises(InvalidInput, match="At least one text"):
+        bi_encoder.embed([])
+
+
+def test_a_provider_is_used_or_refused_but_never_swapped_unasked(artifacts):
+    with pytest.raises(ProviderError, match="Unknown provider 'npu': use cpu, cuda, tensorrt"):
+        Engine.load(artifacts("minilm-ce"), provider="npu")
+    import onnxruntime
+
+    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
+        with pytest.raises(ProviderError, match="no cuda provider"):
+            Engine.load(artifacts("minilm-ce"), provider="cuda")
+    fallback = Engine.load(artifacts("minilm-ce"), provider="tensorrt,cuda,cpu")
+    assert fallback.score(QUERY, DOCUMENTS).scores.shape == (3,)
+
+
+def test_a_failing_run_reports_and_the_engine_goes_on(cross_encoder):
+    """An id past the vocabulary makes ONNX Runtime raise; the next call is unharmed."""
+    item = lay_out_pair([10**6], [5], cross_encoder.manifest.pair, Truncation(max_length=512))
+    with pytest.raises(Exception, match="indices element out of data bounds"):
+        cross_encoder._session.run([item] * 5)
+    assert cross_encoder.score(QUERY, DOCUMENTS).scores.shape == (3,)
