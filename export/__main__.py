@@ -20,7 +20,7 @@ from .pipeline import Options, export
 from .progress import Progress
 from .source import open_checkpoint
 
-REFUSED, NOT_VERIFIED = 2, 3
+REFUSED, NOT_VERIFIED, INTERRUPTED = 2, 3, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
             ),
             progress,
         )
+    except KeyboardInterrupt:
+        progress.say("interrupted: no artifact was written.")
+        return INTERRUPTED
     except ExportError as error:
         progress.say(f"error: {error}")
         return REFUSED

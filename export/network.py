@@ -64,6 +64,13 @@ class ScoringNetwork(PreTrainedModel):
 
 def load_network(checkpoint: Checkpoint, recipe: Recipe) -> ScoringNetwork:
     """Load the checkpoint in float32, ready for inference. Raises `ExportError` where weights are missing."""
+    try:
+        return _load(checkpoint, recipe)
+    except (OSError, ValueError) as error:
+        raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
+
+
+def _load(checkpoint: Checkpoint, recipe: Recipe) -> ScoringNetwork:
     config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=checkpoint.trust_remote_code)
     for name, value in checkpoint.overrides.items():
         setattr(config, name, value)

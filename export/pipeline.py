@@ -168,4 +168,4 @@ def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     backend = tokenizer.backend_tokenizer
     backend.no_padding()
     backend.no_truncation()
-    backend.save(str(folder / TOKENIZER))
+    (folder / TOKENIZER).write_text(backend.to_str(pretty=True), encoding="utf-8")

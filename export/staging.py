@@ -30,7 +30,10 @@ def staged(target: Path, force: bool) -> Iterator[Path]:
         yield staging
         _move_into_place(staging, target)
     except OSError as error:
-        raise ExportError(f"{target} could not be written: {error.strerror or error}.") from None
+        # Without a number it is some library's own complaint, not the system's about writing.
+        if error.errno is None:
+            raise
+        raise ExportError(f"{target} could not be written: {error.strerror}.") from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -5,11 +5,11 @@ Weights are random but not small: scores must spread widely enough for an error 
 
 from collections.abc import Iterator
 from pathlib import Path
+from pydoc_data.topics import topics
 from typing import Any
 
 import torch
 import transformers
-from pydoc_data.topics import topics
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, PreTrainedTokenizerFast
 

@@ -1,0 +1,179 @@
+"""`python -m export` as a process: exit codes, what it prints, and what it leaves behind."""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from engine.artifact import read_manifest
+from export.__main__ import main
+from tests import tiny
+
+ROOT = Path(__file__).parents[2]
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "export", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    return tiny.build("bert", tmp_path_factory.mktemp("checkpoint") / "tiny-bert")
+
+
+@pytest.mark.slow
+def test_an_export_says_its_stages_and_prints_the_artifacts_folder(checkpoint, tmp_path):
+    done = run(checkpoint, "--output", tmp_path, "--name", "reranker", "--max-length", "64")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'reranker'}\n"
+    lines = done.stderr.splitlines()
+    assert lines[0] == "tiny-bert is a cross-encoder (BertForSequenceClassification)"
+    assert [line.rsplit(":", 1)[0] for line in lines if line.endswith(" s")] == [
+        "load the checkpoint",
+        "score the verification texts with PyTorch",
+        "convert to fp32",
+        "verify fp32",
+    ]
+    assert "Spearman 1.0" in lines[-1]
+    manifest = read_manifest(tmp_path / "reranker")
+    assert (manifest.name, manifest.max_length) == ("reranker", 64)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reranker"]
+
+    again = run(checkpoint, "--output", tmp_path, "--name", "reranker")
+    assert again.returncode == 2
+    assert "exists already: give another --name or --output, or replace it with --force." in again.stderr
+    assert run(checkpoint, "--output", tmp_path, "--name", "reranker", "--force").returncode == 0
+    assert read_manifest(tmp_path / "reranker").max_length == 512
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["reranker"]
+
+
+@pytest.mark.slow
+def test_a_graph_that_overflows_is_not_written(checkpoint, tmp_path):
+    """Weights that float16 cannot hold the products of: fp32 is right, fp16 is refused with its worst pairs."""
+    weights = load_file(checkpoint / "model.safetensors")
+    for name, tensor in weights.items():
+        if name.endswith("intermediate.dense.weight"):
+            weights[name] = tensor * 30_000
+    loud = tmp_path / "loud"
+    loud.mkdir()
+    for file in checkpoint.iterdir():
+        (loud / file.name).write_bytes(file.read_bytes())
+    save_file(weights, loud / "model.safetensors", metadata={"format": "pt"})
+    done = run(loud, "--output", tmp_path / "out", "--precision", "fp16")
+    assert done.returncode == 3, done.stderr
+    assert "The fp16 graph strays from PyTorch" in done.stderr
+    assert "No artifact was written." in done.stderr
+    assert "worst pairs" in done.stderr
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_no_artifact_and_the_next_export_clears_up(checkpoint, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "export", str(checkpoint), "--output", str(tmp_path)],
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 120
+    while not any(tmp_path.glob(".tiny-bert.*.partial/tokenizer.json")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "tiny-bert").exists()
+    assert main([str(checkpoint), "--output", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-bert"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_is_not_a_traceback(checkpoint, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "export", str(checkpoint), "--output", str(tmp_path)],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not any(tmp_path.glob(".tiny-bert.*.partial/tokenizer.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert process.returncode == 130
+    assert "interrupted: no artifact was written." in stderr
+    assert "Traceback" not in stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_is_one_sentence(checkpoint, tmp_path):
+    """A limit on file size stands in for a full disk: the same system call fails, in the same places."""
+    done = subprocess.run(
+        [sys.executable, "-m", "export", str(checkpoint), "--output", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1] == f"error: {tmp_path / 'tiny-bert'} could not be written: File too large."
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_target_that_cannot_be_written_is_one_sentence(checkpoint, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert main([str(checkpoint), "--output", str(tmp_path / "file" / "models")]) == 2
+    assert "cannot be written: Not a directory." in capsys.readouterr().err
+
+
+def test_missing_weights_are_named(checkpoint, tmp_path, capsys):
+    weights = load_file(checkpoint / "model.safetensors")
+    headless = tmp_path / "headless"
+    headless.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (headless / name).write_bytes((checkpoint / name).read_bytes())
+    kept = {name: tensor for name, tensor in weights.items() if not name.startswith("classifier")}
+    save_file(kept, headless / "model.safetensors", metadata={"format": "pt"})
+    assert main([str(headless), "--output", str(tmp_path / "out")]) == 2
+    assert "no weights for classifier.bias, classifier.weight" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--precision", "int4"], "'int4' is not one of fp32, fp16, int8, int8-fast"),
+        (["--hf-overrides", "{"], "not valid JSON"),
+        (["--hf-overrides", "[]"], "must be a JSON object"),
+        (["--name", "a/b"], "must be a plain folder name"),
+    ],
+)
+def test_options_that_cannot_be_read_are_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["model", *arguments])
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_length_past_the_positions_is_refused(checkpoint, tmp_path, capsys):
+    assert main([str(checkpoint), "--output", str(tmp_path), "--max-length", "4096"]) == 2
+    assert "--max-length must be from 8 to 512" in capsys.readouterr().err
+
+
+def test_overrides_reach_the_network(checkpoint, tmp_path, capsys):
+    config = json.loads((checkpoint / "config.json").read_text())
+    assert config["num_hidden_layers"] == 2
+    torch.manual_seed(0)
+    overrides = json.dumps({"num_hidden_layers": 3})
+    assert main([str(checkpoint), "--output", str(tmp_path), "--hf-overrides", overrides]) == 2
+    assert "no weights for bert.encoder.layer.2" in capsys.readouterr().err

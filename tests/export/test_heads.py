@@ -1,0 +1,83 @@
+"""Heads against sentence-transformers' modules, and folders it wrote against its own encode."""
+
+import numpy as np
+import pytest
+import torch
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer import modules
+from transformers import AutoModel, AutoTokenizer
+
+from engine import Engine
+from engine.artifact import read_manifest
+from export import heads
+from export.__main__ import main
+from export.verify import texts
+from tests import tiny
+from tests.checkpoints import write_json
+
+
+@pytest.mark.parametrize("mode", sorted(heads.POOLING))
+def test_each_pooling_mode_is_sentence_transformers(mode):
+    torch.manual_seed(0)
+    states = torch.randn(4, 9, 16)
+    mask = (torch.arange(9) < torch.tensor([[9], [1], [5], [8]])).long()
+    want = modules.Pooling(16, mode)({"token_embeddings": states, "attention_mask": mask})["sentence_embedding"]
+    torch.testing.assert_close(heads.Pooling((mode,))(states, mask), want)
+
+
+@pytest.mark.slow
+def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_path):
+    """All six pooling modes side by side, Dense, LayerNorm, Normalize, prompts and max_seq_length."""
+    body = tiny.build("bert", tmp_path / "body", head="Model")
+    transformer = modules.Transformer(str(body), max_seq_length=48)
+    pooling = modules.Pooling(64, tuple(heads.POOLING))
+    torch.manual_seed(1)
+    dense = modules.Dense(64 * 6, 24, activation_function=torch.nn.Tanh())
+    prompts = {"query": "query: ", "document": "passage: "}
+    reference = SentenceTransformer(
+        modules=[transformer, pooling, dense, modules.LayerNorm(24), modules.Normalize()], prompts=prompts
+    )
+    reference.save(str(tmp_path / "st"))
+    write_json(tmp_path / "st" / "sentence_bert_config.json", {"max_seq_length": 48})
+    assert main([str(tmp_path / "st"), "--output", str(tmp_path / "out")]) == 0
+
+    engine = Engine.load(tmp_path / "out" / "st")
+    queries, documents = texts().queries, texts().documents
+    got = engine.embed(queries, role="query", truncate_prompt_tokens=-1).embeddings
+    np.testing.assert_allclose(got, reference.encode_query(queries), atol=1e-5)
+    got = engine.embed(documents, truncate_prompt_tokens=-1).embeddings
+    np.testing.assert_allclose(got, reference.encode_document(documents), atol=1e-5)
+    manifest = read_manifest(tmp_path / "out" / "st")
+    assert manifest.pooling == "+".join(heads.POOLING)
+    assert (manifest.max_length, manifest.dimension, manifest.projections) == (48, 24, [24])
+    assert manifest.normalized
+
+
+@pytest.mark.slow
+def test_a_plain_body_is_pooled_by_its_mean_or_turned_into_token_embeddings(tmp_path):
+    checkpoint = tiny.build("distilbert", tmp_path / "plain", head="Model")
+    assert main([str(checkpoint), "--output", str(tmp_path / "bi")]) == 0
+    late = [str(checkpoint), "--output", str(tmp_path / "late"), "--score-type", "late-interaction"]
+    assert main(late) == 0
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    encoding = tokenizer(["some text here"], return_tensors="pt")
+    with torch.no_grad():
+        states = AutoModel.from_pretrained(checkpoint)(**encoding).last_hidden_state[0]
+    embedding = Engine.load(tmp_path / "bi" / "plain").embed("some text here").embeddings[0]
+    np.testing.assert_allclose(embedding, states.mean(dim=0), atol=1e-5)
+    rows = Engine.load(tmp_path / "late" / "plain").embed_tokens("some text here").embeddings[0]
+    np.testing.assert_allclose(rows, torch.nn.functional.normalize(states, dim=-1), atol=1e-5)
+
+
+def test_dense_adds_its_input_where_it_is_residual():
+    torch.manual_seed(0)
+    square, projected = torch.randn(8, 8), torch.randn(4, 8)
+    states, mask = torch.randn(2, 3, 8), torch.ones(2, 3)
+    same = heads.Dense({"use_residual": True}, {"linear.weight": square})
+    torch.testing.assert_close(same(states, mask), states @ square.T + states)
+    wider = heads.Dense(
+        {"use_residual": True, "activation_function": "torch.nn.modules.activation.ReLU"},
+        {"linear.weight": projected, "residual.weight": projected},
+    )
+    torch.testing.assert_close(wider(states, mask), (states @ projected.T).relu() + states @ projected.T)
