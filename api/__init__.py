@@ -1,0 +1,1 @@
+"""ScoreRT over HTTP: `python -m api` serves exported models."""

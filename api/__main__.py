@@ -1,0 +1,5 @@
+"""`python -m api`."""
+
+from .server import main
+
+main()

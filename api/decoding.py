@@ -1,0 +1,64 @@
+"""From a request's bytes to its struct, and from a decoder's complaint to a sentence."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+
+from .errors import InvalidRequest
+
+T = TypeVar("T")
+
+_WORDS = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a decimal number",
+    "bool": "true or false",
+    "null": "null",
+    "object": "an object",
+    "array": "a list",
+}
+
+
+def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """Decode and validate. Raises `InvalidRequest`, which names the field or the position in the body."""
+    if not body:
+        raise InvalidRequest("The body is empty: send a JSON object.", "body")
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid_field(str(error)) from None
+    except msgspec.DecodeError as error:
+        raise _invalid_json(str(error), len(body)) from None
+    except UnicodeDecodeError:
+        raise InvalidRequest("The body is not valid UTF-8: encode its JSON as UTF-8.", "body") from None
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply: send the fields of this path alone.", "body") from None
+
+
+def _invalid_field(complaint: str) -> InvalidRequest:
+    """`complaint` is msgspec's, such as "Expected `int | null`, got `str` - at `$.top_n`"."""
+    complaint, _, path = complaint.partition(" - at `$.")
+    path = path.removesuffix("`")
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", complaint):
+        path, predicate = f"{path}.{missing[1]}".lstrip("."), "is missing: add it"
+    elif mismatch := re.fullmatch(r"Expected `(.+)`, got `(\w+)`", complaint):
+        # A field that may be null may be left out, which says it better.
+        wanted = [_WORDS[kind] for kind in mismatch[1].split(" | ") if kind != "null"]
+        predicate = f"must be {_alternatives(wanted)}, not {_WORDS[mismatch[2]]}"
+    else:
+        predicate = complaint
+    field = re.match(r"\w*", path)
+    parameter = f"body.{field[0]}" if field and field[0] else "body"
+    return InvalidRequest(f"{path or 'The body'} {predicate}.", parameter)
+
+
+def _invalid_json(complaint: str, size: int) -> InvalidRequest:
+    """`complaint` is msgspec's, such as "JSON is malformed: invalid character (byte 4)"."""
+    found = re.search(r"\(byte (\d+)\)", complaint)
+    position = int(found[1]) if found else size
+    return InvalidRequest(f"The body is not valid JSON from byte {position} on.", f"body.{position}")
+
+
+def _alternatives(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"

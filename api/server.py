@@ -1,0 +1,73 @@
+"""The server process: from the command line to an orderly end."""
+
+import os
+import signal
+import socket
+import sys
+from typing import NoReturn
+
+import uvicorn
+
+from engine import Engine, ScoreRTError
+
+from .app import create_app
+from .models import Models
+from .settings import Settings, SettingsError, read_settings
+
+
+def main() -> NoReturn:
+    """Serve until SIGTERM or Ctrl-C, finish what is in flight, and exit with 0.
+
+    What keeps the server from starting is one sentence on stderr, and exit status 2.
+    """
+    # Before the server is up nothing is in flight. Afterwards uvicorn takes the signals over, and once it has shut
+    # down it raises the one it got again, which ends here.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    try:
+        settings = read_settings(sys.argv[1:], os.environ)
+        listener = _bind(settings)
+        models = Models.load(settings)
+    except (SettingsError, ScoreRTError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    _Server(models).run([listener])
+    sys.exit(0)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, saying what it serves when it does."""
+
+    def __init__(self, models: Models) -> None:
+        config = uvicorn.Config(create_app(models), log_level="warning", access_log=False, server_header=False)
+        super().__init__(config)
+        self._models = models
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
+            host = f"[{host}]" if ":" in host else host
+            print(f"ScoreRT serves {', '.join(map(_description, self._models))} on http://{host}:{port}", flush=True)
+
+
+def _description(served: tuple[str, Engine]) -> str:
+    name, engine = served
+    return f"{name} ({engine.manifest.score_type}, {engine.graph.precision}, {engine.provider})"
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """A socket bound but not listening, so that a taken port is found before models load and none connects too soon."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        raise SettingsError(
+            f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): choose another --host or "
+            f"--port."
+        ) from None
+    return listener

@@ -1,0 +1,53 @@
+"""What was measured on: figures mean nothing without it."""
+
+import datetime
+import os
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+from engine.providers import cores
+
+# Instructions that decide how fast matrix products are, in the order they appeared.
+_INSTRUCTIONS = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"]
+_LIBRARIES = ["onnxruntime", "numpy", "tokenizers", "uvicorn", "torch", "transformers", "sentence-transformers"]
+
+
+def describe() -> dict[str, object]:
+    return {
+        "cpu": _cpu(),
+        "cores": cores(),
+        "instructions": instructions(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in _LIBRARIES},
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
+
+
+def instructions() -> list[str]:
+    present = set(_cpuinfo().split())
+    return [name for name in _INSTRUCTIONS if name in present]
+
+
+def file_name() -> str:
+    """A name for this kind of machine, such as amd-epyc-avx2-2-cores."""
+    parts = [_cpu(), *instructions()[-1:], f"{cores()} cores"]
+    return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")
+
+
+def memory(pid: int, field: str) -> float:
+    """`VmRSS` (resident now) or `VmHWM` (the most it was) of a process, in MB."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    found = re.search(rf"{field}:\s+(\d+) kB", status)
+    assert found is not None
+    return int(found[1]) * 1024 / 1e6
+
+
+def _cpu() -> str:
+    found = re.search(r"model name\s*: (.+)", _cpuinfo())
+    return found[1].strip() if found else platform.processor() or os.uname().machine
+
+
+def _cpuinfo() -> str:
+    return Path("/proc/cpuinfo").read_text(encoding="utf-8")

@@ -1,0 +1,34 @@
+"""The recordings: requests to a real vLLM 0.32 server and what it answered."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+MODELS = {
+    "minilm-ce": "vllm-0.32-cross-encoder.json",
+    "minilm-bi": "vllm-0.32-bi-encoder.json",
+    "minilm-colbert": "vllm-0.32-late-interaction.json",
+}
+
+
+class Request(msgspec.Struct):
+    method: str
+    path: str
+    json: Any
+    raw: str | None
+    headers: dict[str, str] | None
+
+
+class Case(msgspec.Struct):
+    name: str
+    request: Request
+    status: int
+    content_type: str | None
+    response: Any
+
+
+def read(model: str) -> dict[str, Case]:
+    """A model's cases by name."""
+    content = (Path(__file__).parent / MODELS[model]).read_bytes()
+    return {case.name: case for case in msgspec.json.decode(content, type=list[Case])}
