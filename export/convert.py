@@ -6,6 +6,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,21 +16,45 @@ from torch import Tensor
 from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
+from engine.artifact import Precision
 from engine.artifact import Tensor as TensorSpec
 
 from .network import ScoringNetwork
+from .quantize import quantize_int8, quantize_int8_fast
 
 Provider = Literal["cpu", "cuda"]
 
 # ONNX files hold at most 2 GiB; larger weights go to a file beside the graph.
 _INLINE_BYTES = 1_900_000_000
 
+# The provider each precision is fused for.
+PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "cpu", "int8-fast": "cpu"}
 
-def to_onnx(network: ScoringNetwork, sample: dict[str, Any], provider: Provider | None) -> ir.Model:
-    """Trace `network` with any batch and length, fused for ONNX Runtime's `provider` ("cpu", "cuda", None: unfused).
 
-    `sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced.
-    """
+class Converter:
+    """Traces a network at most once for each type it computes in; 8-bit graphs start from the float32 one."""
+
+    def __init__(self, network: ScoringNetwork, inputs: list[str]) -> None:
+        self._network = network
+        self._sample = _sample(inputs, network.config.vocab_size)
+
+    def convert(self, precision: Precision) -> ir.Model:
+        """The graph of that precision, with any batch and length, fused for the provider it is for."""
+        if precision == "fp16":
+            return _trace(halved(self._network), self._sample, PROVIDERS[precision])
+        # A clone, because quantisation rewrites in place.
+        model = self._float32.clone()
+        if precision == "int8":
+            return quantize_int8(model)
+        return quantize_int8_fast(model) if precision == "int8-fast" else model
+
+    @cached_property
+    def _float32(self) -> ir.Model:
+        return _trace(self._network, self._sample, PROVIDERS["fp32"])
+
+
+def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider) -> ir.Model:
+    """`sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced."""
     config = OnnxConfig(dynamic=True, ort_fusions=provider)
     with _quiet():
         model: ir.Model = OnnxExporter().export(network, sample, config=config).program
@@ -95,7 +120,7 @@ def _quiet() -> Iterator[None]:
                 logging.getLogger(name).setLevel(level)
 
 
-def sample_inputs(names: list[str], vocabulary: int) -> dict[str, Tensor]:
+def _sample(names: list[str], vocabulary: int) -> dict[str, Tensor]:
     """Two padded sequences to trace with, of sizes that no model dimension shares."""
     shape = (2, 11)
     mask = torch.ones(shape, dtype=torch.int64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import onnx_ir as ir
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from engine import __version__
@@ -21,7 +22,7 @@ from engine.artifact import (
     sha256,
 )
 
-from . import convert, quantize
+from .convert import PROVIDERS, Converter, interface, save
 from .errors import ExportError
 from .families import family_of
 from .layouts import pair_layout, text_layout
@@ -67,9 +68,10 @@ def export(checkpoint: Checkpoint, options: Options, progress: Progress) -> Path
         with progress.stage("score the verification texts with PyTorch"):
             wanted = expected(reference, manifest)
         graphs = []
+        converter = Converter(network, reference.inputs)
         for precision in options.precisions:
             with progress.stage(f"convert to {precision}"):
-                graph = _convert(network, reference.inputs, precision, folder)
+                graph = _save_graph(converter.convert(precision), precision, folder)
             with progress.stage(f"verify {precision}"):
                 verification = verify(folder, manifest, graph, wanted)
             progress.say(
@@ -83,22 +85,15 @@ def export(checkpoint: Checkpoint, options: Options, progress: Progress) -> Path
     return target
 
 
-def _convert(network: ScoringNetwork, inputs: list[str], precision: Precision, folder: Path) -> Graph:
-    sample = convert.sample_inputs(inputs, network.config.vocab_size)
-    if precision == "fp16":
-        model = convert.to_onnx(convert.halved(network), sample, "cuda")
-    elif precision == "fp32":
-        model = convert.to_onnx(network, sample, "cpu")
-    else:
-        model = quantize.QUANTIZERS[precision](convert.to_onnx(network, sample, quantize.FUSIONS))
+def _save_graph(model: ir.Model, precision: Precision, folder: Path) -> Graph:
     path = folder / f"model_{precision}.onnx"
-    convert.save(model, path)
-    graph_inputs, outputs = convert.interface(model)
+    save(model, path)
+    inputs, outputs = interface(model)
     return Graph(
         precision=precision,
-        provider="cuda" if precision == "fp16" else "cpu",
+        provider=PROVIDERS[precision],
         file=path.name,
-        inputs=graph_inputs,
+        inputs=inputs,
         outputs=outputs,
         max_batch=1 if precision == "int8-fast" else None,
     )

@@ -1,2 +1,359 @@
-FUSIONS = None
-QUANTIZERS = {}
+"""Eight-bit quantisation of ONNX encoder graphs for ONNX Runtime's CPU provider.
+
+Both functions rewrite every `MatMul` with a constant two-dimensional float weight to the contrib operator
+`MatMulIntegerToFloat` (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md), which multiplies
+unsigned activations by signed weights, and every large embedding table to int8 rows with one scale per row.
+
+Notation: an activation x has shape [..., K], a weight W has shape [K, N], S means tokens.
+
+Weights. x86 processors with AVX2 but without VNNI multiply u8 by s8 with `vpmaddubsw`, which adds two adjacent products
+along K in a saturating 16-bit integer. `reduce_range` avoids that by giving up one bit of every weight. Only the sum of
+two adjacent weights has to be bounded, though: 255 * |w[2k] + w[2k+1]| <= 32767 holds for |w[2k] + w[2k+1]| <= 128.
+So the scale of column n is max(max_k |W[k, n]| / 127, max_k |W[2k, n] + W[2k+1, n]| / 127), about half a bit finer than
+seven-bit weights, and the integers are the same on all processors.
+"""
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+import onnxruntime as ort
+
+Floats = npt.NDArray[np.float32]
+Feeds = Mapping[str, npt.NDArray[np.int64]]
+
+MICROSOFT = "com.microsoft"
+MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
+MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.
+GELU = {("", "Gelu"), (MICROSOFT, "Gelu"), (MICROSOFT, "BiasGelu"), (MICROSOFT, "FastGelu")}
+GELU_MIN = 0.17  # GELU(x) >= -0.16998 for all x.
+GELU_ZERO = 16
+SMOOTHING = 0.7
+
+
+def quantize_int8(model: ir.Model, samples: Iterable[Feeds] | None = None) -> ir.Model:
+    """Quantises in place with one activation scale per token, so that no score depends on the rest of its batch.
+
+    With c a constant vector [K] and r = max_k |x[..., k] / c[k]| / 127 of shape [..., 1]:
+        q = round(x / c / r) + 128,    y = r * ((q - 128) @ Q(c[:, None] * W))
+    c moves the range of outlier channels from activations to weights as in SmoothQuant (Xiao et al., 2023,
+    https://arxiv.org/abs/2211.10438); c = max(1, (a / median(a)) ** SMOOTHING), a[k] being the largest |x[..., k]| over
+    `samples`. These channels are outliers for any text (Kovaleva et al., 2021, https://arxiv.org/abs/2105.06990), so
+    the default is a few sequences of random token ids. Heads (`Gemm`, one row a sequence) keep float activations.
+    """
+    return _Quantizer(model).run(rowwise=True, samples=samples)
+
+
+def quantize_int8_fast(model: ir.Model) -> ir.Model:
+    """Quantises in place with one activation scale per tensor (`DynamicQuantizeLinear`), biases added in the product.
+
+    Outlier channels are moved as in `quantize_int8`, and GELU's outputs, whose range differs most from token to token,
+    keep a scale per token. A score depends on all tokens in the run: run one sequence, unpadded, at a time.
+    """
+    return _Quantizer(model).run(rowwise=False, samples=None)
+
+
+def quantize_weight(weight: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Returns integers [K, N] and scales [N] of W [K, N], with every |w[2k] + w[2k+1]| <= 128 (see the module)."""
+    even, odd = weight[: len(weight) // 2 * 2 : 2], weight[1::2]
+    limit = np.maximum(np.abs(weight).max(axis=0), np.abs(even + odd).max(axis=0))
+    scale = np.where(limit > 0, limit / 127, 1).astype(np.float32)
+    return np.rint(weight / scale).astype(np.int8), scale
+
+
+def quantize_rows(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
+    """Returns integers [V, H] and scales [V, 1] of an embedding table [V, H], or of a [N, K] weight."""
+    limit = np.abs(table).max(axis=1, keepdims=True)
+    scale = np.where(limit > 0, limit / 127, 1).astype(np.float32)
+    return np.rint(table / scale).astype(np.int8), scale
+
+
+def random_samples(model: ir.Model, count: int = 8, length: int = 64) -> list[Feeds]:
+    """Returns unpadded sequences of random token ids, for the inputs that every text encoder has."""
+    tables = [n.inputs[0] for n in model.graph if n.op_type == "Gather" and n.inputs[1] in model.graph.inputs]
+    vocabulary = max((int(t.shape[0]) for t in tables if t is not None and t.shape), default=1000)  # type: ignore[arg-type]
+    rng, shape = np.random.default_rng(0), (1, length)
+    constant = {"attention_mask": np.ones(shape, np.int64), "token_type_ids": np.zeros(shape, np.int64)}
+    return [
+        {str(i.name): constant.get(str(i.name), rng.integers(0, vocabulary, shape)) for i in model.graph.inputs}
+        for _ in range(count)
+    ]
+
+
+def plain_layer_normalisation(model: ir.Model) -> ir.Model:
+    """Rewrites SkipLayerNormalization(x, skip, gamma, beta, bias) as Sum(x, skip, bias) and LayerNormalization.
+
+    ONNX Runtime's CPU kernel of the fused operator is scalar code and takes four times as long as the two operators.
+    Sum instead of Add keeps its optimiser from fusing them again at load; the values are those of Add.
+    """
+    for node in list(model.graph):
+        if (node.domain, node.op_type) == (MICROSOFT, "SkipLayerNormalization"):
+            x, skip, gamma, beta, bias = (*node.inputs, None, None)[:5]
+            total = _insert(node, "Sum", [x, skip] if bias is None else [x, skip, bias])
+            epsilon = node.attributes.get_float("epsilon", 1e-12)
+            y = _insert(node, "LayerNormalization", [total, gamma, beta], {"axis": -1, "epsilon": epsilon})
+            if len(node.outputs) == 4:
+                ir.convenience.replace_all_uses_with(node.outputs[3], total, replace_graph_outputs=True)
+            _replace(node, y)
+        elif node.op_type == "LayerNormalization" and node.inputs[0] is not None:
+            addition = node.inputs[0].producer()
+            if addition is not None and (addition.domain, addition.op_type) == ("", "Add"):
+                _replace(addition, _insert(addition, "Sum", addition.inputs))
+    return model
+
+
+class _Quantizer:
+    """Rewrites one graph; `_quantized` shares the quantisation of an activation between its products (Q, K and V)."""
+
+    def __init__(self, model: ir.Model) -> None:
+        self.model = model
+        self.graph = model.graph
+        self._quantized: dict[ir.Value, _Activation] = {}
+
+    def run(self, rowwise: bool, samples: Iterable[Feeds] | None) -> ir.Model:
+        plain_layer_normalisation(self.model)
+        _unpack_products(self.graph)
+        if not rowwise:
+            _approximate_gelu(self.graph)
+        products = [n for n in self.graph if n.op_type == "MatMul" and _weight(n, 1, MIN_WEIGHT) is not None]
+        normalised = {x for x in (n.inputs[0] for n in products) if x is not None and _is_normalised(x)}
+        smoothing = self._channel_scales(normalised, samples)
+        for node in products:
+            self._product(node, rowwise, smoothing)
+        for node in list(self.graph):
+            if node.op_type == "Gather" and node.attributes.get_int("axis", 0) == 0:
+                self._table(node)
+            elif node.op_type == "Gemm":
+                self._head(node)
+        for name, value in list(self.graph.initializers.items()):
+            if not value.uses() and not value.is_graph_output():
+                del self.graph.initializers[name]
+        self.graph.opset_imports[MICROSOFT] = 1
+        return self.model
+
+    def _product(self, node: ir.Node, rowwise: bool, smoothing: Mapping[ir.Value, Floats]) -> None:
+        x, value = node.inputs[0], node.inputs[1]
+        weight = _weight(node, 1, MIN_WEIGHT)
+        assert x is not None
+        assert value is not None
+        assert weight is not None
+        if x not in self._quantized:
+            quantize = self._rows if rowwise or _is_gelu(x) else self._tensor
+            self._quantized[x] = quantize(node, x, smoothing.get(x))
+        activation = self._quantized[x]
+        w, scale = quantize_weight(weight * smoothing[x][:, None] if x in smoothing else weight)
+        operands: list[ir.Value | None] = [
+            activation.integers, self._constant(f"{value.name}.int8", w), activation.scale,
+            self._constant(f"{value.name}.scale", scale), activation.zero,
+        ]  # fmt: skip
+        last = node
+        if activation.rows is None:
+            added = _bias(node)
+            if added is not None:
+                last, bias = added
+                operands += [None, bias]
+        y = _insert(node, "MatMulIntegerToFloat", operands, domain=MICROSOFT)
+        if activation.rows is not None:
+            y = _insert(node, "Mul", [y, activation.rows])
+        _replace(last, y)
+        if last is not node:
+            self.graph.remove(node, safe=True)
+
+    def _rows(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> "_Activation":
+        """Quantises x [..., K] with scales r [..., 1]; one Mul by r after the product restores the range.
+
+        `MatMulIntegerToFloat` takes one scale for the whole activation, so that scale is 1 and x is divided by r first.
+        After GELU, which is never below -0.17, zero is the integer 16 rather than 128: almost twice the resolution.
+        """
+        last_axis = self._constant("quantize.last_axis", np.array([-1], np.int64))
+        if _is_gelu(x):
+            zero, largest, floor = GELU_ZERO, x, GELU_MIN / GELU_ZERO
+        else:
+            x = self._smoothed(node, x, smoothing)
+            zero, largest, floor = 128, _insert(node, "Abs", [x]), 1e-12
+        largest = _insert(node, "ReduceMax", [largest, last_axis], {"keepdims": 1})
+        step = self._constant(f"quantize.step{zero}", np.float32(1 / (255 - zero)))
+        floor_value = self._constant(f"quantize.floor{zero}", np.float32(floor))
+        rows = _insert(node, "Max", [_insert(node, "Mul", [largest, step]), floor_value])
+        one = self._constant("quantize.one", np.float32(1))
+        zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
+        scaled = _insert(node, "Div", [x, rows])
+        return _Activation(_insert(node, "QuantizeLinear", [scaled, one, zero_value]), one, zero_value, rows)
+
+    def _tensor(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> "_Activation":
+        dynamic = ir.node("DynamicQuantizeLinear", [self._smoothed(node, x, smoothing)], num_outputs=3)
+        self.graph.insert_before(node, dynamic)
+        integers, scale, zero = dynamic.outputs
+        return _Activation(integers, scale, zero, None)
+
+    def _smoothed(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> ir.Value:
+        if smoothing is None:
+            return x
+        return _insert(node, "Mul", [x, self._constant(f"{x.name}.smoothing", (1 / smoothing).astype(np.float32))])
+
+    def _table(self, node: ir.Node) -> None:
+        """Gather(W [V, H], ids [...]) = Cast(Gather(Q(W), ids)) * Gather(scale [V, 1], ids)."""
+        table, ids = node.inputs
+        weight = _weight(node, 0, MIN_TABLE)
+        if table is None or weight is None:
+            return
+        w, scale = quantize_rows(weight)
+        rows = _insert(node, "Gather", [self._constant(f"{table.name}.int8", w), ids])
+        rows = _insert(node, "Cast", [rows], {"to": ir.DataType.FLOAT})
+        scales = _insert(node, "Gather", [self._constant(f"{table.name}.scale", scale), ids])
+        _replace(node, _insert(node, "Mul", [rows, scales]))
+
+    def _head(self, node: ir.Node) -> None:
+        """Stores the weight of a dense layer over pooled rows as int8; its product stays in float."""
+        value, weight = node.inputs[1], _weight(node, 1, MIN_WEIGHT)
+        if value is None or weight is None:
+            return
+        axis = 0 if node.attributes.get_int("transB", 0) else 1
+        w, scale = quantize_rows(weight if axis == 0 else weight.T)
+        scales = self._constant(f"{value.name}.scale", scale[:, 0])
+        stored = self._constant(f"{value.name}.int8", np.ascontiguousarray(w if axis == 0 else w.T))
+        node.replace_input_with(1, _insert(node, "DequantizeLinear", [stored, scales], {"axis": axis}))
+
+    def _channel_scales(self, values: set[ir.Value], samples: Iterable[Feeds] | None) -> dict[ir.Value, Floats]:
+        """Returns c [K] of each value [..., K] (see `quantize_int8`), measured by running the float graph."""
+        if not values:
+            return {}
+        largest = _channel_maxima(self.model, [str(v.name) for v in values], samples or random_samples(self.model))
+        scales = {}
+        for v in values:
+            a = largest[str(v.name)]
+            scales[v] = np.maximum(1, (a / max(float(np.median(a)), 1e-12)) ** SMOOTHING).astype(np.float32)
+        return scales
+
+    def _constant(self, name: str, array: npt.NDArray[np.generic] | np.generic) -> ir.Value:
+        if name not in self.graph.initializers:
+            self.graph.register_initializer(ir.Value(name=name, const_value=ir.tensor(np.asarray(array), name=name)))
+        return self.graph.initializers[name]
+
+
+def _unpack_products(graph: ir.Graph) -> None:
+    """Rewrites Split(x @ W) as x @ W1, x @ W2, ...: their input is quantised once, and each can add its own bias."""
+    for node in list(graph):
+        uses = list(node.outputs[0].uses())
+        weight = _weight(node, 1, MIN_WEIGHT) if node.op_type == "MatMul" else None
+        if weight is None or len(uses) != 1 or uses[0].node.op_type != "Split":
+            continue
+        split = uses[0].node
+        tensor = ir.convenience.get_const_tensor(split.inputs[1]) if len(split.inputs) > 1 and split.inputs[1] else None
+        if tensor is None or split.attributes.get_int("axis", 0) != -1:
+            continue
+        for part, old in zip(
+            np.split(weight, np.cumsum(tensor.numpy())[:-1], axis=1), list(split.outputs), strict=True
+        ):
+            tensor_part = ir.tensor(np.ascontiguousarray(part), name=f"{old.name}.weight")
+            value = ir.Value(name=tensor_part.name, const_value=tensor_part)
+            graph.register_initializer(value)
+            y = _insert(node, "MatMul", [node.inputs[0], value])
+            y.type, y.shape = old.type, old.shape
+            ir.convenience.replace_all_uses_with(old, y, replace_graph_outputs=True)
+        graph.remove([split, node], safe=True)
+
+
+def _approximate_gelu(graph: ir.Graph) -> None:
+    """Replaces erf in GELU by tanh (Hendrycks and Gimpel, 2016, https://arxiv.org/abs/1606.08415): error below 5e-4."""
+    for node in list(graph):
+        if (node.domain, node.op_type) in GELU:
+            _replace(node, _insert(node, "FastGelu", node.inputs, domain=MICROSOFT))
+
+
+@dataclass(frozen=True)
+class _Activation:
+    """x = (integers - zero) * scale, times rows [..., 1] where the scale is per token."""
+
+    integers: ir.Value
+    scale: ir.Value
+    zero: ir.Value
+    rows: ir.Value | None
+
+
+def _insert(
+    before: ir.Node,
+    op_type: str,
+    inputs: Sequence[ir.Value | None],
+    attributes: Mapping[str, int | float] | None = None,
+    domain: str = "",
+) -> ir.Value:
+    node = ir.node(op_type, inputs, attributes, domain=domain)
+    assert before.graph is not None
+    before.graph.insert_before(before, node)
+    return node.outputs[0]
+
+
+def _replace(node: ir.Node, y: ir.Value) -> None:
+    old = node.outputs[0]
+    y.name, y.type, y.shape = old.name, old.type, old.shape
+    ir.convenience.replace_all_uses_with(old, y, replace_graph_outputs=True)
+    assert node.graph is not None
+    node.graph.remove(node, safe=True)
+
+
+def _weight(node: ir.Node, index: int, minimum: int) -> Floats | None:
+    """Returns the constant float matrix at `index`, or None where there is none of `minimum` elements."""
+    value = node.inputs[index]
+    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
+    if node.domain or tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) != 2:
+        return None
+    return tensor.numpy() if tensor.size >= minimum else None
+
+
+def _bias(node: ir.Node) -> tuple[ir.Node, ir.Value] | None:
+    """Returns the Add after a product and its constant vector [N], if the product is used nowhere else."""
+    uses = list(node.outputs[0].uses())
+    if len(uses) != 1 or uses[0].node.op_type != "Add":
+        return None
+    other = uses[0].node.inputs[1 - uses[0].idx]
+    tensor = ir.convenience.get_const_tensor(other) if other is not None else None
+    return (uses[0].node, other) if other is not None and tensor is not None and len(tensor.shape) == 1 else None
+
+
+def _is_gelu(x: ir.Value) -> bool:
+    producer = x.producer()
+    return producer is not None and (producer.domain, producer.op_type) in GELU
+
+
+def _is_normalised(x: ir.Value) -> bool:
+    """Tells whether x is a layer normalisation's output, where outlier channels live, spelt out as Mul and Add too."""
+    producer = x.producer()
+    if producer is None:
+        return False
+    if producer.op_type in {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"}:
+        return True
+    constants = [v is not None and ir.convenience.get_const_tensor(v) is not None for v in producer.inputs]
+    return producer.op_type in {"Add", "Mul"} and any(constants)
+
+
+def _channel_maxima(model: ir.Model, names: list[str], samples: Iterable[Feeds]) -> dict[str, Floats]:
+    """Returns max |x[..., k]|, shape [K], of the named values over the samples."""
+    probe = model.clone()
+    axis = ir.Value(name="probe.axis", const_value=ir.tensor(np.array([0], np.int64), name="probe.axis"))
+    probe.graph.register_initializer(axis)
+    produced = {v.name: v for node in probe.graph for v in node.outputs}
+    del probe.graph.outputs[:]
+    for name in names:
+        absolute = ir.node("Abs", [produced[name]])
+        rows = ir.node("Flatten", absolute.outputs, {"axis": -1})
+        largest = ir.node("ReduceMax", [rows.outputs[0], axis], {"keepdims": 0})
+        largest.outputs[0].name = f"{name}.largest"
+        largest.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+        probe.graph.extend([absolute, rows, largest])
+        probe.graph.outputs.append(largest.outputs[0])
+    maxima: dict[str, Floats] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "probe.onnx"
+        ir.save(probe, path, external_data="probe.data")
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        for feeds in samples:
+            found = session.run([f"{name}.largest" for name in names], dict(feeds))
+            maxima = {n: np.maximum(a, maxima.get(n, a)) for n, a in zip(names, found, strict=True)}
+    return maxima
