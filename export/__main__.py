@@ -51,8 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
         return REFUSED
     except VerificationError as error:
         progress.say(f"error: {error} No artifact was written.")
-        rows = [[text, f"{want:.5f}", f"{got:.5f}", f"{abs(got - want):.5f}"] for text, want, got in error.worst]
-        progress.table(["worst pairs", "PyTorch", "graph", "error"], rows)
+        progress.say(f"{'PyTorch':>10} {'graph':>10} {'error':>10}  worst pairs")
+        for text, want, got in error.worst:
+            progress.say(f"{want:10.5f} {got:10.5f} {abs(got - want):10.5f}  {' '.join(text.split())[:100]}")
         return NOT_VERIFIED
     print(target)
     return 0

@@ -21,6 +21,7 @@ from engine.artifact import Tensor as TensorSpec
 
 from .network import ScoringNetwork
 from .quantize import quantize_int8, quantize_int8_fast
+from .simplify import simplify
 
 Provider = Literal["cpu", "cuda"]
 
@@ -50,7 +51,7 @@ class Converter:
 
     @cached_property
     def _float32(self) -> ir.Model:
-        return _trace(self._network, self._sample, PROVIDERS["fp32"])
+        return simplify(_trace(self._network, self._sample, PROVIDERS["fp32"]))
 
 
 def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider) -> ir.Model:

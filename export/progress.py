@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.table import Table
 
 
 class Progress:
@@ -25,11 +24,3 @@ class Progress:
 
     def say(self, line: str) -> None:
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def table(self, headings: list[str], rows: list[list[str]]) -> None:
-        """Rows under headings; the first column gives way where the line is too long."""
-        table = Table(*headings)
-        table.columns[0].no_wrap, table.columns[0].overflow = True, "ellipsis"
-        for row in rows:
-            table.add_row(*(cell.replace("\n", " ") for cell in row))
-        self._console.print(table, markup=False)

@@ -14,7 +14,7 @@ seven-bit weights, and the integers are the same on all processors.
 """
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,10 @@ import numpy.typing as npt
 import onnx_ir as ir
 import onnxruntime as ort
 
-Floats = npt.NDArray[np.float32]
+from .simplify import MICROSOFT, Floats, constant_matrix, insert, replace
+
 Feeds = Mapping[str, npt.NDArray[np.int64]]
 
-MICROSOFT = "com.microsoft"
 MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
 MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.
 GELU = {("", "Gelu"), (MICROSOFT, "Gelu"), (MICROSOFT, "BiasGelu"), (MICROSOFT, "FastGelu")}
@@ -49,10 +49,9 @@ def quantize_int8(model: ir.Model, samples: Iterable[Feeds] | None = None) -> ir
 
 
 def quantize_int8_fast(model: ir.Model) -> ir.Model:
-    """Quantises in place with one activation scale per tensor (`DynamicQuantizeLinear`), biases added in the product.
+    """Quantises in place with one activation scale per tensor (`DynamicQuantizeLinear`), biases inside the product.
 
-    Outlier channels are moved as in `quantize_int8`, and GELU's outputs, whose range differs most from token to token,
-    keep a scale per token. A score depends on all tokens in the run: run one sequence, unpadded, at a time.
+    A score depends on all tokens in the run: run one sequence, unpadded, at a time.
     """
     return _Quantizer(model).run(rowwise=False, samples=None)
 
@@ -84,28 +83,6 @@ def random_samples(model: ir.Model, count: int = 8, length: int = 64) -> list[Fe
     ]
 
 
-def plain_layer_normalisation(model: ir.Model) -> ir.Model:
-    """Rewrites SkipLayerNormalization(x, skip, gamma, beta, bias) as Sum(x, skip, bias) and LayerNormalization.
-
-    ONNX Runtime's CPU kernel of the fused operator is scalar code and takes four times as long as the two operators.
-    Sum instead of Add keeps its optimiser from fusing them again at load; the values are those of Add.
-    """
-    for node in list(model.graph):
-        if (node.domain, node.op_type) == (MICROSOFT, "SkipLayerNormalization"):
-            x, skip, gamma, beta, bias = (*node.inputs, None, None)[:5]
-            total = _insert(node, "Sum", [x, skip] if bias is None else [x, skip, bias])
-            epsilon = node.attributes.get_float("epsilon", 1e-12)
-            y = _insert(node, "LayerNormalization", [total, gamma, beta], {"axis": -1, "epsilon": epsilon})
-            if len(node.outputs) == 4:
-                ir.convenience.replace_all_uses_with(node.outputs[3], total, replace_graph_outputs=True)
-            _replace(node, y)
-        elif node.op_type == "LayerNormalization" and node.inputs[0] is not None:
-            addition = node.inputs[0].producer()
-            if addition is not None and (addition.domain, addition.op_type) == ("", "Add"):
-                _replace(addition, _insert(addition, "Sum", addition.inputs))
-    return model
-
-
 class _Quantizer:
     """Rewrites one graph; `_quantized` shares the quantisation of an activation between its products (Q, K and V)."""
 
@@ -115,11 +92,9 @@ class _Quantizer:
         self._quantized: dict[ir.Value, _Activation] = {}
 
     def run(self, rowwise: bool, samples: Iterable[Feeds] | None) -> ir.Model:
-        plain_layer_normalisation(self.model)
-        _unpack_products(self.graph)
         if not rowwise:
             _approximate_gelu(self.graph)
-        products = [n for n in self.graph if n.op_type == "MatMul" and _weight(n, 1, MIN_WEIGHT) is not None]
+        products = [n for n in self.graph if n.op_type == "MatMul" and constant_matrix(n, 1, MIN_WEIGHT) is not None]
         normalised = {x for x in (n.inputs[0] for n in products) if x is not None and _is_normalised(x)}
         smoothing = self._channel_scales(normalised, samples)
         for node in products:
@@ -137,7 +112,7 @@ class _Quantizer:
 
     def _product(self, node: ir.Node, rowwise: bool, smoothing: Mapping[ir.Value, Floats]) -> None:
         x, value = node.inputs[0], node.inputs[1]
-        weight = _weight(node, 1, MIN_WEIGHT)
+        weight = constant_matrix(node, 1, MIN_WEIGHT)
         assert x is not None
         assert value is not None
         assert weight is not None
@@ -145,10 +120,11 @@ class _Quantizer:
             quantize = self._rows if rowwise or _is_gelu(x) else self._tensor
             self._quantized[x] = quantize(node, x, smoothing.get(x))
         activation = self._quantized[x]
+        name = f"{value.name}.{x.name}" if x in smoothing else value.name  # Two activations can share a weight.
         w, scale = quantize_weight(weight * smoothing[x][:, None] if x in smoothing else weight)
         operands: list[ir.Value | None] = [
-            activation.integers, self._constant(f"{value.name}.int8", w), activation.scale,
-            self._constant(f"{value.name}.scale", scale), activation.zero,
+            activation.integers, self._constant(f"{name}.int8", w), activation.scale,
+            self._constant(f"{name}.scale", scale), activation.zero,
         ]  # fmt: skip
         last = node
         if activation.rows is None:
@@ -156,10 +132,10 @@ class _Quantizer:
             if added is not None:
                 last, bias = added
                 operands += [None, bias]
-        y = _insert(node, "MatMulIntegerToFloat", operands, domain=MICROSOFT)
+        y = insert(node, "MatMulIntegerToFloat", operands, domain=MICROSOFT)
         if activation.rows is not None:
-            y = _insert(node, "Mul", [y, activation.rows])
-        _replace(last, y)
+            y = insert(node, "Mul", [y, activation.rows])
+        replace(last, y)
         if last is not node:
             self.graph.remove(node, safe=True)
 
@@ -174,15 +150,15 @@ class _Quantizer:
             zero, largest, floor = GELU_ZERO, x, GELU_MIN / GELU_ZERO
         else:
             x = self._smoothed(node, x, smoothing)
-            zero, largest, floor = 128, _insert(node, "Abs", [x]), 1e-12
-        largest = _insert(node, "ReduceMax", [largest, last_axis], {"keepdims": 1})
+            zero, largest, floor = 128, insert(node, "Abs", [x]), 1e-12
+        largest = insert(node, "ReduceMax", [largest, last_axis], {"keepdims": 1})
         step = self._constant(f"quantize.step{zero}", np.float32(1 / (255 - zero)))
         floor_value = self._constant(f"quantize.floor{zero}", np.float32(floor))
-        rows = _insert(node, "Max", [_insert(node, "Mul", [largest, step]), floor_value])
+        rows = insert(node, "Max", [insert(node, "Mul", [largest, step]), floor_value])
         one = self._constant("quantize.one", np.float32(1))
         zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
-        scaled = _insert(node, "Div", [x, rows])
-        return _Activation(_insert(node, "QuantizeLinear", [scaled, one, zero_value]), one, zero_value, rows)
+        scaled = insert(node, "Div", [x, rows])
+        return _Activation(insert(node, "QuantizeLinear", [scaled, one, zero_value]), one, zero_value, rows)
 
     def _tensor(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> "_Activation":
         dynamic = ir.node("DynamicQuantizeLinear", [self._smoothed(node, x, smoothing)], num_outputs=3)
@@ -193,30 +169,30 @@ class _Quantizer:
     def _smoothed(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> ir.Value:
         if smoothing is None:
             return x
-        return _insert(node, "Mul", [x, self._constant(f"{x.name}.smoothing", (1 / smoothing).astype(np.float32))])
+        return insert(node, "Mul", [x, self._constant(f"{x.name}.smoothing", (1 / smoothing).astype(np.float32))])
 
     def _table(self, node: ir.Node) -> None:
         """Gather(W [V, H], ids [...]) = Cast(Gather(Q(W), ids)) * Gather(scale [V, 1], ids)."""
         table, ids = node.inputs
-        weight = _weight(node, 0, MIN_TABLE)
+        weight = constant_matrix(node, 0, MIN_TABLE)
         if table is None or weight is None:
             return
         w, scale = quantize_rows(weight)
-        rows = _insert(node, "Gather", [self._constant(f"{table.name}.int8", w), ids])
-        rows = _insert(node, "Cast", [rows], {"to": ir.DataType.FLOAT})
-        scales = _insert(node, "Gather", [self._constant(f"{table.name}.scale", scale), ids])
-        _replace(node, _insert(node, "Mul", [rows, scales]))
+        rows = insert(node, "Gather", [self._constant(f"{table.name}.int8", w), ids])
+        rows = insert(node, "Cast", [rows], {"to": ir.DataType.FLOAT})
+        scales = insert(node, "Gather", [self._constant(f"{table.name}.scale", scale), ids])
+        replace(node, insert(node, "Mul", [rows, scales]))
 
     def _head(self, node: ir.Node) -> None:
         """Stores the weight of a dense layer over pooled rows as int8; its product stays in float."""
-        value, weight = node.inputs[1], _weight(node, 1, MIN_WEIGHT)
+        value, weight = node.inputs[1], constant_matrix(node, 1, MIN_WEIGHT)
         if value is None or weight is None:
             return
         axis = 0 if node.attributes.get_int("transB", 0) else 1
         w, scale = quantize_rows(weight if axis == 0 else weight.T)
         scales = self._constant(f"{value.name}.scale", scale[:, 0])
         stored = self._constant(f"{value.name}.int8", np.ascontiguousarray(w if axis == 0 else w.T))
-        node.replace_input_with(1, _insert(node, "DequantizeLinear", [stored, scales], {"axis": axis}))
+        node.replace_input_with(1, insert(node, "DequantizeLinear", [stored, scales], {"axis": axis}))
 
     def _channel_scales(self, values: set[ir.Value], samples: Iterable[Feeds] | None) -> dict[ir.Value, Floats]:
         """Returns c [K] of each value [..., K] (see `quantize_int8`), measured by running the float graph."""
@@ -235,34 +211,11 @@ class _Quantizer:
         return self.graph.initializers[name]
 
 
-def _unpack_products(graph: ir.Graph) -> None:
-    """Rewrites Split(x @ W) as x @ W1, x @ W2, ...: their input is quantised once, and each can add its own bias."""
-    for node in list(graph):
-        uses = list(node.outputs[0].uses())
-        weight = _weight(node, 1, MIN_WEIGHT) if node.op_type == "MatMul" else None
-        if weight is None or len(uses) != 1 or uses[0].node.op_type != "Split":
-            continue
-        split = uses[0].node
-        tensor = ir.convenience.get_const_tensor(split.inputs[1]) if len(split.inputs) > 1 and split.inputs[1] else None
-        if tensor is None or split.attributes.get_int("axis", 0) != -1:
-            continue
-        for part, old in zip(
-            np.split(weight, np.cumsum(tensor.numpy())[:-1], axis=1), list(split.outputs), strict=True
-        ):
-            tensor_part = ir.tensor(np.ascontiguousarray(part), name=f"{old.name}.weight")
-            value = ir.Value(name=tensor_part.name, const_value=tensor_part)
-            graph.register_initializer(value)
-            y = _insert(node, "MatMul", [node.inputs[0], value])
-            y.type, y.shape = old.type, old.shape
-            ir.convenience.replace_all_uses_with(old, y, replace_graph_outputs=True)
-        graph.remove([split, node], safe=True)
-
-
 def _approximate_gelu(graph: ir.Graph) -> None:
     """Replaces erf in GELU by tanh (Hendrycks and Gimpel, 2016, https://arxiv.org/abs/1606.08415): error below 5e-4."""
     for node in list(graph):
         if (node.domain, node.op_type) in GELU:
-            _replace(node, _insert(node, "FastGelu", node.inputs, domain=MICROSOFT))
+            replace(node, insert(node, "FastGelu", node.inputs, domain=MICROSOFT))
 
 
 @dataclass(frozen=True)
@@ -273,36 +226,6 @@ class _Activation:
     scale: ir.Value
     zero: ir.Value
     rows: ir.Value | None
-
-
-def _insert(
-    before: ir.Node,
-    op_type: str,
-    inputs: Sequence[ir.Value | None],
-    attributes: Mapping[str, int | float] | None = None,
-    domain: str = "",
-) -> ir.Value:
-    node = ir.node(op_type, inputs, attributes, domain=domain)
-    assert before.graph is not None
-    before.graph.insert_before(before, node)
-    return node.outputs[0]
-
-
-def _replace(node: ir.Node, y: ir.Value) -> None:
-    old = node.outputs[0]
-    y.name, y.type, y.shape = old.name, old.type, old.shape
-    ir.convenience.replace_all_uses_with(old, y, replace_graph_outputs=True)
-    assert node.graph is not None
-    node.graph.remove(node, safe=True)
-
-
-def _weight(node: ir.Node, index: int, minimum: int) -> Floats | None:
-    """Returns the constant float matrix at `index`, or None where there is none of `minimum` elements."""
-    value = node.inputs[index]
-    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
-    if node.domain or tensor is None or tensor.dtype != ir.DataType.FLOAT or len(tensor.shape) != 2:
-        return None
-    return tensor.numpy() if tensor.size >= minimum else None
 
 
 def _bias(node: ir.Node) -> tuple[ir.Node, ir.Value] | None:
@@ -321,7 +244,7 @@ def _is_gelu(x: ir.Value) -> bool:
 
 
 def _is_normalised(x: ir.Value) -> bool:
-    """Tells whether x is a layer normalisation's output, where outlier channels live, spelt out as Mul and Add too."""
+    """Tells whether x is a layer normalisation's output, where outliers live, or the Mul or Add that ends one."""
     producer = x.producer()
     if producer is None:
         return False
