@@ -1,6 +1,7 @@
 """The engine: an artifact and text in, scores out."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Self
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import providers
 from .artifact import TOKENIZER, Graph, Manifest, TextLayout, read_manifest, select_graph
-from .errors import InvalidInput, UnsupportedTask
+from .errors import InvalidInput, ProviderError, UnsupportedTask
 from .layout import Input, Truncation, lay_out_pair, lay_out_text, truncation
 from .maxsim import maxsim
 from .results import Embeddings, Ranked, Ranking, Scores, TokenEmbeddings
@@ -54,10 +55,20 @@ class Engine:
         folder = Path(path)
         manifest = read_manifest(folder)
         graph = select_graph(manifest, precision)
-        chosen = providers.choose(provider)
-        schedule = schedule_for(chosen, graph.max_batch, threads)
-        session = Session(folder, graph, chosen, manifest.pad_token, schedule)
-        return cls(manifest, graph, chosen, session, Tokenizer(folder / TOKENIZER))
+        tokenizer = Tokenizer(folder / TOKENIZER)
+        *preferred, last = providers.built_in(provider)
+        for name in preferred:
+            with suppress(ProviderError):
+                return cls._open(folder, manifest, graph, name, threads, tokenizer)
+        return cls._open(folder, manifest, graph, last, threads, tokenizer)
+
+    @classmethod
+    def _open(
+        cls, folder: Path, manifest: Manifest, graph: Graph, provider: str, threads: int | None, tokenizer: Tokenizer
+    ) -> Self:
+        schedule = schedule_for(provider, graph.max_batch, threads)
+        session = Session(folder, graph, provider, manifest.pad_token, schedule)
+        return cls(manifest, graph, provider, session, tokenizer)
 
     def score(
         self,

@@ -15,19 +15,19 @@ _ONNX_RUNTIME_NAMES = {
 }
 
 
-def choose(preference: str) -> str:
-    """The first usable provider of a comma-separated preference: "cuda" insists, "cuda,cpu" may fall back.
+def built_in(preference: str) -> list[str]:
+    """The providers of a comma-separated preference that the installed ONNX Runtime has, in order.
 
-    Raises `ProviderError` for an unknown name, or where none is built into the installed ONNX Runtime.
+    Raises `ProviderError` for an unknown name, or where it has none of them.
     """
     wanted = [name.strip() for name in preference.split(",")]
     for name in wanted:
         if name not in _ONNX_RUNTIME_NAMES:
             raise ProviderError(f"Unknown provider '{name}': use {', '.join(_ONNX_RUNTIME_NAMES)}.")
     available = onnxruntime.get_available_providers()
-    for name in wanted:
-        if _ONNX_RUNTIME_NAMES[name] in available:
-            return name
+    found = [name for name in wanted if _ONNX_RUNTIME_NAMES[name] in available]
+    if found:
+        return found
     raise ProviderError(
         f"The installed ONNX Runtime has no {' or '.join(wanted)} provider: install scorert[gpu] on a machine with an "
         f"NVIDIA GPU, or allow the CPU with --provider {wanted[0]},cpu."

@@ -49,7 +49,7 @@ class Session:
         self._session = providers.open_session(artifact / graph.file, provider, self.schedule.threads)
         self._inputs = {tensor.name for tensor in graph.inputs}
         self._output = graph.outputs[0].name
-        self._on_device = provider != "cpu"
+        self._device = "cpu" if provider == "cpu" else "cuda"
         self._pad_token = pad_token
         self._workers = ThreadPoolExecutor(self.schedule.workers, thread_name_prefix="scorert-worker")
 
@@ -71,7 +71,7 @@ class Session:
     def run_batch(self, inputs: Sequence[Input]) -> list[Floats]:
         """As `run`, but all in one run of the graph, padded on the right to the longest, on the caller's thread."""
         feeds = self._pad(inputs)
-        output = self._run_bound(feeds) if self._on_device else self._session.run([self._output], feeds)[0]
+        output = self._session.run([self._output], feeds)[0] if self._device == "cpu" else self._run_bound(feeds)
         if output.ndim == 3:
             return [row[: len(item)] for row, item in zip(output, inputs, strict=True)]
         return list(output)
@@ -97,7 +97,7 @@ class Session:
         binding = self._session.io_binding()
         for name, array in feeds.items():
             binding.bind_cpu_input(name, array)
-        binding.bind_output(self._output, "cuda")
+        binding.bind_output(self._output, self._device)
         self._session.run_with_iobinding(binding)
         output: Floats = binding.copy_outputs_to_cpu()[0]
         return output

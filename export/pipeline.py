@@ -59,7 +59,7 @@ def export(checkpoint: Checkpoint, options: Options, progress: Progress) -> Path
     target = options.output / options.name
     with staged(target, options.force) as folder:
         with progress.stage("load the checkpoint"):
-            tokenizer = _load_tokenizer(checkpoint)
+            tokenizer = _load_tokenizer(checkpoint, recipe)
             network = load_network(checkpoint, recipe)
         max_length = _max_length(checkpoint, recipe, tokenizer, options.max_length)
         _save_tokenizer(tokenizer, folder)
@@ -145,7 +145,7 @@ def _max_length(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTok
     return asked
 
 
-def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+def _load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             checkpoint.folder, trust_remote_code=checkpoint.trust_remote_code
@@ -155,6 +155,11 @@ def _load_tokenizer(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     if not tokenizer.is_fast:
         raise ExportError(
             f"{type(tokenizer).__name__} has no tokenizer.json, which serving needs: convert it to a fast tokenizer."
+        )
+    if recipe.lower_case and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
+        raise ExportError(
+            "The folder's sentence_bert_config.json lower-cases texts (do_lower_case) and its tokenizer does not, so "
+            "scores would differ: put a Lowercase normalizer into the checkpoint's tokenizer.json."
         )
     return tokenizer
 

@@ -56,7 +56,7 @@ class Recipe:
     """Everything about a checkpoint that its graph and manifest depend on, besides its weights.
 
     `activation` is a cross-encoder's, `similarity` and the prompts a bi-encoder's, the markings a late-interaction
-    model's.
+    model's. `lower_case` says that texts are lower-cased before they are tokenised.
     """
 
     score_type: ScoreType
@@ -65,6 +65,7 @@ class Recipe:
     heads: list[Head] = field(default_factory=list)
     activation: Activation | None = None
     similarity: Similarity | None = None
+    lower_case: bool = False
     query_prompt: str = ""
     document_prompt: str = ""
     query: Marking = Marking()
@@ -166,6 +167,7 @@ def _sentence_transformer(checkpoint: Checkpoint, modules: list[dict[str, Any]])
         _max_seq_length(checkpoint),
         heads,
         similarity=_SIMILARITIES[similarity],
+        lower_case=bool((checkpoint.json("sentence_bert_config.json") or {}).get("do_lower_case")),
         query_prompt=query,
         document_prompt=document,
     )

@@ -11,6 +11,7 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 
 from engine import Engine, InvalidInput, ProviderError, UnsupportedTask
 from engine.layout import Truncation, lay_out_pair
+from engine.providers import _with_options
 from export.verify import texts
 from tests.checkpoints import build_minilm_ce, minilm_folder
 
@@ -169,3 +170,25 @@ def test_a_failing_run_reports_and_the_engine_goes_on(cross_encoder):
     with pytest.raises(Exception, match="indices element out of data bounds"):
         cross_encoder._session.run([item] * 5)
     assert cross_encoder.score(QUERY, DOCUMENTS).scores.shape == (3,)
+
+
+def test_inputs_and_outputs_can_be_bound(cross_encoder):
+    """The path that GPU providers take, with the output bound to this machine's memory."""
+    inputs = [lay_out_pair([5, 6, 7][:n], [8], cross_encoder.manifest.pair, Truncation(max_length=512)) for n in (1, 3)]
+    session = cross_encoder._session
+    np.testing.assert_array_equal(session._run_bound(session._pad(inputs)), session.run_batch(inputs))
+
+
+@pytest.mark.parametrize(
+    ("provider", "want"),
+    [
+        ("cpu", ["CPUExecutionProvider"]),
+        ("cuda", ["CUDAExecutionProvider"]),
+        ("tensorrt", ["TensorrtExecutionProvider", "CUDAExecutionProvider"]),
+    ],
+)
+def test_providers_are_asked_for_by_onnx_runtimes_names(provider, want, tmp_path):
+    options = _with_options(provider, tmp_path)
+    assert [name for name, _ in options] == want
+    if provider == "tensorrt":
+        assert options[0][1]["trt_engine_cache_path"] == str(tmp_path / "tensorrt")
