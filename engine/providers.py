@@ -6,6 +6,7 @@ from typing import Any
 
 import onnxruntime
 
+from .artifact import Precision
 from .errors import ProviderError
 
 _ONNX_RUNTIME_NAMES = {
@@ -34,7 +35,7 @@ def built_in(preference: str) -> list[str]:
     )
 
 
-def open_session(model: Path, provider: str, threads: int) -> onnxruntime.InferenceSession:
+def open_session(model: Path, provider: str, precision: Precision, threads: int) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session of `model` on `provider`, `threads` computing threads in each run.
 
     TensorRT builds its engines on first use and keeps them in the artifact's folder, in `tensorrt/`. Raises
@@ -48,7 +49,9 @@ def open_session(model: Path, provider: str, threads: int) -> onnxruntime.Infere
         # Finds CUDA and cuDNN among pip's nvidia packages; does nothing where they are on the loader's path.
         onnxruntime.preload_dlls()
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=_with_options(provider, model.parent))
+        session = onnxruntime.InferenceSession(
+            model, options, providers=_with_options(provider, precision, model.parent)
+        )
     except Exception as error:
         raise ProviderError(f"{model} does not load on {provider}: {error}") from error
     if session.get_providers()[0] != _ONNX_RUNTIME_NAMES[provider]:
@@ -64,10 +67,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _with_options(provider: str, artifact: Path) -> list[tuple[str, dict[str, Any]]]:
+def _with_options(provider: str, precision: Precision, artifact: Path) -> list[tuple[str, dict[str, Any]]]:
     if provider == "cpu":
         return [("CPUExecutionProvider", {})]
-    cuda: tuple[str, dict[str, Any]] = ("CUDAExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
+    # TensorFloat-32 is the default on recent GPUs and rounds float32 products to 10 bits.
+    cuda: tuple[str, dict[str, Any]] = (
+        "CUDAExecutionProvider",
+        {"arena_extend_strategy": "kSameAsRequested", "use_tf32": False},
+    )
     if provider == "cuda":
         return [cuda]
     cache = str(artifact / "tensorrt")
@@ -76,6 +83,6 @@ def _with_options(provider: str, artifact: Path) -> list[tuple[str, dict[str, An
         "trt_engine_cache_path": cache,
         "trt_timing_cache_enable": True,
         "trt_timing_cache_path": cache,
-        "trt_fp16_enable": True,
+        "trt_fp16_enable": precision == "fp16",
     }
     return [("TensorrtExecutionProvider", tensorrt), cuda]

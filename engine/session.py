@@ -46,7 +46,7 @@ class Session:
     def __init__(self, artifact: Path, graph: Graph, provider: str, pad_token: int, schedule: Schedule) -> None:
         """Open the graph. Raises `ProviderError`."""
         self.schedule = schedule
-        self._session = providers.open_session(artifact / graph.file, provider, self.schedule.threads)
+        self._session = providers.open_session(artifact / graph.file, provider, graph.precision, self.schedule.threads)
         self._inputs = {tensor.name for tensor in graph.inputs}
         self._output = graph.outputs[0].name
         self._device = "cpu" if provider == "cpu" else "cuda"

@@ -188,7 +188,13 @@ def test_inputs_and_outputs_can_be_bound(cross_encoder):
     ],
 )
 def test_providers_are_asked_for_by_onnx_runtimes_names(provider, want, tmp_path):
-    options = _with_options(provider, tmp_path)
+    options = _with_options(provider, "fp32", tmp_path)
     assert [name for name, _ in options] == want
     if provider == "tensorrt":
         assert options[0][1]["trt_engine_cache_path"] == str(tmp_path / "tensorrt")
+        assert [_with_options(provider, p, tmp_path)[0][1]["trt_fp16_enable"] for p in ("fp32", "fp16")] == [
+            False,
+            True,
+        ]
+    if provider != "cpu":
+        assert options[-1][1]["use_tf32"] is False, "float32 must stay float32"

@@ -1,6 +1,7 @@
 """Each encoder family in each precision, against PyTorch through transformers' own classes."""
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -54,6 +55,18 @@ def test_a_score_does_not_depend_on_its_batch(exported, precision, tolerance):
     together = engine._session.run_batch(inputs)
     alone = [engine._session.run_batch([item])[0] for item in inputs]
     np.testing.assert_allclose(together, alone, atol=tolerance)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["int8", "int8-fast"])
+def test_products_and_token_embeddings_are_8_bit(exported, precision):
+    graph = onnx.load(exported[0] / f"model_{precision}.onnx").graph
+    products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert len(products) >= 8
+    table = next(tensor for tensor in graph.initializer if tensor.dims[:1] == [tiny.VOCABULARY])
+    assert table.data_type == onnx.TensorProto.INT8
+    per_tensor = any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
+    assert per_tensor == (precision == "int8-fast")
 
 
 @pytest.mark.slow

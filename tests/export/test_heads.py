@@ -30,9 +30,9 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     """All six pooling modes side by side, Dense, LayerNorm, Normalize, prompts and max_seq_length."""
     body = tiny.build("bert", tmp_path / "body", head="Model")
     transformer = modules.Transformer(str(body), max_seq_length=48)
-    pooling = modules.Pooling(64, tuple(heads.POOLING))
+    pooling = modules.Pooling(128, tuple(heads.POOLING))
     torch.manual_seed(1)
-    dense = modules.Dense(64 * 6, 24, activation_function=torch.nn.Tanh())
+    dense = modules.Dense(128 * 6, 24, activation_function=torch.nn.Tanh())
     prompts = {"query": "query: ", "document": "passage: "}
     reference = SentenceTransformer(
         modules=[transformer, pooling, dense, modules.LayerNorm(24), modules.Normalize()], prompts=prompts

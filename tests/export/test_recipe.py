@@ -10,6 +10,8 @@ from export.recipe import recognise
 from export.source import open_checkpoint
 from tests.checkpoints import build_minilm_bi, build_minilm_colbert, build_minilm_pylate, write_json
 
+ROOT = Path(__file__).parents[2]
+
 
 def folder(path: Path, config: dict, files: dict | None = None) -> Path:
     path.mkdir(exist_ok=True)
@@ -129,7 +131,7 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
 
 
 def test_the_shipped_texts_are_many_and_mixed():
-    content = json.loads(Path("export/verification_texts.json").read_text(encoding="utf-8"))
+    content = json.loads((ROOT / "export" / "verification_texts.json").read_text(encoding="utf-8"))
     lengths = [len(document.split()) for document in content["documents"]]
     assert len(content["documents"]) + len(content["queries"]) >= 64
     assert min(lengths) == 1
