@@ -35,25 +35,26 @@ GELU_ZERO = 16
 SMOOTHING = 0.7
 
 
-def quantize_int8(model: ir.Model, samples: Iterable[Feeds] | None = None) -> ir.Model:
+def quantize_int8(model: ir.Model) -> ir.Model:
     """Quantises in place with one activation scale per token, so that no score depends on the rest of its batch.
 
     With c a constant vector [K] and r = max_k |x[..., k] / c[k]| / 127 of shape [..., 1]:
         q = round(x / c / r) + 128,    y = r * ((q - 128) @ Q(c[:, None] * W))
     c moves the range of outlier channels from activations to weights as in SmoothQuant (Xiao et al., 2023,
     https://arxiv.org/abs/2211.10438); c = max(1, (a / median(a)) ** SMOOTHING), a[k] being the largest |x[..., k]| over
-    `samples`. These channels are outliers for any text (Kovaleva et al., 2021, https://arxiv.org/abs/2105.06990), so
-    the default is a few sequences of random token ids. Heads (`Gemm`, one row a sequence) keep float activations.
+    a few sequences of random token ids: these channels are outliers for any text (Kovaleva et al., 2021,
+    https://arxiv.org/abs/2105.06990). Heads (`Gemm`, one row a sequence) keep float activations.
     """
-    return _Quantizer(model).run(rowwise=True, samples=samples)
+    return _Quantizer(model).run(rowwise=True)
 
 
 def quantize_int8_fast(model: ir.Model) -> ir.Model:
     """Quantises in place with one activation scale per tensor (`DynamicQuantizeLinear`), biases inside the product.
 
-    A score depends on all tokens in the run: run one sequence, unpadded, at a time.
+    Outlier channels are moved as in `quantize_int8`, and GELU's outputs, whose range differs most from token to token,
+    keep a scale per token. A score depends on all tokens in the run: run one sequence, unpadded, at a time.
     """
-    return _Quantizer(model).run(rowwise=False, samples=None)
+    return _Quantizer(model).run(rowwise=False)
 
 
 def quantize_weight(weight: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
@@ -71,15 +72,15 @@ def quantize_rows(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     return np.rint(table / scale).astype(np.int8), scale
 
 
-def random_samples(model: ir.Model, count: int = 8, length: int = 64) -> list[Feeds]:
+def random_samples(model: ir.Model) -> list[Feeds]:
     """Returns unpadded sequences of random token ids, for the inputs that every text encoder has."""
     tables = [n.inputs[0] for n in model.graph if n.op_type == "Gather" and n.inputs[1] in model.graph.inputs]
     vocabulary = max((int(t.shape[0]) for t in tables if t is not None and t.shape), default=1000)  # type: ignore[arg-type]
-    rng, shape = np.random.default_rng(0), (1, length)
+    rng, shape = np.random.default_rng(0), (1, 64)
     constant = {"attention_mask": np.ones(shape, np.int64), "token_type_ids": np.zeros(shape, np.int64)}
     return [
         {str(i.name): constant.get(str(i.name), rng.integers(0, vocabulary, shape)) for i in model.graph.inputs}
-        for _ in range(count)
+        for _ in range(8)
     ]
 
 
@@ -91,12 +92,12 @@ class _Quantizer:
         self.graph = model.graph
         self._quantized: dict[ir.Value, _Activation] = {}
 
-    def run(self, rowwise: bool, samples: Iterable[Feeds] | None) -> ir.Model:
+    def run(self, rowwise: bool) -> ir.Model:
         if not rowwise:
             _approximate_gelu(self.graph)
         products = [n for n in self.graph if n.op_type == "MatMul" and constant_matrix(n, 1, MIN_WEIGHT) is not None]
         normalised = {x for x in (n.inputs[0] for n in products) if x is not None and _is_normalised(x)}
-        smoothing = self._channel_scales(normalised, samples)
+        smoothing = self._channel_scales(normalised)
         for node in products:
             self._product(node, rowwise, smoothing)
         for node in list(self.graph):
@@ -194,11 +195,11 @@ class _Quantizer:
         stored = self._constant(f"{value.name}.int8", np.ascontiguousarray(w if axis == 0 else w.T))
         node.replace_input_with(1, insert(node, "DequantizeLinear", [stored, scales], {"axis": axis}))
 
-    def _channel_scales(self, values: set[ir.Value], samples: Iterable[Feeds] | None) -> dict[ir.Value, Floats]:
+    def _channel_scales(self, values: set[ir.Value]) -> dict[ir.Value, Floats]:
         """Returns c [K] of each value [..., K] (see `quantize_int8`), measured by running the float graph."""
         if not values:
             return {}
-        largest = _channel_maxima(self.model, [str(v.name) for v in values], samples or random_samples(self.model))
+        largest = _channel_maxima(self.model, [str(v.name) for v in values], random_samples(self.model))
         scales = {}
         for v in values:
             a = largest[str(v.name)]

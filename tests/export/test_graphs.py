@@ -1,0 +1,76 @@
+"""Rewrites of graphs: the exact ones change no value, the 8-bit ones cannot saturate."""
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from transformers import AutoTokenizer
+
+from export.convert import Converter, save
+from export.network import load_network
+from export.quantize import quantize_rows, quantize_weight
+from export.recipe import recognise
+from export.simplify import simplify
+from export.source import open_checkpoint
+from tests import tiny
+
+weights = arrays.arrays(
+    np.float32, st.tuples(st.integers(2, 40), st.integers(1, 8)), elements=st.floats(-4, 4, width=32)
+)
+
+
+@given(weights)
+def test_weights_keep_within_half_a_step_and_neighbours_within_16_bits(weight):
+    integers, scale = quantize_weight(weight)
+    assert np.abs(integers * scale - weight).max() <= scale.max() / 2 + 1e-6
+    pairs = integers[: len(integers) // 2 * 2].astype(np.int32)
+    assert np.abs(pairs[::2] + pairs[1::2]).max() * 255 <= 2**15 - 1
+
+
+@given(weights)
+def test_rows_keep_within_half_a_step(table):
+    integers, scale = quantize_rows(table)
+    assert (np.abs(integers * scale - table) <= scale / 2 + 1e-6).all()
+
+
+def test_the_integer_product_is_exact_at_its_extremes(tmp_path):
+    """On a processor without VNNI, full 8-bit weights would saturate here."""
+    random = np.random.default_rng(0)
+    weight = np.repeat(random.uniform(0.5, 1, (192, 48)).astype(np.float32), 2, axis=0)
+    integers, _ = quantize_weight(weight)
+    activations = random.choice(np.array([0, 255], np.uint8), (33, 384))
+    x = ir.Value(name="x", shape=ir.Shape([33, 384]), type=ir.TensorType(ir.DataType.UINT8))
+    w = ir.Value(name="w", const_value=ir.tensor(integers))
+    product = ir.node("MatMulInteger", [x, w])
+    product.outputs[0].name = "y"
+    product.outputs[0].type = ir.TensorType(ir.DataType.INT32)
+    graph = ir.Graph([x], product.outputs, nodes=[product], initializers=[w], opset_imports={"": 20})
+    save(ir.Model(graph, ir_version=10), tmp_path / "product.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "product.onnx", providers=["CPUExecutionProvider"])
+    got = session.run(None, {"x": activations})[0]
+    np.testing.assert_array_equal(got, activations.astype(np.int32) @ integers.astype(np.int32))
+
+
+@pytest.mark.slow
+def test_simplifying_changes_no_score_and_computes_the_last_layer_for_the_first_token(tmp_path, monkeypatch):
+    checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny")), None, {}, False)
+    network = load_network(checkpoint, recognise(checkpoint))
+    monkeypatch.setattr("export.convert.simplify", lambda model: model)
+    traced = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp32")
+    save(traced, tmp_path / "traced.onnx")
+    simplified = simplify(traced)
+    save(simplified, tmp_path / "simplified.onnx")
+    operators = [node.op_type for node in simplified.graph]
+    assert "SkipLayerNormalization" not in operators
+    assert any(value.name == "first_token.start" for value in simplified.graph.initializers.values())
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
+    feeds = dict(tokenizer(["what is a list", "x"], ["a list is mutable", "y z"], padding=True, return_tensors="np"))
+    logits = [
+        onnxruntime.InferenceSession(tmp_path / name, providers=["CPUExecutionProvider"]).run(None, feeds)[0]
+        for name in ("traced.onnx", "simplified.onnx")
+    ]
+    np.testing.assert_allclose(logits[1], logits[0], atol=1e-5)
