@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any, get_args
 
-# Set before the libraries that read it are imported.
-os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "0" if sys.stderr.isatty() else "1")
+# Set before the library that reads it is imported: a download's progress is for a terminal alone.
+if not sys.stderr.isatty():
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
 from rich.console import Console
 from transformers.utils import logging as transformers_logging
@@ -28,9 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     progress = Progress(Console(stderr=True))
     transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     try:
         checkpoint = open_checkpoint(options.model, options.revision, options.hf_overrides, options.trust_remote_code)
+        # After the download, because transformers switches off the Hub's progress with its own.
+        transformers_logging.disable_progress_bar()
         target = export(
             checkpoint,
             Options(
