@@ -86,7 +86,7 @@ def _spec(value: ir.Value) -> TensorSpec:
     assert value.dtype is not None
     assert value.shape is not None
     dims = [dim if isinstance(dim, int) else str(dim) for dim in value.shape]
-    return TensorSpec(name=value.name, type=str(value.dtype).lower().replace("float", "float32"), dims=dims)
+    return TensorSpec(name=value.name, type=value.dtype.numpy().name, dims=dims)
 
 
 def _name_axes(model: ir.Model) -> None:

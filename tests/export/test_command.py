@@ -76,20 +76,27 @@ def test_a_graph_that_overflows_is_not_written(checkpoint, tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-@pytest.mark.slow
-def test_a_kill_leaves_no_artifact_and_the_next_export_clears_up(checkpoint, tmp_path):
+def stopped(checkpoint: Path, output: Path, number: signal.Signals) -> tuple[int, str]:
+    """Start an export, send it a signal while it writes, and return its exit code and what it said."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "export", str(checkpoint), "--output", str(tmp_path)],
+        [sys.executable, "-m", "export", str(checkpoint), "--output", str(output)],
         cwd=ROOT,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 120
-    while not any(tmp_path.glob(".tiny-bert.*.partial/tokenizer.json")):
+    while not any(output.glob(".tiny-bert.*.partial/tokenizer.json")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(number)
+    _, stderr = process.communicate()
+    return process.returncode, stderr
+
+
+@pytest.mark.slow
+def test_a_kill_leaves_no_artifact_and_the_next_export_clears_up(checkpoint, tmp_path):
+    stopped(checkpoint, tmp_path, signal.SIGKILL)
     assert not (tmp_path / "tiny-bert").exists()
     assert main([str(checkpoint), "--output", str(tmp_path)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-bert"]
@@ -97,19 +104,8 @@ def test_a_kill_leaves_no_artifact_and_the_next_export_clears_up(checkpoint, tmp
 
 @pytest.mark.slow
 def test_an_interrupt_is_not_a_traceback(checkpoint, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "export", str(checkpoint), "--output", str(tmp_path)],
-        cwd=ROOT,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 120
-    while not any(tmp_path.glob(".tiny-bert.*.partial/tokenizer.json")):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate()
-    assert process.returncode == 130
+    code, stderr = stopped(checkpoint, tmp_path, signal.SIGINT)
+    assert code == 130
     assert "interrupted: no artifact was written." in stderr
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
