@@ -10,8 +10,8 @@ from .errors import ExportError
 class Family:
     """A transformer body, by transformers' `model_type`.
 
-    `first_position` is the position of a sequence's first token: families that count from `pad_token_id + 1` waste
-    that many rows of their position table.
+    With `positions_after_padding`, a sequence's first token has the position `pad_token_id + 1`, so that many rows of
+    the position table are never used.
     """
 
     model_type: str

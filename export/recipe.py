@@ -147,6 +147,7 @@ def _plain(checkpoint: Checkpoint) -> Recipe:
 
 def _sentence_transformer(checkpoint: Checkpoint, modules: list[dict[str, Any]]) -> Recipe:
     settings = checkpoint.json("config_sentence_transformers.json") or {}
+    transformer = checkpoint.json("sentence_bert_config.json") or {}
     heads = _heads(checkpoint, modules, allowed=("Pooling", "Dense", "LayerNorm", "Normalize"))
     kinds = [head.kind for head in heads]
     if kinds.count("Pooling") != 1 or kinds[0] != "Pooling":
@@ -164,10 +165,10 @@ def _sentence_transformer(checkpoint: Checkpoint, modules: list[dict[str, Any]])
     return Recipe(
         "bi-encoder",
         checkpoint.architecture,
-        _max_seq_length(checkpoint),
+        transformer.get("max_seq_length"),
         heads,
         similarity=_SIMILARITIES[similarity],
-        lower_case=bool((checkpoint.json("sentence_bert_config.json") or {}).get("do_lower_case")),
+        lower_case=bool(transformer.get("do_lower_case")),
         query_prompt=query,
         document_prompt=document,
     )
@@ -229,9 +230,3 @@ def _heads(checkpoint: Checkpoint, modules: list[dict[str, Any]], allowed: tuple
             pooling_modes(config)
         heads.append(Head(kind, config, folder))
     return heads
-
-
-def _max_seq_length(checkpoint: Checkpoint) -> int | None:
-    settings = checkpoint.json("sentence_bert_config.json") or {}
-    length = settings.get("max_seq_length")
-    return None if length is None else int(length)
