@@ -22,7 +22,11 @@ class Models:
         engines: dict[str, Engine] = {}
         for position, folder in enumerate(settings.models):
             engine = Engine.load(
-                folder, precision=settings.precision, provider=settings.provider, threads=settings.threads
+                folder,
+                precision=settings.precision,
+                provider=settings.provider,
+                threads=settings.threads,
+                chat_template=settings.chat_template,
             )
             names = settings.served_model_names
             name = names[position] if names else engine.manifest.name

@@ -30,6 +30,8 @@ def rerank(models: Models, body: bytes) -> RerankResponse:
         truncation_side=request.truncation_side,
         max_tokens_per_query=request.max_tokens_per_query,
         max_tokens_per_doc=request.max_tokens_per_doc,
+        instruction=request.instruction,
+        chat_template_kwargs=request.chat_template_kwargs,
     )
     with_documents = request.return_documents is not False
     return RerankResponse(

@@ -1,5 +1,7 @@
 """The bodies of requests and responses, as they are on the wire."""
 
+from typing import Any
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -30,7 +32,10 @@ Texts = str | Item | list[str | Item]
 
 
 class Scoring(msgspec.Struct, kw_only=True):
-    """What every scoring request may say. `use_activation` null means true; limits are in tokens."""
+    """What every scoring request may say. `use_activation` null means true; limits are in tokens.
+
+    `instruction` and `chat_template_kwargs` go to the model's score template.
+    """
 
     model: str | None = None
     request_id: str | None = None
@@ -39,6 +44,8 @@ class Scoring(msgspec.Struct, kw_only=True):
     truncation_side: str | None = None
     max_tokens_per_query: int | None = None
     max_tokens_per_doc: int | None = None
+    instruction: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
 
 
 class ScoreRequest(Scoring, kw_only=True):

@@ -35,6 +35,8 @@ def score(models: Models, body: bytes) -> ScoreResponse:
         truncation_side=request.truncation_side,
         max_tokens_per_query=request.max_tokens_per_query,
         max_tokens_per_doc=request.max_tokens_per_doc,
+        instruction=request.instruction,
+        chat_template_kwargs=request.chat_template_kwargs,
     )
     return ScoreResponse(
         id=response_id(request.request_id),

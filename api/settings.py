@@ -19,6 +19,7 @@ class Settings:
     """`models` are artifact folders. `served_model_names` are theirs in the same order, or empty for their own names.
 
     `port` 0 takes any free one. `threads` None means one for every core; `precision` None an artifact's first graph.
+    `chat_template` is the text of a score template, None for the artifacts' own.
     """
 
     models: list[Path]
@@ -28,6 +29,7 @@ class Settings:
     provider: str
     precision: str | None
     threads: int | None
+    chat_template: str | None
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
@@ -42,7 +44,9 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         raise SettingsError(
             f"--served-model-name gives {_count(names, 'name')} for {_count(models, 'model')}: give each model one."
         )
-    return Settings(models, names, given.host, given.port, given.provider, given.precision, given.threads)
+    return Settings(
+        models, names, given.host, given.port, given.provider, given.precision, given.threads, given.chat_template
+    )
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
@@ -86,6 +90,13 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser.add_argument(
         "--threads", type=_threads, default=variable("THREADS"), help="CPU threads (default: all cores)"
     )
+    parser.add_argument(
+        "--chat-template",
+        metavar="FILE",
+        type=_content,
+        default=variable("CHAT_TEMPLATE"),
+        help="a Jinja score template for the cross-encoders (default: the artifacts' own)",
+    )
     return parser
 
 
@@ -116,6 +127,15 @@ def _threads(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads (1 or more)")
     return int(text)
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f"{path} is not UTF-8 text") from None
 
 
 def _count(items: Sequence[object], noun: str) -> str:

@@ -14,6 +14,7 @@ from .errors import ArtifactError
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
+SCORE_TEMPLATE = "score_template.jinja"
 
 ScoreType = Literal["cross-encoder", "late-interaction", "bi-encoder"]
 Activation = Literal["sigmoid", "identity"]
@@ -94,26 +95,35 @@ class PairLayout(_Part, frozen=True):
 class TextLayout(_Part, frozen=True):
     """The input of an encoder that sees one text at a time: `prefix + text + suffix`, as token ids.
 
-    `prompt` is put before the text itself. `max_length` cuts longer texts without asking, as ColBERT models do; it
-    counts the prefix and suffix too. `expand_to` pads a query to that many tokens with `expansion_token`, whose
-    embeddings are scored; they are attended to only if `attend_to_expansion`. Embeddings of `skip` tokens are not
-    scored.
+    `prompt` is put before the text itself; `instruction` is the part of it that a request's own replaces, if any.
+    `adapter` is the graph's input of that name, where it has one. `max_length` cuts longer texts without asking, as
+    ColBERT models do; it counts the prefix and suffix too. `expand_to` pads a query to that many tokens with
+    `expansion_token`, whose embeddings are scored; they are attended to only if `attend_to_expansion`. Embeddings of
+    `skip` tokens are not scored.
     """
 
     prefix: list[int]
     suffix: list[int]
     prompt: str = ""
+    instruction: str | None = None
+    adapter: int | None = None
     max_length: int | None = None
     expand_to: int | None = None
     expansion_token: int | None = None
     attend_to_expansion: bool = False
     skip: list[int] = []
 
+    def __post_init__(self) -> None:
+        if self.instruction is not None and self.instruction not in self.prompt:
+            raise ValueError("the instruction is no part of the prompt")
+
 
 class Manifest(_Part, frozen=True):
     """What an artifact is, how it was made and how it was verified.
 
     Cross-encoders have `pair` and `activation`; the others have `query` and `document` layouts and `similarity`.
+    `template` is the file of a cross-encoder's score template, and `instruction` what that is given when a request
+    gives none. `matryoshka` lists the sizes embeddings may be cut to: empty means any, None means none.
     `pooling`, `projections` and `normalized` describe what is inside the graph already. `max_length` counts tokens,
     special ones included.
     """
@@ -131,10 +141,13 @@ class Manifest(_Part, frozen=True):
     files: dict[str, File]
     built_with: dict[str, str]
     pair: PairLayout | None = None
+    template: str | None = None
+    instruction: str | None = None
     activation: Activation | None = None
     query: TextLayout | None = None
     document: TextLayout | None = None
     similarity: Similarity | None = None
+    matryoshka: list[int] | None = None
     pooling: str | None = None
     projections: list[int] = []
     normalized: bool = False
@@ -171,7 +184,8 @@ def read_manifest(folder: Path) -> Manifest:
     for graph in manifest.graphs:
         if graph.verification is None:
             raise ArtifactError(f"{path} has a {graph.precision} graph that was never verified: export it again.")
-    for name in [TOKENIZER, *(graph.file for graph in manifest.graphs)]:
+    templates = [manifest.template] if manifest.template is not None else []
+    for name in [TOKENIZER, *templates, *(graph.file for graph in manifest.graphs)]:
         if name not in manifest.files:
             raise ArtifactError(f"{path} does not list {name}, so it cannot be trusted: export the model again.")
     return manifest

@@ -1,9 +1,9 @@
 """The engine: an artifact and text in, scores out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from . import providers
 from .artifact import TOKENIZER, Graph, Manifest, TextLayout, read_manifest, select_graph
 from .errors import InvalidInput, ProviderError, UnsupportedTask
-from .layout import Input, Truncation, lay_out_pair, lay_out_text, truncation
+from .inputs import aligned, listed, pair_inputs, text_inputs
+from .layout import Input, Truncation, truncation
 from .maxsim import maxsim
 from .results import Embeddings, Ranked, Ranking, Scores, TokenEmbeddings
 from .session import Session, schedule_for
+from .similarity import normalized, sigmoid, similarity
+from .template import Prompting, ScoreTemplate
 from .tokenizer import Tokenizer
 
 Floats = NDArray[np.float32]
@@ -30,45 +33,62 @@ class Engine:
       Without it a longer input raises `InputTooLong`. A pair gives way longest first.
     - `truncation_side`: "right" (the default) keeps the beginning of each text, "left" the end of the whole input.
     - `max_tokens_per_query`, `max_tokens_per_doc`: keep that many of a text's own tokens; 0 keeps all.
+    - `instruction`, `chat_template_kwargs`: what the score template is told besides the pair. A bi-encoder whose query
+      prompt has an instruction takes another one for it.
+
+    With a score template truncation shortens the document first and then the query, and "left" their beginnings.
 
     All raise `InvalidInput` for arguments that cannot be met.
     """
 
-    def __init__(self, manifest: Manifest, graph: Graph, provider: str, session: Session, tokenizer: Tokenizer) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        graph: Graph,
+        provider: str,
+        session: Session,
+        tokenizer: Tokenizer,
+        template: ScoreTemplate | None = None,
+    ) -> None:
         """An engine of parts that are open already; `Engine.load` opens them."""
         self.manifest = manifest
         self.graph = graph
         self.provider = provider
         self._session = session
         self._tokenizer = tokenizer
+        self._template = template
 
     @classmethod
     def load(
-        cls, path: str | Path, *, precision: str | None = None, provider: str = "cpu", threads: int | None = None
+        cls,
+        path: str | Path,
+        *,
+        precision: str | None = None,
+        provider: str = "cpu",
+        threads: int | None = None,
+        chat_template: str | None = None,
     ) -> Self:
         """Open an artifact's folder, after checking its manifest and the hash of every file.
 
         `precision` picks one of several graphs (default: the first that was exported). `provider` is "cpu", "cuda" or
         "tensorrt", or several with commas, to fall back to the next where one is not there. `threads` defaults to the
-        machine's cores. Raises `ArtifactError` and `ProviderError`.
+        machine's cores. `chat_template` is the text of a score template, for a cross-encoder to use instead of its own.
+        Raises `ArtifactError` and `ProviderError`.
         """
         folder = Path(path)
         manifest = read_manifest(folder)
         graph = select_graph(manifest, precision)
         tokenizer = Tokenizer(folder / TOKENIZER)
+        template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
+
+        def open_on(name: str) -> Session:
+            return Session(folder, graph, name, manifest.pad_token, schedule_for(name, graph.max_batch, threads))
+
         *preferred, last = providers.built_in(provider)
         for name in preferred:
             with suppress(ProviderError):
-                return cls._open(folder, manifest, graph, name, threads, tokenizer)
-        return cls._open(folder, manifest, graph, last, threads, tokenizer)
-
-    @classmethod
-    def _open(
-        cls, folder: Path, manifest: Manifest, graph: Graph, provider: str, threads: int | None, tokenizer: Tokenizer
-    ) -> Self:
-        schedule = schedule_for(provider, graph.max_batch, threads)
-        session = Session(folder, graph, provider, manifest.pad_token, schedule)
-        return cls(manifest, graph, provider, session, tokenizer)
+                return cls(manifest, graph, name, open_on(name), tokenizer, template)
+        return cls(manifest, graph, last, open_on(last), tokenizer, template)
 
     def score(
         self,
@@ -80,19 +100,22 @@ class Engine:
         truncation_side: str | None = None,
         max_tokens_per_query: int | None = None,
         max_tokens_per_doc: int | None = None,
+        instruction: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Scores:
         """The score of each query with the document beside it: 1:1, 1:N (one query for all), or N:N.
 
         `use_activation=False` gives a cross-encoder's logits as they are; it changes nothing for the other score
         types.
         """
-        queries, documents = _aligned(queries, documents)
+        queries, documents = aligned(queries, documents)
         limits = truncation(
             self.manifest.max_length, truncate_prompt_tokens, truncation_side, max_tokens_per_query, max_tokens_per_doc
         )
+        prompting = Prompting(instruction, chat_template_kwargs)
         if self.manifest.pair is not None:
-            return self._score_pairs(queries, documents, use_activation, limits)
-        return self._score_embedded(queries, documents, limits)
+            return self._score_pairs(queries, documents, use_activation, limits, prompting)
+        return self._score_embedded(queries, documents, limits, prompting)
 
     def rerank(
         self,
@@ -105,6 +128,8 @@ class Engine:
         truncation_side: str | None = None,
         max_tokens_per_query: int | None = None,
         max_tokens_per_doc: int | None = None,
+        instruction: str | None = None,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Ranking:
         """Documents by falling score for `query`, the first `top_n` of them (None or 0: all)."""
         if top_n is not None and top_n < 0:
@@ -117,6 +142,8 @@ class Engine:
             truncation_side=truncation_side,
             max_tokens_per_query=max_tokens_per_query,
             max_tokens_per_doc=max_tokens_per_doc,
+            instruction=instruction,
+            chat_template_kwargs=chat_template_kwargs,
         )
         order = np.argsort(-scored.scores, kind="stable")[: top_n or None]
         return Ranking([Ranked(int(index), float(scored.scores[index])) for index in order], scored.tokens)
@@ -128,15 +155,22 @@ class Engine:
         role: Role = "document",
         truncate_prompt_tokens: int | None = None,
         truncation_side: str | None = None,
+        instruction: str | None = None,
+        dimensions: int | None = None,
     ) -> Embeddings:
         """A bi-encoder's embedding of each text, with the prompt the checkpoint has for `role`.
 
-        Raises `UnsupportedTask` for the other score types.
+        `dimensions` cuts the embeddings of a Matryoshka model (https://arxiv.org/abs/2205.13147), and normalises them
+        anew where it does so itself. Raises `UnsupportedTask` for the other score types.
         """
         self._require("bi-encoder", "embed")
+        size = self._size(dimensions)
         limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
-        inputs = self._inputs(_listed(texts), role, limits)
-        return Embeddings(np.stack(self._session.run(inputs)), [len(item) for item in inputs])
+        inputs = self._inputs(listed(texts), role, limits, Prompting(instruction))
+        embeddings = np.stack(self._session.run(inputs))[:, :size]
+        if dimensions is not None and self.manifest.normalized:
+            embeddings = normalized(embeddings)
+        return Embeddings(embeddings, [len(item) for item in inputs])
 
     def embed_tokens(
         self,
@@ -152,7 +186,7 @@ class Engine:
         """
         self._require("late-interaction", "token_embed")
         limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
-        inputs = self._inputs(_listed(texts), role, limits)
+        inputs = self._inputs(listed(texts), role, limits, Prompting())
         embeddings = [
             self._scored_tokens(row, item, role) for row, item in zip(self._session.run(inputs), inputs, strict=True)
         ]
@@ -163,37 +197,46 @@ class Engine:
         self._session.close()
 
     def _score_pairs(
-        self, queries: Sequence[str], documents: Sequence[str], use_activation: bool, limits: Truncation
+        self,
+        queries: Sequence[str],
+        documents: Sequence[str],
+        use_activation: bool,
+        limits: Truncation,
+        prompting: Prompting,
     ) -> Scores:
         assert self.manifest.pair is not None
-        ids = self._tokenizer.encode([*queries, *documents])
-        query_ids, document_ids = ids[: len(queries)], ids[len(queries) :]
         if len(queries) == 1:
-            query_ids = query_ids * len(documents)
-        inputs = [
-            lay_out_pair(query, document, self.manifest.pair, limits)
-            for query, document in zip(query_ids, document_ids, strict=True)
-        ]
+            queries = list(queries) * len(documents)
+        if self._template is not None:
+            inputs = self._template.inputs(queries, documents, limits, prompting)
+        else:
+            prompting.refuse()
+            inputs = pair_inputs(self._tokenizer, self.manifest.pair, queries, documents, limits)
         logits = np.array(self._session.run(inputs), dtype=np.float32)
         scores = sigmoid(logits) if use_activation and self.manifest.activation == "sigmoid" else logits
         return Scores(scores, sum(len(item) for item in inputs))
 
-    def _score_embedded(self, queries: Sequence[str], documents: Sequence[str], limits: Truncation) -> Scores:
+    def _score_embedded(
+        self, queries: Sequence[str], documents: Sequence[str], limits: Truncation, prompting: Prompting
+    ) -> Scores:
         sides: dict[Role, list[str]] = {
             "query": list(dict.fromkeys(queries)),
             "document": list(dict.fromkeys(documents)),
         }
-        inputs = {role: self._inputs(texts, role, limits) for role, texts in sides.items()}
+        inputs: dict[Role, list[Input]] = {
+            "query": self._inputs(sides["query"], "query", limits, prompting),
+            "document": self._inputs(sides["document"], "document", limits, Prompting()),
+        }
         rows = self._session.run([*inputs["query"], *inputs["document"]])
         split = len(inputs["query"])
+        if self.manifest.score_type == "late-interaction":
+            laid_out: list[tuple[Role, Input]] = [(role, item) for role in sides for item in inputs[role]]
+            rows = [self._scored_tokens(row, item, role) for row, (role, item) in zip(rows, laid_out, strict=True)]
         query_rows = dict(zip(sides["query"], rows[:split], strict=True))
         document_rows = dict(zip(sides["document"], rows[split:], strict=True))
         lengths = {role: dict(zip(sides[role], map(len, inputs[role]), strict=True)) for role in sides}
         tokens = sum(lengths["query"][text] for text in queries) + sum(lengths["document"][text] for text in documents)
 
-        if self.manifest.score_type == "late-interaction":
-            for text, item in zip(sides["document"], inputs["document"], strict=True):
-                document_rows[text] = self._scored_tokens(document_rows[text], item, "document")
         scores = np.empty(len(documents), np.float32)
         for query, own in _documents_of(queries, len(documents)).items():
             scores[own] = self._similarity(query_rows[query], [document_rows[documents[i]] for i in own])
@@ -202,21 +245,31 @@ class Engine:
     def _similarity(self, query: Floats, documents: list[Floats]) -> Floats:
         if self.manifest.score_type == "late-interaction":
             return maxsim(query, documents)
-        stacked = np.stack(documents)
-        if self.manifest.similarity == "cosine":
-            query = query / max(float(np.linalg.norm(query)), _TINY)
-            stacked = stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), _TINY)
-        similarity: Floats = stacked @ query
-        return similarity
+        return similarity(query, documents, self.manifest.similarity)
 
-    def _inputs(self, texts: Sequence[str], role: Role, limits: Truncation) -> list[Input]:
+    def _size(self, dimensions: int | None) -> int | None:
+        """How many of an embedding's dimensions to keep. Raises `InvalidInput` for a size it was not trained for."""
+        sizes = self.manifest.matryoshka
+        if dimensions is None:
+            return None
+        if sizes is None:
+            raise InvalidInput(
+                "dimensions cuts the embeddings of Matryoshka models, and this is none: leave it out.", "dimensions"
+            )
+        full = self.manifest.dimension or dimensions
+        if not (dimensions in (*sizes, full) or (not sizes and 1 <= dimensions <= full)):
+            wanted = f"one of {', '.join(map(str, sizes))}" if sizes else f"from 1 to {full}"
+            raise InvalidInput(f"dimensions must be {wanted} for this model, not {dimensions}.", "dimensions")
+        return dimensions
+
+    def _inputs(self, texts: Sequence[str], role: Role, limits: Truncation, prompting: Prompting) -> list[Input]:
         layout = self._layout(role)
+        prompting.refuse(instructed=layout.instruction is not None)
         limit = limits.query if role == "query" else limits.document
-        ids = self._tokenizer.encode([layout.prompt + text for text in texts])
-        return [lay_out_text(text, layout, limits, limit) for text in ids]
+        return text_inputs(self._tokenizer, layout, texts, limits, limit, prompting.instruction)
 
     def _scored_tokens(self, embeddings: Floats, item: Input, role: Role) -> Floats:
-        """Drop the embeddings MaxSim must not see: a document's skipped tokens."""
+        """Drop the embeddings MaxSim must not see: the skipped tokens'."""
         skip = self._layout(role).skip
         return embeddings[~np.isin(item.input_ids, skip)] if skip else embeddings
 
@@ -231,16 +284,6 @@ class Engine:
             raise UnsupportedTask(task, tasks[self.manifest.score_type])
 
 
-# The smallest norm divided by, as in torch.nn.functional.cosine_similarity.
-_TINY = 1e-8
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-logits)), without overflow for large negative logits."""
-    scores: Floats = (0.5 * (1.0 + np.tanh(0.5 * logits))).astype(np.float32)
-    return scores
-
-
 def _documents_of(queries: Sequence[str], documents: int) -> dict[str, list[int]]:
     """Each distinct query's documents, by index, so that they are compared with it all at once."""
     if len(queries) == 1:
@@ -249,23 +292,3 @@ def _documents_of(queries: Sequence[str], documents: int) -> dict[str, list[int]
     for index, query in enumerate(queries):
         own.setdefault(query, []).append(index)
     return own
-
-
-def _listed(texts: str | Sequence[str]) -> Sequence[str]:
-    texts = [texts] if isinstance(texts, str) else texts
-    if not texts:
-        raise InvalidInput("At least one text must be given")
-    return texts
-
-
-def _aligned(queries: str | Sequence[str], documents: str | Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Queries and documents as lists of 1:1, 1:N or N:N texts."""
-    queries = [queries] if isinstance(queries, str) else queries
-    documents = [documents] if isinstance(documents, str) else documents
-    if len(queries) == 0:
-        raise InvalidInput("At least one text element must be given")
-    if len(documents) == 0:
-        raise InvalidInput("At least one text_pair element must be given")
-    if len(queries) not in (1, len(documents)):
-        raise InvalidInput("Input lengths must be either 1:1, 1:N or N:N")
-    return queries, documents

@@ -18,12 +18,13 @@ class Input:
     """One sequence of tokens for the graph.
 
     `input_ids` and `token_type_ids` are int64 `[tokens]`. The first `attended` tokens are attended to; only a query's
-    expansion comes after them.
+    expansion comes after them. `adapter` is the one of the graph's that computes it, where the graph has several.
     """
 
     input_ids: Ids
     token_type_ids: Ids
     attended: int
+    adapter: int = 0
 
     def __len__(self) -> int:
         return len(self.input_ids)
@@ -101,6 +102,17 @@ def lay_out_pair(query: list[int], document: list[int], layout: PairLayout, limi
     return Input(ids[last], type_ids[last], len(ids[last]))
 
 
+def lay_out_prompt(prompt: list[int], layout: PairLayout) -> Input:
+    """Put a score template's token ids between the special tokens of one text, less those it has written itself."""
+    prefix, suffix = layout.prefix, layout.suffix
+    if prompt[: len(prefix)] == prefix:
+        prefix = []
+    if suffix and prompt[-len(suffix) :] == suffix:
+        suffix = []
+    ids = np.array([*prefix, *prompt, *suffix], dtype=np.int64)
+    return Input(ids, np.full(len(ids), layout.type_ids[1], dtype=np.int64), len(ids))
+
+
 def lay_out_text(text: list[int], layout: TextLayout, limits: Truncation, limit: int | None) -> Input:
     """Put a text's token ids between its special tokens, expanded where the layout says so.
 
@@ -123,7 +135,7 @@ def lay_out_text(text: list[int], layout: TextLayout, limits: Truncation, limit:
     if layout.expand_to is not None and layout.expansion_token is not None:
         ids += [layout.expansion_token] * (layout.expand_to - len(ids))
         attended = len(ids) if layout.attend_to_expansion else attended
-    return Input(np.array(ids, dtype=np.int64), np.zeros(len(ids), dtype=np.int64), attended)
+    return Input(np.array(ids, dtype=np.int64), np.zeros(len(ids), dtype=np.int64), attended, layout.adapter or 0)
 
 
 def longest_first(query: int, document: int, room: int) -> tuple[int, int]:

@@ -85,11 +85,17 @@ class Session:
         input_ids = np.full(shape, self._pad_token, dtype=np.int64)
         attention_mask = np.zeros(shape, dtype=np.int64)
         token_type_ids = np.zeros(shape, dtype=np.int64)
+        adapter = np.array([item.adapter for item in inputs], dtype=np.int64)
         for row, item in enumerate(inputs):
             input_ids[row, : len(item)] = item.input_ids
             attention_mask[row, : item.attended] = 1
             token_type_ids[row, : len(item)] = item.token_type_ids
-        feeds = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        feeds = {
+            "input_ids": input_ids,
+            "attention_mask": attention_mask,
+            "token_type_ids": token_type_ids,
+            "adapter": adapter,
+        }
         return {name: array for name, array in feeds.items() if name in self._inputs}
 
     def _run_bound(self, feeds: dict[str, NDArray[np.int64]]) -> Floats:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import tokenizers
 
@@ -10,10 +11,20 @@ class Tokenizer:
     """An artifact's tokenizer. Thread-safe: the Rust side takes no lock while it encodes."""
 
     def __init__(self, path: Path) -> None:
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
+        self._open(tokenizers.Tokenizer.from_file(str(path)))
+
+    @classmethod
+    def parse(cls, content: str) -> Self:
+        """A tokenizer of a tokenizer.json's content."""
+        self = cls.__new__(cls)
+        self._open(tokenizers.Tokenizer.from_str(content))
+        return self
+
+    def _open(self, tokenizer: tokenizers.Tokenizer) -> None:
+        self._tokenizer = tokenizer
         # Layouts and truncation are the manifest's business, applied to ids.
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text's token ids without special tokens around them; equal texts are tokenised once."""
@@ -21,3 +32,30 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
         ids = {text: encoding.ids for text, encoding in zip(distinct, encodings, strict=True)}
         return [ids[text] for text in texts]
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each of a text's tokens begins and ends in it, in characters.
+
+        The tokens of a character that takes several all have the whole of it.
+        """
+        offsets: list[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
+
+    def content(self) -> str:
+        """The tokenizer as its tokenizer.json holds it."""
+        content: str = self._tokenizer.to_str()
+        return content
+
+    def token(self, token_id: int) -> str:
+        """The string of one token."""
+        token: str | None = self._tokenizer.id_to_token(token_id)
+        assert token is not None, f"the tokenizer has no token {token_id}"
+        return token
+
+    def added_tokens(self) -> dict[str, int]:
+        """The strings that are tokens wherever they stand in a text, and their ids."""
+        return {token.content: token_id for token_id, token in self._tokenizer.get_added_tokens_decoder().items()}
+
+    def special_tokens(self) -> set[str]:
+        """Those of the added tokens that are no text but speak to the model."""
+        return {token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special}

@@ -1,50 +1,57 @@
-"""`python -m export MODEL`: turn a Hugging Face checkpoint into an artifact."""
+"""`python -m export MODEL`: turn a Hugging Face checkpoint, or ONNX graphs that exist already, into an artifact."""
 
 import argparse
 import json
 import os
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-# Set before the library that reads it is imported: a download's progress is for a terminal alone.
+# Set before the libraries that read them are imported: a download's progress is for a terminal alone, and that there
+# may be no PyTorch is nothing to warn of.
 if not sys.stderr.isatty():
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from rich.console import Console
+from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from engine.artifact import Precision, ScoreType
 
 from .errors import ExportError, VerificationError
+from .graph_files import open_graphs
+from .imported import ImportedGraphs
+from .listing import table
+from .optimum import BUILT_WITH, export_with_optimum
+from .origin import OpenOrigin, Origin
 from .pipeline import Options, export
 from .progress import Progress
-from .source import open_checkpoint
+from .recipe import Recipe
+from .source import Checkpoint, open_checkpoint
 
 REFUSED, NOT_VERIFIED, INTERRUPTED = 2, 3, 130
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one export. Returns the exit code: 0, 2 for a refusal, 3 for a graph that strays too far from PyTorch."""
-    options = _parser().parse_args(arguments)
+    """Run one export. Returns the exit code: 0, 2 for a refusal, 3 for a graph that strays too far."""
+    options = _parse(arguments)
     progress = Progress(Console(stderr=True))
-    transformers_logging.set_verbosity_error()
     try:
-        checkpoint = open_checkpoint(options.model, options.revision, options.hf_overrides, options.trust_remote_code)
-        # After the download, because transformers switches off the Hub's progress with its own.
-        transformers_logging.disable_progress_bar()
-        target = export(
-            checkpoint,
-            Options(
+        with tempfile.TemporaryDirectory(prefix="scorert-") as scratch:
+            checkpoint, open_origin = _open(options, Path(scratch))
+            # After the download, because transformers switches off the Hub's progress with its own.
+            transformers_logging.disable_progress_bar()
+            settings = Options(
                 output=options.output,
                 name=options.name or checkpoint.name,
-                precisions=options.precision,
                 score_type=options.score_type,
                 max_length=options.max_length,
                 force=options.force,
-            ),
-            progress,
-        )
+            )
+            target = export(checkpoint, open_origin, settings, progress)
     except KeyboardInterrupt:
         progress.say("interrupted: no artifact was written.")
         return INTERRUPTED
@@ -53,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         return REFUSED
     except VerificationError as error:
         progress.say(f"error: {error} No artifact was written.")
-        progress.say(f"{'PyTorch':>10} {'graph':>10} {'error':>10}  worst pairs")
+        progress.say(f"{'original':>10} {'graph':>10} {'error':>10}  worst pairs")
         for text, want, got in error.worst:
             progress.say(f"{want:10.5f} {got:10.5f} {abs(got - want):10.5f}  {' '.join(text.split())[:100]}")
         return NOT_VERIFIED
@@ -61,20 +68,79 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _open(options: argparse.Namespace, scratch: Path) -> tuple[Checkpoint, OpenOrigin]:
+    """The checkpoint, and what its graphs come from. Raises `ExportError`."""
+    found = (options.revision, options.hf_overrides, options.trust_remote_code)
+    if options.from_onnx is not None:
+        checkpoint, files = open_graphs(options.from_onnx, *found, options.precision)
+        return checkpoint, partial(ImportedGraphs, files=files, built_with=[])
+    checkpoint = open_checkpoint(options.model, *found)
+    precisions = options.precision or ["fp32"]
+    if options.exporter == "transformers":
+        return checkpoint, partial(_traced, precisions=precisions, allow_missing=options.allow_missing)
+    if precisions != ["fp32"]:
+        raise ExportError("--exporter optimum makes fp32 graphs: leave --precision out, or --exporter.")
+    return checkpoint, partial(_from_optimum, scratch=scratch)
+
+
+def _traced(
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    tokenizer: PreTrainedTokenizerBase,
+    precisions: list[Precision],
+    allow_missing: bool,
+) -> Origin:
+    # Imported here, because the other ways need no PyTorch or an older transformers.
+    try:
+        from .traced import TracedNetwork
+    except ImportError as error:
+        raise ExportError(
+            f"Exporting from PyTorch weights needs scorert[export], which is not installed here ({error}); ONNX graphs "
+            "that exist already can be imported with --from-onnx."
+        ) from None
+    return TracedNetwork(checkpoint, recipe, tokenizer, precisions, allow_missing)
+
+
+def _from_optimum(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, scratch: Path) -> Origin:
+    files: dict[Precision, Path] = {"fp32": export_with_optimum(checkpoint, recipe, scratch)}
+    return ImportedGraphs(checkpoint, recipe, tokenizer, files, BUILT_WITH)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if (options.model is None) == (options.from_onnx is None):
+        parser.error("give MODEL, or --from-onnx with a folder or hub id that has ONNX graphs")
+    if options.from_onnx is not None and options.exporter is not None:
+        parser.error("--exporter makes graphs of MODEL, and --from-onnx takes those that are there: give one of them")
+    options.exporter = options.exporter or "transformers"
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m export",
-        description="Export a Hugging Face reranker or embedder to a ScoreRT artifact, verified against PyTorch.",
+        description="Turn a Hugging Face reranker or embedder into a ScoreRT artifact, verified against the original.",
     )
-    parser.add_argument("model", metavar="MODEL", help="a checkpoint's folder, or a hub id such as org/name")
+    parser.add_argument("model", metavar="MODEL", nargs="?", help="a checkpoint's folder, or a hub id such as org/name")
+    parser.add_argument(
+        "--from-onnx",
+        metavar="FOLDER_OR_HUB_ID",
+        help="instead of MODEL: import the graphs in its folder onnx, or beside its config.json; needs no PyTorch",
+    )
+    parser.add_argument(
+        "--exporter",
+        choices=["transformers", "optimum"],
+        help="what makes a graph of MODEL's PyTorch weights (transformers); optimum is the extra scorert[optimum]",
+    )
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
     parser.add_argument("--output", type=Path, default=Path("models"), help="folder to put the artifact in (models)")
     parser.add_argument("--name", type=_name, help="the artifact's name (default: the model's)")
     parser.add_argument(
         "--precision",
         type=_precisions,
-        default=["fp32"],
-        help=f"one or several of {', '.join(get_args(Precision))}, with commas; the first is served by default (fp32)",
+        help=f"one or several of {', '.join(get_args(Precision))}, with commas; the first is served by default "
+        "(fp32; with --from-onnx the best there is)",
     )
     parser.add_argument(
         "--score-type", choices=["auto", *get_args(ScoreType)], default="auto", help="default: what the files say"
@@ -82,8 +148,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-length", type=int, help="longest input in tokens (default: the checkpoint's)")
     parser.add_argument("--hf-overrides", type=_overrides, default={}, metavar="JSON", help="changes to config.json")
     parser.add_argument("--trust-remote-code", action="store_true", help="run the checkpoint's own Python code")
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="export although weights are missing (random then) or unexpected"
+    )
     parser.add_argument("--force", action="store_true", help="replace an artifact of the same name")
+    parser.add_argument("--list", action=_List, help="print the families of checkpoints that can be exported, and exit")
     return parser
+
+
+class _List(argparse.Action):
+    """As `--version` does, but without wrapping the lines."""
+
+    def __init__(self, option_strings: list[str], dest: str, help: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(table())
+        parser.exit()
 
 
 def _precisions(text: str) -> list[str]:

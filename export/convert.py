@@ -1,4 +1,4 @@
-"""PyTorch to ONNX, and what a graph says of itself."""
+"""PyTorch to ONNX."""
 
 import contextlib
 import copy
@@ -7,8 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import onnx_ir as ir
 import torch
@@ -17,19 +16,12 @@ from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
 from engine.artifact import Precision
-from engine.artifact import Tensor as TensorSpec
 
+from .attention import as_operators, define
+from .graph import PROVIDERS, Provider, name_axes
 from .network import ScoringNetwork
 from .quantize import quantize_int8, quantize_int8_fast
 from .simplify import simplify
-
-Provider = Literal["cpu", "cuda"]
-
-# ONNX files hold at most 2 GiB; larger weights go to a file beside the graph.
-_INLINE_BYTES = 1_900_000_000
-
-# The provider each precision is fused for.
-PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "cpu", "int8-fast": "cpu"}
 
 
 class Converter:
@@ -57,10 +49,11 @@ class Converter:
 def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider) -> ir.Model:
     """`sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced."""
     config = OnnxConfig(dynamic=True, ort_fusions=provider)
-    with _quiet():
+    operators = as_operators(network) if provider == "cpu" else contextlib.nullcontext()
+    with _quiet(), operators:
         model: ir.Model = OnnxExporter().export(network, sample, config=config).program
-    _name_axes(model)
-    return model
+    name_axes(model)
+    return define(model)
 
 
 def halved(network: ScoringNetwork) -> ScoringNetwork:
@@ -68,37 +61,6 @@ def halved(network: ScoringNetwork) -> ScoringNetwork:
     half = copy.deepcopy(network)
     half.body.half()
     return half
-
-
-def save(model: ir.Model, path: Path) -> None:
-    """Write the graph, its weights in `<path>.data` if they are too large for one file."""
-    weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
-    ir.save(model, path, external_data=f"{path.name}.data" if weights > _INLINE_BYTES else None)
-
-
-def interface(model: ir.Model) -> tuple[list[TensorSpec], list[TensorSpec]]:
-    """The graph's inputs and outputs, as a manifest lists them."""
-    return [_spec(value) for value in model.graph.inputs], [_spec(value) for value in model.graph.outputs]
-
-
-def _spec(value: ir.Value) -> TensorSpec:
-    assert value.name is not None
-    assert value.dtype is not None
-    assert value.shape is not None
-    dims = [dim if isinstance(dim, int) else str(dim) for dim in value.shape]
-    return TensorSpec(name=value.name, type=value.dtype.numpy().name, dims=dims)
-
-
-def _name_axes(model: ir.Model) -> None:
-    """Call the symbolic dimensions of inputs and outputs what they are, where tracing numbered them."""
-    names: dict[str, str] = {}
-    for value in model.graph.inputs:
-        assert value.shape is not None
-        for symbol, name in zip(value.shape, ("batch", "tokens"), strict=True):
-            names[str(symbol)] = name
-    for value in (*model.graph.inputs, *model.graph.outputs):
-        assert value.shape is not None
-        value.shape = ir.Shape([dim if isinstance(dim, int) else names.get(str(dim), str(dim)) for dim in value.shape])
 
 
 @contextlib.contextmanager
@@ -127,5 +89,10 @@ def _sample(names: list[str], vocabulary: int) -> dict[str, Tensor]:
     mask = torch.ones(shape, dtype=torch.int64)
     mask[1, 6:] = 0
     ids = torch.arange(shape[0] * shape[1]).reshape(shape) % vocabulary
-    inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": torch.zeros(shape, dtype=torch.int64)}
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "token_type_ids": torch.zeros(shape, dtype=torch.int64),
+        "adapter": torch.zeros(shape[0], dtype=torch.int64),
+    }
     return {name: inputs[name] for name in names}

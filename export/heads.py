@@ -4,7 +4,7 @@ A head takes `(states, mask)`: states float32 `[batch, tokens, dim]` before pool
 int64 `[batch, tokens]`. Semantics and defaults are those of sentence-transformers' modules and of PyLate's Dense.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -12,17 +12,7 @@ from torch import Tensor, nn
 
 from .errors import ExportError
 
-Weights = dict[str, Tensor]
-
-# Configuration keys of sentence-transformers before 6, which had one flag a mode, in the order of concatenation.
-_LEGACY_MODES = {
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_max_tokens": "max",
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
-    "pooling_mode_weightedmean_tokens": "weightedmean",
-    "pooling_mode_lasttoken": "lasttoken",
-}
+Weights = Mapping[str, Tensor]
 
 
 def _cls(states: Tensor, mask: Tensor) -> Tensor:
@@ -56,7 +46,9 @@ def _weighted_mean(states: Tensor, mask: Tensor) -> Tensor:
 
 
 def _last_token(states: Tensor, mask: Tensor) -> Tensor:
-    last = mask.sum(dim=1, keepdim=True) - 1
+    # The last that is attended to, on whichever side the padding is.
+    positions = torch.arange(mask.shape[1], device=mask.device)
+    last = (mask * positions).argmax(dim=1, keepdim=True)
     return states.gather(1, last.unsqueeze(-1).expand(-1, 1, states.shape[-1])).squeeze(1)
 
 
@@ -86,8 +78,7 @@ class Dense(nn.Module):
 
     def __init__(self, config: dict[str, Any], weights: Weights) -> None:
         super().__init__()
-        matrix = weights["linear.weight"]
-        self.linear = _linear(matrix, weights.get("linear.bias"))
+        self.linear = _linear(weights["linear.weight"], weights.get("linear.bias"))
         self.activation = _activation(config.get("activation_function", "torch.nn.modules.linear.Identity"))
         self.residual: nn.Module | None = None
         if config.get("use_residual"):
@@ -114,18 +105,6 @@ class Normalize(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
         return nn.functional.normalize(states, p=2.0, dim=-1)
-
-
-def pooling_modes(config: dict[str, Any]) -> tuple[str, ...]:
-    """The modes of a Pooling module's `config.json`, old or new style. Raises `ExportError`."""
-    modes = config.get("pooling_mode")
-    if modes is None:
-        modes = [mode for key, mode in _LEGACY_MODES.items() if config.get(key)] or ["mean"]
-    modes = (modes,) if isinstance(modes, str) else tuple(modes)
-    for mode in modes:
-        if mode not in POOLING:
-            raise ExportError(f"The pooling mode '{mode}' is unknown; ScoreRT has {', '.join(POOLING)}.")
-    return modes
 
 
 def _linear(matrix: Tensor, bias: Tensor | None) -> nn.Linear:

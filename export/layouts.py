@@ -1,5 +1,6 @@
 """How a tokenizer surrounds texts and pairs with special tokens, found by asking it."""
 
+import re
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -8,6 +9,15 @@ from engine.artifact import PairLayout, TextLayout
 
 from .errors import ExportError
 from .recipe import Marking
+
+# A prompt whose instruction a request may replace, as Qwen3-Embedding and e5-mistral have it.
+_INSTRUCTION = re.compile(r"Instruct: (.+)\n ?Query: ?$")
+
+
+def prompt_layout(tokenizer: PreTrainedTokenizerBase, surrounded: bool) -> PairLayout:
+    """The special tokens around the prompt of a score template; if not `surrounded`, it writes them all itself."""
+    prefix, suffix = _around(tokenizer) if surrounded else ([], [])
+    return PairLayout(prefix=prefix, middle=[], suffix=suffix, type_ids=(0, 0, 0, 0, 0))
 
 
 def pair_layout(tokenizer: PreTrainedTokenizerBase) -> PairLayout:
@@ -36,26 +46,35 @@ def pair_layout(tokenizer: PreTrainedTokenizerBase) -> PairLayout:
     )
 
 
-def text_layout(tokenizer: PreTrainedTokenizerBase, marking: Marking, prompt: str) -> TextLayout:
+def text_layout(
+    tokenizer: PreTrainedTokenizerBase, marking: Marking, prompt: str, adapter: int | None = None
+) -> TextLayout:
     """The special tokens around one text, with a ColBERT model's marker, lengths, expansion and skip list.
 
     PyLate puts the marker after the first token. Raises `ExportError` for a marker the tokenizer does not know.
     """
-    encoding = _encode(tokenizer, "a")
-    ids, sides = encoding["input_ids"], encoding.sequence_ids(0)
-    prefix, suffix = ids[: sides.index(0)], ids[len(sides) - sides[::-1].index(0) :]
+    prefix, suffix = _around(tokenizer)
     if marking.marker:
         prefix = [*prefix[:1], _known(tokenizer, marking.marker), *prefix[1:]]
+    instruction = _INSTRUCTION.match(prompt)
     return TextLayout(
         prefix=prefix,
         suffix=suffix,
         prompt=prompt,
+        instruction=instruction[1] if instruction else None,
         max_length=marking.length,
         expand_to=marking.length if marking.expand else None,
         expansion_token=expansion_token(tokenizer) if marking.expand else None,
         attend_to_expansion=marking.attend,
-        skip=sorted({token_id(tokenizer, word) for word in marking.skip}),
+        skip=skipped(tokenizer, marking),
+        adapter=adapter,
     )
+
+
+def skipped(tokenizer: PreTrainedTokenizerBase, marking: Marking) -> list[int]:
+    """The ids of tokens whose embeddings are not scored."""
+    first = {tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in marking.skip_texts}
+    return sorted(first | {token_id(tokenizer, word) for word in (*marking.skip, *marking.skip_texts)})
 
 
 def expansion_token(tokenizer: PreTrainedTokenizerBase) -> int:
@@ -78,6 +97,13 @@ def _known(tokenizer: PreTrainedTokenizerBase, marker: str) -> int:
     if token == tokenizer.unk_token_id:
         raise ExportError(f"The tokenizer has no token {marker!r}, which marks queries or documents in this model.")
     return token
+
+
+def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+    """The special tokens before and after one text."""
+    encoding = _encode(tokenizer, "a")
+    ids, sides = encoding["input_ids"], encoding.sequence_ids(0)
+    return ids[: sides.index(0)], ids[len(sides) - sides[::-1].index(0) :]
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, *texts: str) -> Any:

@@ -1,20 +1,30 @@
 """The PyTorch network of a recipe: the checkpoint's body with its heads, as one module to trace."""
 
-from pathlib import Path
+import re
+from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from . import heads
 from .errors import ExportError
-from .recipe import Head, Recipe
+from .graph import OUTPUTS
+from .head_weights import LoadedHead, load_heads
+from .published.loading import load_body
+from .recipe import Recipe
 from .source import Checkpoint
 
-# What the graph of each score type returns: the name of its output, and of its values in a manifest.
-OUTPUTS = {"cross-encoder": "logits", "bi-encoder": "embeddings", "late-interaction": "token_embeddings"}
+# Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
+_NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
 
 
 class ScoringNetwork(PreTrainedModel):
@@ -33,87 +43,85 @@ class ScoringNetwork(PreTrainedModel):
         self.heads = torch.nn.ModuleList(modules)
         self.output = output
 
-    @property
-    def pooling(self) -> str | None:
-        """The pooling modes inside, joined by "+", or None."""
-        modes = [mode for head in self.heads if isinstance(head, heads.Pooling) for mode in head.modes]
-        return "+".join(modes) or None
-
-    @property
-    def projections(self) -> list[int]:
-        """The output width of each Dense layer, in order."""
-        return [head.linear.out_features for head in self.heads if isinstance(head, heads.Dense)]
-
-    @property
-    def dimension(self) -> int:
-        """The width of an embedding."""
-        if self.projections:
-            return self.projections[-1]
-        modes = self.pooling.count("+") + 1 if self.pooling else 1
-        return int(self.config.hidden_size) * modes
+    def reads(self, name: str) -> bool:
+        """Whether the body takes an input of that name."""
+        return name in signature(type(self.body).forward).parameters
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
         result = self.body(input_ids=input_ids, attention_mask=attention_mask, **inputs)
-        if self.output == "logits":
+        if self.output == "logits" and not self.heads:
             return {self.output: result.logits.squeeze(-1).float()}
         states = result.last_hidden_state.float()
         for head in self.heads:
             states = head(states, attention_mask)
-        return {self.output: states}
+        return {self.output: states.squeeze(-1) if self.output == "logits" else states}
 
 
-def load_network(checkpoint: Checkpoint, recipe: Recipe) -> ScoringNetwork:
-    """Load the checkpoint in float32, ready for inference. Raises `ExportError` where weights are missing."""
+@dataclass(frozen=True)
+class Loaded:
+    """A network in float32, ready for inference, with the heads it was made with.
+
+    `missing` and `unexpected` are the names of weights its checkpoint lacks or has too many.
+    """
+
+    network: ScoringNetwork
+    heads: list[LoadedHead]
+    missing: list[str]
+    unexpected: list[str]
+
+
+def load_network(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Loaded:
+    """Load the checkpoint. Raises `ExportError` where transformers cannot, or where a head lacks its weights."""
     try:
-        return _load(checkpoint, recipe)
-    except (OSError, ValueError) as error:
+        body, missing, unexpected = _load_body(checkpoint, recipe)
+    except (OSError, ValueError, RuntimeError) as error:
         raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
+    loaded = load_heads(checkpoint, recipe, tokenizer)
+    used = {name for head in recipe.heads for name in head.tensors.values()}
+    network = ScoringNetwork(body, [_module(head) for head in loaded], OUTPUTS[recipe.score_type])
+    network.eval()
+    return Loaded(network, loaded, missing, [name for name in unexpected if name not in used])
 
 
-def _load(checkpoint: Checkpoint, recipe: Recipe) -> ScoringNetwork:
-    config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=checkpoint.trust_remote_code)
+def _load_body(checkpoint: Checkpoint, recipe: Recipe) -> tuple[PreTrainedModel, list[str], list[str]]:
+    own_classifier = recipe.score_type == "cross-encoder" and not recipe.heads
+    auto = AutoModelForSequenceClassification if own_classifier else AutoModel
+    if checkpoint.trust_remote_code:
+        body, report = _load_remote(checkpoint, auto)
+    else:
+        # A graph scores whole inputs, so keys and values would be kept for nothing.
+        body, report = load_body(checkpoint.folder, checkpoint.native | {"use_cache": False}, auto)
+    missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
+    # A pooler is not part of any graph but a classifier's own.
+    missing = [key for key in missing if own_classifier or not key.startswith("pooler.")]
+    unexpected = [key for key in report["unexpected_keys"] if not _NOT_NEEDED.search(key)]
+    return body, sorted(missing), sorted(unexpected)
+
+
+def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=True)
     for name, value in checkpoint.overrides.items():
         setattr(config, name, value)
-    is_classifier = recipe.score_type == "cross-encoder"
-    auto = AutoModelForSequenceClassification if is_classifier else AutoModel
     body, report = auto.from_pretrained(
-        checkpoint.folder,
-        config=config,
-        dtype=torch.float32,
-        trust_remote_code=checkpoint.trust_remote_code,
-        output_loading_info=True,
+        checkpoint.folder, config=config, dtype=torch.float32, trust_remote_code=True, output_loading_info=True
     )
-    # A pooler is not part of any graph but a classifier's own.
-    missing = sorted(key for key in report["missing_keys"] if is_classifier or not key.startswith("pooler."))
-    if missing or report["mismatched_keys"]:
-        names = missing + sorted(str(key) for key in report["mismatched_keys"])
-        raise ExportError(
-            f"The checkpoint has no weights for {', '.join(names[:5])}{' …' if len(names) > 5 else ''}: "
-            f"it is not a complete {recipe.architecture}."
-        )
-    modules = [_build(head) for head in recipe.heads]
-    network = ScoringNetwork(body, modules, OUTPUTS[recipe.score_type])
-    network.eval()
-    return network
+    return body, report
 
 
-def _build(head: Head) -> torch.nn.Module:
+def _module(head: LoadedHead) -> torch.nn.Module:
     if head.kind == "Pooling":
-        return heads.Pooling(heads.pooling_modes(head.config))
+        return heads.Pooling(head.modes)
     if head.kind == "Normalize":
         return heads.Normalize()
-    weights = _weights(head.folder)
-    try:
-        return heads.Dense(head.config, weights) if head.kind == "Dense" else heads.LayerNorm(weights)
-    except KeyError as error:
-        raise ExportError(f"{head.folder} has no weights named {error} for its {head.kind} module.") from None
+    weights = {name: torch.from_numpy(tensor) for name, tensor in head.weights.items()}
+    return heads.Dense(head.config, weights) if head.kind == "Dense" else heads.LayerNorm(weights)
 
 
-def _weights(folder: Path) -> dict[str, Tensor]:
-    weights: dict[str, Any] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        weights |= load_file(file)
-    if not weights:
-        for file in sorted(folder.glob("*.bin")):
-            weights |= torch.load(file, map_location="cpu", weights_only=True)
-    return weights
+def stray_weights(loaded: Loaded, architecture: str) -> str | None:
+    """One sentence on the weights that are missing or too many, or None."""
+    parts = [
+        f"{what} {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
+        for what, names in (("lacks the weights", loaded.missing), ("has unexpected weights", loaded.unexpected))
+        if names
+    ]
+    return f"The checkpoint {' and '.join(parts)}: it is not what {architecture} loads." if parts else None

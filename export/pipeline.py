@@ -7,34 +7,37 @@ from pathlib import Path
 
 import msgspec
 import onnx_ir as ir
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from engine import __version__
 from engine.artifact import (
     MANIFEST,
     SCHEMA_VERSION,
-    TOKENIZER,
+    SCORE_TEMPLATE,
     File,
     Graph,
     Manifest,
+    PairLayout,
     Precision,
     ScoreType,
     sha256,
 )
 
-from .convert import PROVIDERS, Converter, interface, save
 from .errors import ExportError
-from .families import family_of
-from .layouts import pair_layout, text_layout
-from .network import ScoringNetwork, load_network
+from .families import max_positions
+from .graph import PROVIDERS, interface, save
+from .head_weights import normalized, pooling, projections
+from .layouts import pair_layout, prompt_layout, text_layout
+from .origin import OpenOrigin, Origin
 from .progress import Progress
-from .recipe import Recipe, recognise
+from .published import adapters
+from .recipe import Recipe
+from .recognise import recognise
 from .reference import Reference
 from .source import Checkpoint
 from .staging import staged
+from .tokenizer import load_tokenizer, save_tokenizer
 from .verify import expected, verify
-
-_BUILT_WITH = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers")
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,13 @@ class Options:
 
     output: Path
     name: str
-    precisions: list[Precision]
     score_type: ScoreType | str = "auto"
     max_length: int | None = None
     force: bool = False
 
 
-def export(checkpoint: Checkpoint, options: Options, progress: Progress) -> Path:
-    """Write the artifact of a checkpoint, every graph verified against PyTorch, and return its folder.
+def export(checkpoint: Checkpoint, open_origin: OpenOrigin, options: Options, progress: Progress) -> Path:
+    """Write the artifact of a checkpoint, every graph verified against its original, and return its folder.
 
     Raises `ExportError` and `VerificationError`; either way nothing is left behind.
     """
@@ -59,28 +61,35 @@ def export(checkpoint: Checkpoint, options: Options, progress: Progress) -> Path
     target = options.output / options.name
     with staged(target, options.force) as folder:
         with progress.stage("load the checkpoint"):
-            tokenizer = _load_tokenizer(checkpoint, recipe)
-            network = load_network(checkpoint, recipe)
+            tokenizer = load_tokenizer(checkpoint, recipe)
+            origin = open_origin(checkpoint, recipe, tokenizer)
+        if origin.warning:
+            progress.say(f"warning: {origin.warning}")
         max_length = _max_length(checkpoint, recipe, tokenizer, options.max_length)
-        _save_tokenizer(tokenizer, folder)
-        manifest = _describe(checkpoint, recipe, tokenizer, network, options.name, max_length)
-        reference = Reference(network, tokenizer, recipe, max_length)
-        with progress.stage("score the verification texts with PyTorch"):
-            wanted = expected(reference, manifest)
-        graphs = []
-        converter = Converter(network, reference.inputs)
-        for precision in options.precisions:
+        save_tokenizer(tokenizer, folder)
+        if recipe.template is not None:
+            (folder / SCORE_TEMPLATE).write_text(recipe.template, encoding="utf-8")
+        manifest = _describe(checkpoint, recipe, tokenizer, origin, options.name, max_length)
+        wanted = None
+        for precision in origin.precisions:
+            original = origin.original(precision)
+            if wanted is None or wanted.original is not original:
+                with progress.stage(f"score the verification texts with {original.name}"):
+                    reference = Reference(original, tokenizer, recipe, max_length, adapters(checkpoint.native))
+                    wanted = expected(reference, manifest)
+                manifest = msgspec.structs.replace(manifest, dimension=wanted.dimension)
             with progress.stage(f"convert to {precision}"):
-                graph = _save_graph(converter.convert(precision), precision, folder)
+                graph = _save_graph(origin.convert(precision), precision, folder)
             with progress.stage(f"verify {precision}"):
-                verification = verify(folder, manifest, graph, wanted)
+                verification = verify(folder, manifest, graph, wanted, origin.limit(precision))
             progress.say(
                 f"  {verification.quantity}: max error {verification.max_abs_error:.2g}, "
                 f"mean {verification.mean_abs_error:.2g}; Spearman {verification.spearman:.5f}"
             )
-            graphs.append(msgspec.structs.replace(graph, verification=verification))
+            graph = msgspec.structs.replace(graph, verification=verification)
+            manifest = msgspec.structs.replace(manifest, graphs=[*manifest.graphs, graph])
         files = {path.name: File(sha256=sha256(path), size=path.stat().st_size) for path in sorted(folder.iterdir())}
-        manifest = msgspec.structs.replace(manifest, graphs=graphs, files=files)
+        manifest = msgspec.structs.replace(manifest, files=files)
         (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return target
 
@@ -103,13 +112,13 @@ def _describe(
     checkpoint: Checkpoint,
     recipe: Recipe,
     tokenizer: PreTrainedTokenizerBase,
-    network: ScoringNetwork,
+    origin: Origin,
     name: str,
     max_length: int,
 ) -> Manifest:
-    """The manifest without its graphs and files."""
+    """The manifest without its graphs, their files and their dimension."""
     is_pair = recipe.score_type == "cross-encoder"
-    kinds = [head.kind for head in recipe.heads]
+    sides = adapters(checkpoint.native)
     special = {key: tokenizer.convert_tokens_to_ids(value) for key, value in tokenizer.special_tokens_map.items()}
     return Manifest(
         schema_version=SCHEMA_VERSION,
@@ -123,49 +132,31 @@ def _describe(
         special_tokens={key: value for key, value in special.items() if isinstance(value, int)},
         graphs=[],
         files={},
-        built_with={"scorert": __version__} | {package: importlib.metadata.version(package) for package in _BUILT_WITH},
-        pair=pair_layout(tokenizer) if is_pair else None,
+        built_with={"scorert": __version__} | {name: importlib.metadata.version(name) for name in origin.built_with},
+        pair=_pair(tokenizer, recipe) if is_pair else None,
+        template=SCORE_TEMPLATE if recipe.template is not None else None,
+        instruction=recipe.instruction,
         activation=recipe.activation,
-        query=None if is_pair else text_layout(tokenizer, recipe.query, recipe.query_prompt),
-        document=None if is_pair else text_layout(tokenizer, recipe.document, recipe.document_prompt),
+        query=None if is_pair else text_layout(tokenizer, recipe.query, recipe.query_prompt, sides.get("query")),
+        document=None
+        if is_pair
+        else text_layout(tokenizer, recipe.document, recipe.document_prompt, sides.get("document")),
         similarity=recipe.similarity,
-        pooling=network.pooling,
-        projections=network.projections,
-        normalized="Normalize" in kinds,
-        dimension=None if is_pair else network.dimension,
+        matryoshka=recipe.matryoshka,
+        pooling=pooling(origin.heads),
+        projections=projections(origin.heads),
+        normalized=normalized(origin.heads),
     )
 
 
+def _pair(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> PairLayout:
+    return pair_layout(tokenizer) if recipe.template is None else prompt_layout(tokenizer, recipe.surrounded)
+
+
 def _max_length(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, asked: int | None) -> int:
-    positions = family_of(checkpoint.config, recipe.architecture).max_positions(checkpoint.config)
+    positions = max_positions(checkpoint.native)
     if asked is None:
         return min(positions, recipe.max_length or positions, tokenizer.model_max_length)
     if not 8 <= asked <= positions:
         raise ExportError(f"--max-length must be from 8 to {positions}, the positions {recipe.architecture} has.")
     return asked
-
-
-def _load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
-    try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            checkpoint.folder, trust_remote_code=checkpoint.trust_remote_code
-        )
-    except (OSError, ValueError) as error:
-        raise ExportError(f"The checkpoint's tokenizer does not load: {error}") from None
-    if not tokenizer.is_fast:
-        raise ExportError(
-            f"{type(tokenizer).__name__} has no tokenizer.json, which serving needs: convert it to a fast tokenizer."
-        )
-    if recipe.lower_case and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
-        raise ExportError(
-            "The folder's sentence_bert_config.json lower-cases texts (do_lower_case) and its tokenizer does not, so "
-            "scores would differ: put a Lowercase normalizer into the checkpoint's tokenizer.json."
-        )
-    return tokenizer
-
-
-def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    backend = tokenizer.backend_tokenizer
-    backend.no_padding()
-    backend.no_truncation()
-    (folder / TOKENIZER).write_text(backend.to_str(pretty=True), encoding="utf-8")

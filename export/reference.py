@@ -1,36 +1,55 @@
-"""What PyTorch and transformers' own tokenizer give for a checkpoint: the scores an artifact must reproduce.
+"""What the original model and transformers' own tokenizer give: the scores an artifact must reproduce.
 
 Nothing here uses the engine, so that a mistake in it cannot hide.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from .layouts import expansion_token, token_id
-from .network import ScoringNetwork
+from .layouts import expansion_token, skipped, token_id
 from .recipe import Marking, Recipe
+from .weights import Floats
 
-Floats = NDArray[np.float32]
+Feeds = dict[str, NDArray[np.int64]]
 
-_BATCH = 8
+
+@dataclass(frozen=True)
+class Original:
+    """What computes a checkpoint's outputs from token ids: its PyTorch network, or the graph it was published with.
+
+    `run` takes `inputs`, int64 `[batch, tokens]` (`adapter`: `[batch]`), and gives float32 logits `[batch]`, embeddings
+    `[batch, dim]` or token embeddings `[batch, tokens, dim]`. A batch is at most `max_batch`: 1 where neighbours would
+    change an output.
+    """
+
+    name: str
+    version: str
+    inputs: list[str]
+    run: Callable[[Feeds], Floats]
+    max_batch: int = 8
 
 
 class Reference:
-    """A checkpoint's float32 network and tokenizer, run as transformers, sentence-transformers and PyLate run them."""
+    """An original with its tokenizer, run as transformers, sentence-transformers and PyLate run theirs."""
 
     def __init__(
-        self, network: ScoringNetwork, tokenizer: PreTrainedTokenizerBase, recipe: Recipe, max_length: int
+        self,
+        original: Original,
+        tokenizer: PreTrainedTokenizerBase,
+        recipe: Recipe,
+        max_length: int,
+        adapters: dict[str, int],
     ) -> None:
-        self._network = network
+        self.original = original
         self._tokenizer = tokenizer
         self._recipe = recipe
         self._max_length = max_length
-        # What transformers would feed: not every tokenizer makes token type ids.
-        self.inputs = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in tokenizer("a")]
+        self._adapters = adapters
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
@@ -43,12 +62,47 @@ class Reference:
                 truncation=True,
                 max_length=self._max_length,
                 padding=True,
-                return_tensors="pt",
+                return_tensors="np",
+            )
+            return encoding
+
+        def encode_prompts(indices: Sequence[int]) -> BatchEncoding:
+            prompts = [self._prompt(*pairs[index]) for index in indices]
+            encoding: BatchEncoding = self._tokenizer(
+                prompts, add_special_tokens=self._recipe.surrounded, padding=True, return_tensors="np"
             )
             return encoding
 
         lengths = [len(query) + len(document) for query, document in pairs]
-        return np.array([row for row, _ in self._run(lengths, encode)], dtype=np.float32)
+        rows = self._run(lengths, encode if self._recipe.template is None else encode_prompts)
+        return np.array([row for row, _ in rows], dtype=np.float32)
+
+    def _prompt(self, query: str, document: str) -> str:
+        """The score template around a pair, its document cut, and then its query, until the prompt fits."""
+        system = [{"role": "system", "content": self._recipe.instruction}] if self._recipe.instruction else []
+        while True:
+            messages = [*system, {"role": "query", "content": query}, {"role": "document", "content": document}]
+            prompt = self._tokenizer.apply_chat_template(
+                messages, chat_template=self._recipe.template, tokenize=False, **self._instruction()
+            )
+            assert isinstance(prompt, str)
+            ids = self._tokenizer(prompt, add_special_tokens=self._recipe.surrounded)["input_ids"]
+            if len(ids) <= self._max_length:
+                return prompt
+            if document:
+                document = self._without_end(document, len(ids) - self._max_length)
+            else:
+                query = self._without_end(query, len(ids) - self._max_length)
+
+    def _instruction(self) -> dict[str, Any]:
+        return {"instruction": self._recipe.instruction} if self._recipe.instruction else {}
+
+    def _without_end(self, text: str, tokens: int) -> str:
+        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        if tokens >= len(spans):
+            return ""
+        end, following = spans[-tokens - 1][1], spans[-tokens][0]
+        return text[: min(end, following) if following < end else end]
 
     def embeddings(self, texts: Sequence[str], role: str) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""
@@ -56,10 +110,13 @@ class Reference:
         marking = self._recipe.query if role == "query" else self._recipe.document
 
         def encode(indices: Sequence[int]) -> BatchEncoding:
-            return self._encode([prompt + texts[index] for index in indices], marking)
+            encoding = self._encode([prompt + texts[index] for index in indices], marking)
+            if self._adapters:
+                encoding["adapter"] = np.full(len(indices), self._adapters[role])
+            return encoding
 
         rows = []
-        skip = [token_id(self._tokenizer, word) for word in marking.skip]
+        skip = skipped(self._tokenizer, marking)
         for row, encoding in self._run([len(text) for text in texts], encode):
             if row.ndim == 2:
                 scored = encoding["attention_mask"].astype(bool) | marking.expand
@@ -76,30 +133,30 @@ class Reference:
             truncation=True,
             max_length=length - bool(marking.marker),
             padding="max_length" if marking.expand else True,
-            return_tensors="pt",
+            return_tensors="np",
         )
         if marking.marker:
             marker = token_id(self._tokenizer, marking.marker)
             for name, value in (("input_ids", marker), ("attention_mask", 1), ("token_type_ids", 0)):
                 if name in encoding:
-                    column = torch.full((len(texts), 1), value)
-                    encoding[name] = torch.cat([encoding[name][:, :1], column, encoding[name][:, 1:]], dim=1)
+                    encoding[name] = np.insert(encoding[name], 1, value, axis=1)
         if marking.attend:
-            encoding["attention_mask"].fill_(1)
+            encoding["attention_mask"].fill(1)
         return encoding
 
     def _run(
         self, lengths: Sequence[int], encode: Callable[[Sequence[int]], BatchEncoding]
-    ) -> list[tuple[Floats, dict[str, NDArray[np.int64]]]]:
+    ) -> list[tuple[Floats, Feeds]]:
         """Each input's output with what was fed for it, in order; inputs of like `lengths` share a padded batch."""
         rows = {}
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        for start in range(0, len(order), _BATCH):
-            batch = order[start : start + _BATCH]
+        for start in range(0, len(order), self.original.max_batch):
+            batch = order[start : start + self.original.max_batch]
             encoding = encode(batch)
-            feeds = {name: encoding[name] for name in self.inputs}
-            with torch.no_grad():
-                output = next(iter(self._network(**feeds).values())).numpy()
+            # Not every tokenizer makes token type ids for a graph that reads them.
+            none = np.zeros_like(encoding["input_ids"])
+            feeds = {name: encoding.get(name, none) for name in self.original.inputs}
+            output = self.original.run(feeds)
             for row, index in enumerate(batch):
-                rows[index] = (output[row], {name: value[row].numpy() for name, value in feeds.items()})
+                rows[index] = (output[row], {name: value[row] for name, value in feeds.items()})
         return [rows[index] for index in range(len(lengths))]

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from .attention_functions import DOMAIN
+
 MICROSOFT = "com.microsoft"
 UNARY = {
     "Cast",
@@ -31,7 +33,10 @@ Use = tuple[ir.Node, int, int]
 
 def simplify(model: ir.Model) -> ir.Model:
     """Applies all rewrites of this module in place. It comes before quantisation."""
-    return keep_first_token(unpack_products(plain_layer_normalisation(fold_transposes(model))))
+    rewrites = fold_transposes, plain_layer_normalisation, unpack_products, drop_reshapes, keep_first_token
+    for rewrite in rewrites:
+        model = rewrite(model)
+    return model
 
 
 def fold_transposes(model: ir.Model) -> ir.Model:
@@ -90,7 +95,7 @@ def unpack_products(model: ir.Model) -> ir.Model:
             np.split(weight, np.cumsum(tensor.numpy())[:-1], axis=1), list(split.outputs), strict=True
         ):
             tensor_part = ir.tensor(np.ascontiguousarray(part), name=f"{old.name}.weight")
-            value = ir.Value(name=tensor_part.name, const_value=tensor_part)
+            value = ir.val(tensor_part.name, ir.DataType.FLOAT, part.shape, const_value=tensor_part)
             graph.register_initializer(value)
             y = insert(node, "MatMul", [node.inputs[0], value])
             y.type, y.shape = old.type, old.shape
@@ -100,6 +105,21 @@ def unpack_products(model: ir.Model) -> ir.Model:
         for unused in constants:
             if unused is not None and not unused.uses() and unused.name is not None:
                 graph.initializers.pop(unused.name, None)
+    return model
+
+
+def drop_reshapes(model: ir.Model) -> ir.Model:
+    """Removes Reshape(Reshape(x)) where it has x's shape again, as heads that are split and merged at once."""
+    for node in list(model.graph):
+        inner = node.inputs[0].producer() if node.op_type == "Reshape" and node.inputs[0] is not None else None
+        x = inner.inputs[0] if inner is not None and inner.op_type == "Reshape" else None
+        y = node.outputs[0]
+        if x is None or x.shape is None or x.shape.has_unknown_dim() or x.shape != y.shape or y.is_graph_output():
+            continue
+        ir.convenience.replace_all_uses_with(y, x)
+        model.graph.remove(node, safe=True)
+        if inner is not None and not inner.outputs[0].uses():
+            model.graph.remove(inner, safe=True)
     return model
 
 
@@ -151,7 +171,7 @@ def _fill_shapes(graph: ir.Graph) -> None:
         if x is None or x.shape is None or output.shape is not None:
             continue
         output.type = output.type or x.type
-        if node.op_type in {"MultiHeadAttention", "BiasGelu", "FastGelu", "LayerNormalization"}:
+        if node.op_type in {"BiasGelu", "FastGelu", "LayerNormalization"}:
             output.shape = x.shape.copy()
         elif node.op_type in ELEMENTWISE:
             shapes = [v.shape for v in node.inputs if v is not None]
@@ -201,9 +221,8 @@ def _needs(graph: ir.Graph, node: ir.Node, axis: int) -> list[tuple[int, int]] |
         return [(0, axis)]
     if node.op_type == "Transpose":
         return [(0, node.attributes["perm"].as_ints()[axis])]
-    if node.op_type == "MultiHeadAttention" and axis == 1 and ranks[0] == 3 and not any(ranks[3:5] + ranks[6:]):
-        biased = len(ranks) > 5 and ranks[5] > 0
-        return None if node.attributes.get_int("unidirectional", 0) else [(0, 1)] + [(5, 2)] * biased
+    if (node.domain, node.op_type) == (DOMAIN, "Attention") and axis == 1:
+        return [(0, 1), (4, 2)]  # The query and the mask.
     if node.op_type == "Reshape" and axis == 1 and shapes[0] is not None:
         return _reshape(graph, node, shapes[0], shape)
     return None

@@ -1,7 +1,9 @@
 """Where a checkpoint's files come from: a local folder, the Hugging Face Hub, or the Hub's cache."""
 
 import json
+import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,35 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 from engine.artifact import Source, sha256
 
 from .errors import ExportError
+from .published import native_config
 
 # Configuration, tokenizers and remote code; never another framework's weights.
-_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.metadata", "*.jinja", "*.py"]
-_OTHER_FRAMEWORKS = ["onnx/*", "openvino/*", "tf_model*", "flax_model*", "rust_model*", "coreml/*"]
+_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.metadata", "*.jinja", "*.py", "README.md", "colbert_linear.pt"]
+# A model card's first headings, and the model it says it was made from.
+_NAMES_IN_README = re.compile(r"^(?:# |base_model:\s*(?:\n- )?)(.+)$", re.MULTILINE)
+OTHER_FRAMEWORKS = ["openvino/*", "tf_model*", "flax_model*", "rust_model*", "coreml/*"]
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """Which of a model's files hold its weights.
+
+    Each of `needs` is a list of choices, of which the first that is there is taken; a choice is a list of patterns.
+    `beside` are patterns of what else is downloaded, `ignored` of what never is.
+    """
+
+    description: str
+    needs: list[list[list[str]]]
+    beside: list[str]
+    ignored: list[str]
+
+
+PYTORCH_WEIGHTS = WeightFiles(
+    description="*.safetensors or *.bin beside its config.json",
+    needs=[[["*.safetensors"], ["*.bin"]]],
+    beside=[],
+    ignored=["onnx/*", *OTHER_FRAMEWORKS],
+)
 
 
 @dataclass(frozen=True)
@@ -33,12 +60,32 @@ class Checkpoint:
         """The first of `config.json`'s architectures, or "" where it names none."""
         return str((self.config.get("architectures") or [""])[0])
 
+    @cached_property
+    def native(self) -> dict[str, Any]:
+        """The configuration as transformers' own class reads it; its `model_type` names that class."""
+        return native_config(self.config)
+
+    @cached_property
+    def names(self) -> list[str]:
+        """What the model is called: by the user, by its configuration, and by the head of its README."""
+        names = [self.name, self.source.model, str(self.config.get("_name_or_path") or "")]
+        readme = self.folder / "README.md"
+        if readme.is_file():
+            names += _NAMES_IN_README.findall(readme.read_text(encoding="utf-8", errors="replace"))[:3]
+        return [name for name in names if name]
+
     def json(self, name: str) -> Any:
         """A JSON file of the folder, or None if it has none of that name."""
         return read_json(self.folder / name)
 
 
-def open_checkpoint(model: str, revision: str | None, overrides: dict[str, Any], trust_remote_code: bool) -> Checkpoint:
+def open_checkpoint(
+    model: str,
+    revision: str | None,
+    overrides: dict[str, Any],
+    trust_remote_code: bool,
+    wanted: WeightFiles = PYTORCH_WEIGHTS,
+) -> Checkpoint:
     """Find `model`'s files: a local folder, or a hub id that is downloaded or already cached.
 
     The Hub is asked with the token of the environment (HF_TOKEN, or `hf auth login`). Raises `ExportError`.
@@ -49,17 +96,23 @@ def open_checkpoint(model: str, revision: str | None, overrides: dict[str, Any],
     elif local.exists() or model.startswith((".", "/", "~")):
         raise ExportError(f"{model} is not a folder: give a checkpoint's folder or a hub id such as org/name.")
     else:
-        folder = _download(model, revision)
+        folder = _download(model, revision, wanted)
         commit, name = folder.name, model.split("/")[-1]
     config = read_json(folder / "config.json")
     if config is None:
         raise ExportError(f"{model} has no config.json: give the folder of a transformers checkpoint.")
-    weights = sorted({*folder.glob("*.safetensors")} or {*folder.glob("*.bin")})
+    weights = sorted({path for choices in wanted.needs for path in _first_there(folder, choices)})
     if not weights:
-        raise ExportError(f"{model} has no weights: expected *.safetensors or *.bin beside its config.json.")
+        raise ExportError(f"{model} has no weights: expected {wanted.description}.")
     origin = name if local.is_dir() else model
-    source = Source(model=origin, revision=commit, weights={path.name: sha256(path) for path in weights})
+    digests = {path.relative_to(folder).as_posix(): sha256(path) for path in weights}
+    source = Source(model=origin, revision=commit, weights=digests)
     return Checkpoint(folder, config | overrides, overrides, source, name, trust_remote_code)
+
+
+def _first_there(folder: Path, choices: list[list[str]]) -> list[Path]:
+    found = ([path for pattern in patterns for path in folder.glob(pattern)] for patterns in choices)
+    return next((paths for paths in found if paths), [])
 
 
 def read_json(path: Path) -> Any:
@@ -72,18 +125,16 @@ def read_json(path: Path) -> Any:
         raise ExportError(f"{path} is not valid JSON: {error}.") from None
 
 
-def _download(model: str, revision: str | None) -> Path:
+def _download(model: str, revision: str | None, wanted: WeightFiles) -> Path:
     try:
-        folder = Path(
-            snapshot_download(
-                model,
-                revision=revision,
-                allow_patterns=[*_SMALL_FILES, "*.safetensors"],
-                ignore_patterns=_OTHER_FRAMEWORKS,
-            )
-        )
-        if not any(folder.glob("*.safetensors")):
-            snapshot_download(model, revision=revision, allow_patterns=["*.bin"], ignore_patterns=_OTHER_FRAMEWORKS)
+        for choices in wanted.needs:
+            for patterns in choices:
+                allowed = [*_SMALL_FILES, *wanted.beside, *patterns]
+                folder = Path(
+                    snapshot_download(model, revision=revision, allow_patterns=allowed, ignore_patterns=wanted.ignored)
+                )
+                if _first_there(folder, [patterns]):
+                    break
         return folder
     except HFValidationError:
         raise ExportError(f"{model} is neither a folder here nor a hub id such as org/name.") from None

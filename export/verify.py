@@ -1,4 +1,4 @@
-"""How far a graph strays from PyTorch, and whether that is near enough to be written."""
+"""How far a graph strays from the original, and whether that is near enough to be written."""
 
 import json
 from collections.abc import Sequence
@@ -8,34 +8,35 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from engine import Engine
 from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Verification
-from engine.engine import Role, sigmoid
+from engine.engine import Role
 from engine.providers import cores
 from engine.session import Schedule, Session, schedule_for
+from engine.similarity import sigmoid
+from engine.template import ScoreTemplate
 from engine.tokenizer import Tokenizer
 
 from .errors import VerificationError
-from .reference import Reference
-
-Floats = NDArray[np.float32]
+from .reference import Original, Reference
+from .weights import Floats
 
 _WORST = 5
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a precision may cost: on the graph's output, on scores, and on their order."""
+    """How far a graph may be from the original: in its output, in scores, and in their order."""
 
     max_abs_error: float = np.inf
     score_max_abs_error: float = np.inf
     spearman: float = -1.0
 
 
+# What each precision may cost.
 LIMITS: dict[Precision, Limit] = {
     "fp32": Limit(max_abs_error=1e-4),
     "fp16": Limit(max_abs_error=5e-3),
@@ -63,10 +64,16 @@ class Texts:
 
 @dataclass(frozen=True)
 class Expected:
-    """PyTorch's answers for the texts. `outputs` are what the graph returns, `scores` float32 `[pairs]`."""
+    """The original's answers for the texts. `outputs` are what a graph returns, `scores` float32 `[pairs]`."""
 
+    original: Original
     outputs: list[Floats]
     scores: Floats
+
+    @property
+    def dimension(self) -> int | None:
+        """The width of an embedding; None for logits."""
+        return self.outputs[0].shape[-1] if self.outputs[0].ndim else None
 
 
 @cache
@@ -80,40 +87,44 @@ def expected(reference: Reference, manifest: Manifest) -> Expected:
     """Run the reference on every text, or every pair for a cross-encoder."""
     if manifest.score_type == "cross-encoder":
         logits = reference.logits(texts().pairs)
-        return Expected(list(logits), _activated(logits, manifest))
+        return Expected(reference.original, list(logits), _activated(logits, manifest))
     rows = {
         role: dict(zip(side, reference.embeddings(side, role), strict=True))
         for role, side in (("query", texts().queries), ("document", texts().documents))
     }
     scores = [_similarity(rows["query"][q], rows["document"][d], manifest) for q, d in texts().pairs]
-    return Expected([*rows["query"].values(), *rows["document"].values()], np.array(scores, dtype=np.float32))
+    outputs = [*rows["query"].values(), *rows["document"].values()]
+    return Expected(reference.original, outputs, np.array(scores, dtype=np.float32))
 
 
-def verify(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected) -> Verification:
-    """Compare a graph in `folder` with PyTorch, each input alone and, where the graph may be, in padded batches.
+def verify(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit) -> Verification:
+    """Compare a graph in `folder` with the original, each input alone and, where the graph may be, in padded batches.
 
-    Raises `VerificationError` past the precision's limit.
+    Raises `VerificationError` past the limit.
     """
     schedules = [schedule_for("cpu", graph.max_batch, None)]
     if graph.max_batch is None:
         schedules.append(Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores()))
-    found = [_measure(folder, manifest, graph, schedule, wanted) for schedule in schedules]
+    found = [_measure(folder, manifest, graph, schedule, wanted, limit) for schedule in schedules]
     return max(found, key=lambda verification: verification.max_abs_error)
 
 
-def _measure(folder: Path, manifest: Manifest, graph: Graph, schedule: Schedule, wanted: Expected) -> Verification:
+def _measure(
+    folder: Path, manifest: Manifest, graph: Graph, schedule: Schedule, wanted: Expected, limit: Limit
+) -> Verification:
     session = Session(folder, graph, "cpu", manifest.pad_token, schedule)
-    engine = Engine(manifest, graph, "cpu", session, Tokenizer(folder / TOKENIZER))
+    tokenizer = Tokenizer(folder / TOKENIZER)
+    engine = Engine(manifest, graph, "cpu", session, tokenizer, ScoreTemplate.of(folder, manifest, tokenizer))
     try:
         outputs, scores = _run(engine)
     finally:
         engine.close()
-    _check_shapes(outputs, wanted.outputs)
+    _check_shapes(outputs, wanted)
     errors = [np.abs(got - want) for got, want in zip(outputs, wanted.outputs, strict=True)]
     flat = np.concatenate([np.ravel(error) for error in errors])
     score_errors = np.abs(scores - wanted.scores) / _query_tokens(manifest, wanted)
     verification = Verification(
-        reference=f"PyTorch {torch.__version__} float32",
+        reference=f"{wanted.original.name} {wanted.original.version}",
         texts=len(wanted.outputs),
         quantity=graph.outputs[0].name.replace("_", " "),
         max_abs_error=float(flat.max()),
@@ -121,7 +132,7 @@ def _measure(folder: Path, manifest: Manifest, graph: Graph, schedule: Schedule,
         score_max_abs_error=float(score_errors.max()),
         spearman=float(spearmanr(scores, wanted.scores).statistic),
     )
-    _judge(verification, graph.precision, wanted, scores, score_errors)
+    _judge(verification, graph.precision, limit, wanted, scores, score_errors)
     return verification
 
 
@@ -141,12 +152,11 @@ def _activated(logits: Floats, manifest: Manifest) -> Floats:
 
 
 def _similarity(query: Floats, document: Floats, manifest: Manifest) -> float:
-    q, d = torch.from_numpy(query), torch.from_numpy(document)
     if manifest.score_type == "late-interaction":
-        return float(torch.einsum("sh,th->st", q, d).max(dim=1).values.sum())
+        return float(np.einsum("sh,th->st", query, document).max(axis=1).sum())
     if manifest.similarity == "cosine":
-        return float(torch.nn.functional.cosine_similarity(q, d, dim=0))
-    return float(q @ d)
+        return float(query @ document / (np.linalg.norm(query) * np.linalg.norm(document)))
+    return float(query @ document)
 
 
 def _query_tokens(manifest: Manifest, wanted: Expected) -> NDArray[np.float64]:
@@ -157,23 +167,28 @@ def _query_tokens(manifest: Manifest, wanted: Expected) -> NDArray[np.float64]:
     return np.array([tokens[query] for query, _ in texts().pairs], dtype=np.float64)
 
 
-def _check_shapes(outputs: Sequence[Floats], wanted: Sequence[Floats]) -> None:
-    for index, (got, want) in enumerate(zip(outputs, wanted, strict=True)):
+def _check_shapes(outputs: Sequence[Floats], wanted: Expected) -> None:
+    for index, (got, want) in enumerate(zip(outputs, wanted.outputs, strict=True)):
         if got.shape != want.shape:
             raise VerificationError(
-                f"Text {index} gives an output of shape {got.shape} where PyTorch gives {want.shape}: "
+                f"Text {index} gives an output of shape {got.shape} where {wanted.original.name} gives {want.shape}: "
                 "the tokenizer's file does not say what the tokenizer does.",
                 [],
             )
 
 
 def _judge(
-    found: Verification, precision: Precision, wanted: Expected, scores: Floats, score_errors: NDArray[np.float64]
+    found: Verification,
+    precision: Precision,
+    limit: Limit,
+    wanted: Expected,
+    scores: Floats,
+    score_errors: NDArray[np.float64],
 ) -> None:
-    limit = LIMITS[precision]
-    # Embeddings without normalisation have any size; what counts is the error beside it.
+    # Embeddings without normalisation have any size, and what counts is the error beside it. So it is for half
+    # precision's logits, whose error grows with them; others have to be right whatever their size.
     size = 1.0
-    if found.quantity != "logits":
+    if found.quantity != "logits" or precision == "fp16":
         size = max(1.0, float(max(np.abs(want).max() for want in wanted.outputs)))
     failures = []
     if not np.isfinite(found.max_abs_error):
@@ -187,7 +202,8 @@ def _judge(
     if failures:
         order = np.argsort(-np.nan_to_num(score_errors, nan=np.inf))[:_WORST]
         worst = [(" / ".join(texts().pairs[i]), float(wanted.scores[i]), float(scores[i])) for i in order]
-        raise VerificationError(f"The {precision} graph strays from PyTorch: {' and '.join(failures)}.", worst)
+        original = f"{wanted.original.name} {wanted.original.version}"
+        raise VerificationError(f"The {precision} graph strays from {original}: {' and '.join(failures)}.", worst)
 
 
 assert set(LIMITS) == set(get_args(Precision)), "every precision has a limit"

@@ -3,6 +3,7 @@
 Weights are random but not small: scores must spread widely enough for an error to show.
 """
 
+import string
 from collections.abc import Iterator
 from pathlib import Path
 from pydoc_data.topics import topics
@@ -16,6 +17,8 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 VOCABULARY = 1000
 
 _BERT_TOKENS = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+# What ColBERT checkpoints of these vocabularies mark queries and documents with.
+_UNUSED = ["[unused0]", "[unused1]"]
 _ROBERTA_TOKENS = {"cls": "<s>", "pad": "<pad>", "sep": "</s>", "unk": "<unk>", "mask": "<mask>"}
 
 # What a tiny config must say besides the sizes they all share.
@@ -85,7 +88,7 @@ def _tell_texts_apart(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast
     (classifier,) = (m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == 1)
     seen: list[torch.Tensor] = []
     hook = classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    paragraphs = [paragraph[:300] for page in _corpus() for paragraph in page.split("\n\n")[:8]]
+    paragraphs = [paragraph[:300] for page in corpus() for paragraph in page.split("\n\n")[:8]]
     with torch.no_grad():
         model(**tokenizer(paragraphs, padding=True, return_tensors="pt"))
         hook.remove()
@@ -112,7 +115,7 @@ def build_tokenizer(family: str) -> PreTrainedTokenizerFast:
     return _unigram(_ROBERTA_TOKENS, "<s> $A </s>", "<s> $A </s> </s> $B </s>", type_ids=False)
 
 
-def _corpus() -> Iterator[str]:
+def corpus() -> Iterator[str]:
     yield from list(topics.values())[:20]
 
 
@@ -122,7 +125,10 @@ def _word_piece(tokens: dict[str, str], single: str, pair: str, type_ids: bool) 
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=VOCABULARY, special_tokens=list(tokens.values()), show_progress=False
+        vocab_size=VOCABULARY,
+        special_tokens=[*tokens.values(), *_UNUSED],
+        initial_alphabet=list(string.punctuation),
+        show_progress=False,
     )
     return _finish(tokenizer, trainer, tokens, single, pair, type_ids)
 
@@ -133,7 +139,7 @@ def _byte_level(tokens: dict[str, str], single: str, pair: str) -> PreTrainedTok
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,
-        special_tokens=list(tokens.values()),
+        special_tokens=[*tokens.values(), *_UNUSED],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -154,7 +160,7 @@ def _unigram(tokens: dict[str, str], single: str, pair: str, type_ids: bool) -> 
 def _finish(
     tokenizer: Tokenizer, trainer: Any, tokens: dict[str, str], single: str, pair: str, type_ids: bool
 ) -> PreTrainedTokenizerFast:
-    tokenizer.train_from_iterator(_corpus(), trainer)
+    tokenizer.train_from_iterator(corpus(), trainer)
     special = [(token, tokenizer.token_to_id(token)) for token in (tokens["cls"], tokens["sep"])]
     tokenizer.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=special)
     inputs = ["input_ids", "token_type_ids", "attention_mask"] if type_ids else ["input_ids", "attention_mask"]

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ def test_defaults() -> None:
         provider="cpu",
         precision=None,
         threads=None,
+        chat_template=None,
     )
 
 
@@ -32,8 +34,9 @@ FLAGS = {
     "provider": "cuda,cpu",
     "precision": "fp16",
     "threads": "3",
+    "chat-template": __file__,
 }
-EXPECTED = Settings([Path("a")], ["x"], "127.0.0.1", 9000, "cuda,cpu", "fp16", 3)
+EXPECTED = Settings([Path("a")], ["x"], "127.0.0.1", 9000, "cuda,cpu", "fp16", 3, Path(__file__).read_text("utf-8"))
 
 
 def test_every_flag() -> None:
@@ -54,6 +57,7 @@ def test_flags_win_over_variables() -> None:
         "provider": "cpu",
         "precision": "fp32",
         "threads": "1",
+        "chat-template": os.devnull,
     }
     variables = {f"SCORERT_{flag.upper().replace('-', '_')}": value for flag, value in others.items()}
     assert read_settings([f"--{flag}={value}" for flag, value in FLAGS.items()], variables) == EXPECTED
@@ -90,6 +94,8 @@ def test_variables_separate_lists_by_commas() -> None:
         (["--port", "http"], {}, "--port"),
         (["--port", "65536"], {}, "--port"),
         (["--threads", "0"], {}, "--threads"),
+        (["--chat-template", "no/such.jinja"], {}, "no/such.jinja cannot be read (No such file or directory)"),
+        ([], {"SCORERT_CHAT_TEMPLATE": "no/such.jinja"}, "--chat-template: no/such.jinja cannot be read"),
         ([], {"SCORERT_PORT": "http"}, "'http' is not a port"),
         ([], {"SCORERT_THREADS": "-1"}, "'-1' is not a number of threads"),
         (["--modle", "a"], {}, "--modle"),

@@ -1,15 +1,19 @@
 """The engine on real weights: parity, batch independence, threads, and what it refuses."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from engine import Engine, InvalidInput, ProviderError, UnsupportedTask
+from engine import ArtifactError, Engine, InvalidInput, ProviderError, UnsupportedTask
+from engine.artifact import MANIFEST, SCORE_TEMPLATE, sha256
 from engine.layout import Truncation, lay_out_pair
 from engine.providers import _with_options
 from export.verify import texts
@@ -198,3 +202,128 @@ def test_providers_are_asked_for_by_onnx_runtimes_names(provider, want, tmp_path
         ]
     if provider != "cpu":
         assert options[-1][1]["use_tf32"] is False, "float32 must stay float32"
+
+
+TEMPLATE = """\
+{%- if instruction %}{{ instruction }} {% endif -%}
+{{ messages | map(attribute="content") | join(" [SEP] ") }} [SEP] {{ task | default("relevant?") }}"""
+
+
+@pytest.fixture(scope="module")
+def prompted(artifacts):
+    return Engine.load(artifacts("minilm-ce"), chat_template=TEMPLATE)
+
+
+def test_a_score_template_makes_the_input(prompted, artifacts, tmp_path):
+    """Against transformers' tokenizer and model on the text the template stands for."""
+    model, tokenizer = _reference(tmp_path)
+    prompts = [f"{QUERY} [SEP] {document} [SEP] relevant?" for document in DOCUMENTS]
+    with torch.no_grad():
+        want = [model(**tokenizer(prompt, return_tensors="pt")).logits.item() for prompt in prompts]
+    scored = prompted.score(QUERY, DOCUMENTS, use_activation=False)
+    np.testing.assert_allclose(scored.scores, want, atol=1e-4)
+    assert scored.tokens == sum(len(tokenizer(prompt)["input_ids"]) for prompt in prompts)
+    assert np.abs(scored.scores - Engine.load(artifacts("minilm-ce")).score(QUERY, DOCUMENTS).scores).max() > 0.01
+
+
+def test_an_instruction_and_variables_reach_the_template(prompted, tmp_path):
+    model, tokenizer = _reference(tmp_path)
+    # The system's message comes first, and this template prints every message.
+    prompt = f"Be strict. Be strict. [SEP] {QUERY} [SEP] {DOCUMENTS[1]} [SEP] why?"
+    with torch.no_grad():
+        want = model(**tokenizer(prompt, return_tensors="pt")).logits.item()
+    said = {"instruction": "Be strict.", "chat_template_kwargs": {"task": "why?"}}
+    (got,) = prompted.score(QUERY, DOCUMENTS[1], use_activation=False, **said).scores
+    assert got == pytest.approx(want, abs=1e-4)
+    ranking = prompted.rerank(QUERY, DOCUMENTS, use_activation=False, **said)
+    assert {ranked.index: ranked.score for ranked in ranking.results}[1] == pytest.approx(want, abs=1e-4)
+
+
+def test_the_artifacts_own_template_is_used_unless_another_is_given(artifacts, prompted, tmp_path):
+    folder = shutil.copytree(artifacts("minilm-ce"), tmp_path / "own")
+    (folder / SCORE_TEMPLATE).write_text(TEMPLATE)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    described = {"sha256": sha256(folder / SCORE_TEMPLATE), "size": len(TEMPLATE)}
+    files = manifest["files"] | {SCORE_TEMPLATE: described}
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"template": SCORE_TEMPLATE, "files": files}))
+    want = prompted.score(QUERY, DOCUMENTS).scores
+    np.testing.assert_array_equal(Engine.load(folder).score(QUERY, DOCUMENTS).scores, want)
+    other = Engine.load(folder, chat_template=TEMPLATE + " Yes or no:")
+    assert np.abs(other.score(QUERY, DOCUMENTS).scores - want).max() > 1e-3
+    (folder / MANIFEST).write_text(json.dumps(manifest | {"template": SCORE_TEMPLATE}))
+    with pytest.raises(ArtifactError, match=r"does not list score_template\.jinja"):
+        Engine.load(folder)
+
+
+def test_a_template_is_for_cross_encoders_alone(artifacts):
+    with pytest.raises(ArtifactError, match="minilm-bi is a bi-encoder model, and only cross-encoders take"):
+        Engine.load(artifacts("minilm-bi"), chat_template=TEMPLATE)
+
+
+@pytest.mark.parametrize("kind", ["cross_encoder", "bi_encoder", "colbert"])
+def test_prompting_a_model_without_a_template_is_refused(kind, request):
+    engine = request.getfixturevalue(kind)
+    for name, value in (("instruction", "Be strict."), ("chat_template_kwargs", {"task": "x"})):
+        with pytest.raises(InvalidInput) as refused:
+            engine.score(QUERY, DOCUMENTS, **{name: value})
+        assert refused.value.parameter == name
+    assert len(engine.score(QUERY, DOCUMENTS, chat_template_kwargs={}).scores) == 3
+
+
+def test_an_instruction_replaces_the_one_in_a_query_prompt(bi_encoder):
+    own = "Given a question, find its answer"
+    prompt = "Instruct: {}\nQuery: "
+    query = msgspec.structs.replace(bi_encoder.manifest.query, prompt=prompt.format(own), instruction=own)
+    instructed = _with(bi_encoder, query=query)
+    for instruction, said in ((None, own), ("Find cows", "Find cows")):
+        written = prompt.format(said) + QUERY
+        want = bi_encoder.embed(written).embeddings
+        got = instructed.embed(QUERY, role="query", instruction=instruction)
+        np.testing.assert_array_equal(got.embeddings, want)
+        scores = instructed.score(QUERY, DOCUMENTS, instruction=instruction).scores
+        np.testing.assert_allclose(scores, bi_encoder.score(written, DOCUMENTS).scores, atol=1e-6)
+    with pytest.raises(InvalidInput, match="takes no instruction here"):
+        instructed.embed(QUERY, role="document", instruction="Find cows")
+
+
+def test_matryoshka_embeddings_are_cut_and_normalised_again(bi_encoder):
+    whole = bi_encoder.embed(DOCUMENTS).embeddings
+    nested = _with(bi_encoder, matryoshka=[64, 128])
+    got = nested.embed(DOCUMENTS, dimensions=64).embeddings
+    want = torch.nn.functional.normalize(torch.from_numpy(whole[:, :64]), dim=-1)
+    np.testing.assert_allclose(got, want, atol=1e-6)
+    np.testing.assert_array_equal(nested.embed(DOCUMENTS).embeddings, whole)
+    np.testing.assert_allclose(nested.embed(DOCUMENTS, dimensions=384).embeddings, whole, atol=1e-6)
+    raw = _with(bi_encoder, matryoshka=[], normalized=False)
+    np.testing.assert_array_equal(raw.embed(DOCUMENTS, dimensions=3).embeddings, whole[:, :3])
+    for engine, size, message in (
+        (nested, 63, "one of 64, 128 for this model, not 63"),
+        (raw, 385, "from 1 to 384"),
+        (raw, 0, "from 1 to 384"),
+        (bi_encoder, 64, "this is none"),
+    ):
+        with pytest.raises(InvalidInput, match=message) as refused:
+            engine.embed(DOCUMENTS, dimensions=size)
+        assert refused.value.parameter == "dimensions"
+
+
+def test_a_querys_skipped_tokens_are_not_scored(colbert):
+    layout = colbert.manifest.query
+    whole = colbert.embed_tokens(QUERY, role="query").embeddings[0]
+    skipping = _with(colbert, query=msgspec.structs.replace(layout, skip=[layout.prefix[0]]))
+    rows = skipping.embed_tokens(QUERY, role="query").embeddings[0]
+    np.testing.assert_array_equal(rows, whole[1:])
+    documents = colbert.embed_tokens(DOCUMENTS).embeddings
+    want = [(document @ rows.T).max(axis=0).sum() for document in documents]
+    np.testing.assert_allclose(skipping.score(QUERY, DOCUMENTS).scores, want, atol=1e-4)
+
+
+def _with(engine, **changes):
+    """The same engine with a manifest that says something else."""
+    manifest = msgspec.structs.replace(engine.manifest, **changes)
+    return Engine(manifest, engine.graph, engine.provider, engine._session, engine._tokenizer)
+
+
+def _reference(folder):
+    checkpoint = build_minilm_ce(folder / "minilm-ce")
+    return AutoModelForSequenceClassification.from_pretrained(checkpoint), AutoTokenizer.from_pretrained(checkpoint)

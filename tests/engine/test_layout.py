@@ -10,7 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from engine import InputTooLong, InvalidInput
 from engine.artifact import PairLayout, TextLayout
-from engine.layout import Truncation, lay_out_pair, lay_out_text, truncation
+from engine.layout import Truncation, lay_out_pair, lay_out_prompt, lay_out_text, truncation
 from engine.tokenizer import Tokenizer
 from export.layouts import pair_layout, text_layout
 from export.recipe import Marking
@@ -118,6 +118,18 @@ def test_queries_expand_after_truncation_and_attend_only_if_asked():
     assert cut.input_ids.tolist() == [1, 9, 10, 11, 12, 3]
     attending = TextLayout(prefix=[1], suffix=[3], expand_to=6, expansion_token=4, attend_to_expansion=True)
     assert lay_out_text([10], attending, Truncation(max_length=64), None).attended == 6
+
+
+@pytest.mark.parametrize(
+    ("prompt", "want"),
+    [([7, 8], [1, 7, 8, 3]), ([1, 7], [1, 7, 3]), ([7, 3], [1, 7, 3]), ([1, 7, 3], [1, 7, 3]), ([], [1, 3])],
+)
+def test_special_tokens_that_a_prompt_has_already_are_not_doubled(prompt, want):
+    got = lay_out_prompt(prompt, PAIR)
+    assert got.input_ids.tolist() == want
+    assert got.token_type_ids.tolist() == [0] * len(want)
+    bare = PairLayout(prefix=[], middle=[], suffix=[], type_ids=(0, 0, 0, 0, 0))
+    assert lay_out_prompt(prompt, bare).input_ids.tolist() == prompt
 
 
 @pytest.mark.parametrize(

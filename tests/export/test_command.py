@@ -133,16 +133,23 @@ def test_a_target_that_cannot_be_written_is_one_sentence(checkpoint, tmp_path, c
     assert "cannot be written: Not a directory." in capsys.readouterr().err
 
 
-def test_missing_weights_are_named(checkpoint, tmp_path, capsys):
+def test_missing_and_unexpected_weights_are_named_and_taken_only_when_asked(checkpoint, tmp_path, capsys):
     weights = load_file(checkpoint / "model.safetensors")
-    headless = tmp_path / "headless"
-    headless.mkdir()
+    strange = tmp_path / "strange"
+    strange.mkdir()
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-        (headless / name).write_bytes((checkpoint / name).read_bytes())
+        (strange / name).write_bytes((checkpoint / name).read_bytes())
     kept = {name: tensor for name, tensor in weights.items() if not name.startswith("classifier")}
-    save_file(kept, headless / "model.safetensors", metadata={"format": "pt"})
-    assert main([str(headless), "--output", str(tmp_path / "out")]) == 2
-    assert "no weights for classifier.bias, classifier.weight" in capsys.readouterr().err
+    kept["bert.encoder.layer.9.extra.weight"] = torch.zeros(1)
+    save_file(kept, strange / "model.safetensors", metadata={"format": "pt"})
+    arguments = [str(strange), "--output", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "lacks the weights classifier.bias, classifier.weight" in said
+    assert "has unexpected weights bert.encoder.layer.9.extra.weight" in said
+    assert "--allow-missing" in said
+    assert main([*arguments, "--allow-missing"]) == 0
+    assert "warning: The checkpoint lacks the weights" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -172,4 +179,4 @@ def test_overrides_reach_the_network(checkpoint, tmp_path, capsys):
     torch.manual_seed(0)
     overrides = json.dumps({"num_hidden_layers": 3})
     assert main([str(checkpoint), "--output", str(tmp_path), "--hf-overrides", overrides]) == 2
-    assert "no weights for bert.encoder.layer.2" in capsys.readouterr().err
+    assert "lacks the weights bert.encoder.layer.2" in capsys.readouterr().err

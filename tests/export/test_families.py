@@ -1,82 +1,125 @@
-"""Each encoder family in each precision, against PyTorch through transformers' own classes."""
+"""Every row of the exporter's table: exported, scored against other people's code, and served."""
+
+import json
 
 import numpy as np
 import onnx
 import pytest
-import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from engine import Engine
 from engine.artifact import read_manifest
 from engine.layout import Truncation, lay_out_pair
 from export.__main__ import main
+from export.families import FAMILIES
 from export.verify import LIMITS, texts
-from tests import tiny
+from tests import families, tiny
+from tests.e2e.server import Server
+from tests.references import REFERENCES
 
-PAIRS = texts().pairs[:64]
-PRECISIONS = ["fp32", "fp16", "int8", "int8-fast"]
+# Short enough for every family, so that no two ways of truncating are compared; of 1 to some 150 words.
+PAIRS = [pair for pair in texts().pairs if len(pair[1]) < 1000][:64]
+QUERIES, DOCUMENTS = map(list, zip(*PAIRS, strict=True))
+ENCODERS = sorted(tiny.FAMILIES)
+# Embedders that are not late-interaction models until someone asks for it.
+TURNED = ("bge-m3", "embedder")
+pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", params=sorted(tiny.FAMILIES))
+def rows(names):
+    """As parameters, each row's tests on one worker, because its export is shared among them."""
+    return [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
+
+
+@pytest.fixture(scope="module")
 def exported(request, tmp_path_factory):
-    """A family's artifact in every precision, and PyTorch's logits for the pairs in one padded batch."""
-    folder = tmp_path_factory.mktemp(request.param)
-    checkpoint = tiny.build(request.param, folder / "tiny")
-    assert main([str(checkpoint), "--output", str(folder / "out"), "--precision", ",".join(PRECISIONS)]) == 0
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
-    queries, documents = map(list, zip(*PAIRS, strict=True))
-    encoding = tokenizer(queries, documents, padding=True, truncation=True, max_length=512, return_tensors="pt")
-    with torch.no_grad():
-        logits = model(**encoding).logits[:, 0].numpy()
-    return folder / "out" / "tiny", logits
+    """A row's checkpoint and its artifact: encoders in every precision, the others in fp32 and fp16."""
+    folder = tmp_path_factory.mktemp("family")
+    checkpoint = families.build(request.param, folder)
+    precisions = "fp32,fp16,int8,int8-fast" if request.param in ENCODERS else "fp32,fp16"
+    turned = ["--score-type", "late-interaction"] if request.param in TURNED else []
+    assert main([str(checkpoint), "--output", str(folder / "out"), "--precision", precisions, *turned]) == 0
+    return request.param, checkpoint, folder / "out" / checkpoint.name
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", PRECISIONS)
-def test_scores_are_pytorchs(exported, precision):
-    artifact, want = exported
-    engine = Engine.load(artifact, precision=precision)
-    queries, documents = zip(*PAIRS, strict=True)
-    got = engine.score(queries, documents, use_activation=False, truncate_prompt_tokens=512).scores
-    limit = LIMITS[precision]
-    assert np.abs(got - want).max() <= limit.max_abs_error
-    assert np.abs(1 / (1 + np.exp(-got)) - 1 / (1 + np.exp(-want))).max() <= limit.score_max_abs_error
-    assert np.std(want) > 0.05, "the logits lie too close together for this to prove anything"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("fp16", 2e-3), ("int8", 1e-4)])
-def test_a_score_does_not_depend_on_its_batch(exported, precision, tolerance):
-    engine = Engine.load(exported[0], precision=precision)
-    limits = Truncation(max_length=512, total=512)
-    encoded = [engine._tokenizer.encode(pair) for pair in PAIRS]
-    inputs = [lay_out_pair(*pair, engine.manifest.pair, limits) for pair in encoded]
-    together = engine._session.run_batch(inputs)
-    alone = [engine._session.run_batch([item])[0] for item in inputs]
-    np.testing.assert_allclose(together, alone, atol=tolerance)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("precision", ["int8", "int8-fast"])
-def test_products_and_token_embeddings_are_8_bit(exported, precision):
-    graph = onnx.load(exported[0] / f"model_{precision}.onnx").graph
-    products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
-    assert len(products) >= 8
-    table = next(tensor for tensor in graph.initializer if tensor.dims[:1] == [tiny.VOCABULARY])
-    assert table.data_type == onnx.TensorProto.INT8
-    per_tensor = any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
-    assert per_tensor == (precision == "int8-fast")
-
-
-@pytest.mark.slow
-def test_the_manifest_says_how_each_graph_was_verified(exported):
-    manifest = read_manifest(exported[0])
-    assert [graph.precision for graph in manifest.graphs] == PRECISIONS
+@pytest.mark.parametrize("exported", rows(family.name for family in FAMILIES), indirect=True)
+def test_scores_are_those_of_the_checkpoint_and_are_served(exported):
+    name, checkpoint, artifact = exported
+    manifest = read_manifest(artifact)
+    (family,) = (family for family in FAMILIES if family.name == name)
+    assert manifest.score_type == family.score_type
+    assert (manifest.template is not None) == (family.reranker is not None or name in PROMPTED)
     for graph in manifest.graphs:
         assert graph.verification.texts >= 64
+        assert graph.verification.spearman > 0.98
         assert {tensor.type for tensor in graph.inputs} == {"int64"}
-        assert [(tensor.name, tensor.type, tensor.dims) for tensor in graph.outputs] == [
-            ("logits", "float32", ["batch"])
-        ]
-    assert [graph.max_batch for graph in manifest.graphs] == [None, None, None, 1]
+    engines = {graph.precision: Engine.load(artifact, precision=graph.precision) for graph in manifest.graphs}
+    got = {precision: logits(engine) for precision, engine in engines.items()}
+    # MaxSim sums a similarity for each of a query's tokens, up to 48 of them here.
+    terms = 48 if manifest.score_type == "late-interaction" else 1
+    np.testing.assert_allclose(got["fp16"], got["fp32"], atol=terms * LIMITS["fp16"].max_abs_error)
+    assert np.std(got["fp32"]) > 0.01, "the scores lie too close together for this to prove anything"
+    if name in REFERENCES:
+        want = REFERENCES[name](checkpoint, PAIRS)
+        np.testing.assert_allclose(got["fp32"], want, atol=terms * LIMITS["fp32"].max_abs_error)
+        for precision in got.keys() & {"int8", "int8-fast"}:
+            limit = LIMITS[precision].score_max_abs_error
+            assert np.abs(sigmoid(got[precision]) - sigmoid(want)).max() <= limit
+
+    with Server("--model", artifact) as server:
+        request = {"queries": QUERIES, "documents": DOCUMENTS, "use_activation": False, "truncate_prompt_tokens": -1}
+        answer = server.client.post("/score", json=request)
+        assert answer.status_code == 200, answer.text
+        served = [item["score"] for item in answer.json()["data"]]
+    np.testing.assert_allclose(served, got["fp32"], atol=1e-6)
+
+
+@pytest.mark.parametrize("exported", rows(ENCODERS), indirect=True)
+def test_a_score_does_not_depend_on_its_batch(exported):
+    for precision, tolerance in (("fp32", 1e-5), ("fp16", 2e-3), ("int8", 1e-4)):
+        engine = Engine.load(exported[2], precision=precision)
+        limits = Truncation(max_length=512, total=512)
+        encoded = [engine._tokenizer.encode(pair) for pair in PAIRS]
+        inputs = [lay_out_pair(*pair, engine.manifest.pair, limits) for pair in encoded]
+        together = engine._session.run_batch(inputs)
+        alone = [engine._session.run_batch([item])[0] for item in inputs]
+        np.testing.assert_allclose(together, alone, atol=tolerance)
+
+
+@pytest.mark.parametrize("exported", rows(ENCODERS), indirect=True)
+def test_products_and_token_embeddings_are_8_bit(exported):
+    _, _, artifact = exported
+    for precision in ("int8", "int8-fast"):
+        graph = onnx.load(artifact / f"model_{precision}.onnx").graph
+        products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+        assert len(products) >= 8
+        vocabulary = len(json.loads((artifact / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
+        table = next(tensor for tensor in graph.initializer if tensor.dims[:1] == [vocabulary])
+        assert table.data_type == onnx.TensorProto.INT8
+        per_tensor = any(node.op_type == "DynamicQuantizeLinear" for node in graph.node)
+        assert per_tensor == (precision == "int8-fast")
+
+
+@pytest.mark.parametrize("exported", rows(["xlm-roberta"]), indirect=True)
+def test_the_manifest_says_how_each_graph_runs(exported):
+    manifest = read_manifest(exported[2])
+    assert [(graph.precision, graph.provider, graph.max_batch) for graph in manifest.graphs] == [
+        ("fp32", "cpu", None),
+        ("fp16", "cuda", None),
+        ("int8", "cpu", None),
+        ("int8-fast", "cpu", 1),
+    ]
+    for graph in manifest.graphs:
+        (output,) = graph.outputs
+        assert (output.name, output.type, output.dims) == ("logits", "float32", ["batch"])
+
+
+# Prompted families that have a classifier of their own, or bring their own template.
+PROMPTED = ("nemotron-rerank", "cross-encoder-folder")
+
+
+def logits(engine):
+    return engine.score(QUERIES, DOCUMENTS, use_activation=False, truncate_prompt_tokens=-1).scores
+
+
+def sigmoid(values):
+    return 1 / (1 + np.exp(-values))

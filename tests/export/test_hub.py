@@ -13,6 +13,8 @@ import pytest
 
 from engine.artifact import read_manifest
 from tests import tiny
+from tests.checkpoints import write_json
+from tests.onnx_folders import Toy
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -40,15 +42,15 @@ class Hub(http.server.BaseHTTPRequestHandler):
         name = self.path.split("?")[0]
         if "/tree/" in name:
             tree = [
-                {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": path.name}
-                for path in self.folder.iterdir()
+                {"type": "file", "path": name, "size": path.stat().st_size, "oid": path.name}
+                for name, path in self._files().items()
             ]
             content = json.dumps(tree).encode()
         elif name.startswith("/api/models/org/tiny"):
-            files = [{"rfilename": path.name} for path in self.folder.iterdir()]
+            files = [{"rfilename": name} for name in self._files()]
             content = json.dumps({"id": "org/tiny", "sha": COMMIT, "siblings": files}).encode()
         else:
-            content = (self.folder / name.rsplit("/", 1)[-1]).read_bytes()
+            content = (self.folder / name.split("/resolve/")[1].split("/", 1)[1]).read_bytes()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.send_header("Content-Type", "application/json")
@@ -57,6 +59,9 @@ class Hub(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         if send_body:
             self.wfile.write(content)
+
+    def _files(self) -> dict[str, Path]:
+        return {path.relative_to(self.folder).as_posix(): path for path in self.folder.rglob("*") if path.is_file()}
 
     def log_message(self, format: str, *arguments: object) -> None:
         pass
@@ -72,10 +77,10 @@ def hub(tmp_path):
     server.shutdown()
 
 
-def export(cache: Path, output: Path, endpoint: str, *options: str, **environment: str):
+def export(cache: Path, output: Path, endpoint: str, *options: str, model=("org/tiny",), **environment: str):
     variables = {"HF_HOME": str(cache), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_XET": "1"}
     return subprocess.run(
-        [sys.executable, "-m", "export", "org/tiny", "--output", str(output), *options],
+        [sys.executable, "-m", "export", *model, "--output", str(output), *options],
         cwd=ROOT,
         env=os.environ | variables | environment,
         capture_output=True,
@@ -105,3 +110,22 @@ def test_a_hub_id_is_downloaded_with_the_environments_token_and_found_in_the_cac
     missing = export(tmp_path / "empty", tmp_path / "offline", endpoint, "--force", HF_HUB_OFFLINE="1")
     assert missing.returncode == 2
     assert "is not in the local cache and the Hub could not be reached" in missing.stderr
+
+
+@pytest.mark.slow
+def test_graphs_are_downloaded_without_other_graphs_and_without_the_weights_they_were_made_of(hub, tmp_path):
+    config = json.loads((Hub.folder / "config.json").read_text())
+    write_json(Hub.folder / "config.json", config | {"architectures": ["BertModel"]})
+    for name in ("model", "model_fp16", "model_q4"):
+        Toy().write(Hub.folder / "onnx" / f"{name}.onnx")
+    (Hub.folder / "2_Dense").mkdir()
+    (Hub.folder / "2_Dense" / "model.safetensors").write_bytes(b"a head's")
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
+    cache = tmp_path / "cache"
+    done = export(cache, tmp_path, endpoint, model=("--from-onnx", "org/tiny"), HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    source = read_manifest(tmp_path / "tiny").source
+    assert (source.model, source.revision, list(source.weights)) == ("org/tiny", COMMIT, ["onnx/model.onnx"])
+    snapshot = cache / "hub" / "models--org--tiny" / "snapshots" / COMMIT
+    held = {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
+    assert {name for name in held if not name.endswith(".json")} == {"onnx/model.onnx", "2_Dense/model.safetensors"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from export.errors import ExportError
-from export.recipe import recognise
+from export.recognise import recognise
 from export.source import open_checkpoint
 from tests.checkpoints import build_minilm_bi, build_minilm_colbert, build_minilm_pylate, write_json
 
@@ -77,7 +77,7 @@ def test_prompts_of_each_role_are_found(tmp_path):
     [
         (BERT | {"id2label": {"0": "no", "1": "yes"}}, "has 2 labels, so it classifies rather than scores"),
         (BERT | {"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM has no scoring head"),
-        ({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}, "is a decoder and its folder says no pooling"),
+        ({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}, "nothing in its files says how it scores"),
         ({"model_type": "t5", "architectures": ["T5Model"]}, "model type 't5', which ScoreRT cannot export"),
         ({"model_type": "bert"}, "A checkpoint without architectures has no scoring head"),
     ],
@@ -92,6 +92,120 @@ def test_overrides_change_what_a_checkpoint_is(tmp_path):
     path = folder(tmp_path, BERT | {"id2label": {"0": "no", "1": "yes"}})
     assert recipe(path, id2label={"0": "LABEL_0"}).score_type == "cross-encoder"
     assert recipe(path, architectures=["HF_ColBERT"]).score_type == "late-interaction"
+
+
+# What vLLM's users type for these checkpoints; here their names or files are enough.
+OVERRIDES = [
+    (
+        {"model_type": "gemma", "architectures": ["GemmaForCausalLM"]},
+        "bge-reranker-v2-gemma",
+        {
+            "architectures": ["GemmaForSequenceClassification"],
+            "classifier_from_token": ["Yes"],
+            "method": "no_post_processing",
+        },
+        "Given a query A and a passage B",
+    ),
+    (
+        {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]},
+        "mxbai-rerank-base-v2",
+        {
+            "architectures": ["Qwen2ForSequenceClassification"],
+            "classifier_from_token": ["0", "1"],
+            "method": "from_2_way_softmax",
+        },
+        "You are a search relevance expert",
+    ),
+    (
+        {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]},
+        "Qwen3-Reranker-0.6B",
+        {
+            "architectures": ["Qwen3ForSequenceClassification"],
+            "classifier_from_token": ["no", "yes"],
+            "is_original_qwen3_reranker": True,
+        },
+        "Judge whether the Document meets the requirements",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "name", "overrides", "words"), OVERRIDES)
+def test_language_models_that_rerank_are_known_by_name_by_readme_or_by_overrides(
+    tmp_path, config, name, overrides, words
+):
+    by_name = recipe(folder(tmp_path / name, config))
+    by_override = recipe(folder(tmp_path / "renamed", config), **overrides)
+    (tmp_path / "renamed" / "README.md").write_text(f"---\nlicense: mit\n---\n\n# {name}\n", encoding="utf-8")
+    by_readme = recipe(tmp_path / "renamed")
+    for found in (by_name, by_override, by_readme):
+        assert (found.score_type, found.activation) == ("cross-encoder", "sigmoid")
+        assert [head.kind for head in found.heads] == ["Pooling", "TokenRows"]
+        assert found.heads[0].config == {"pooling_mode": "lasttoken"}
+        assert found.heads[1].config["tokens"] == overrides["classifier_from_token"]
+        assert words in found.template
+
+
+def test_overrides_of_other_rerankers_are_followed_or_refused(tmp_path):
+    path = folder(tmp_path, {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]})
+    found = recipe(path, classifier_from_token=["bad", "good"])
+    assert found.heads[1].config == {"tokens": ["bad", "good"], "scale": 1.0}
+    assert found.template is None
+    with pytest.raises(ExportError, match="of 1 token, and classifier_from_token names 2"):
+        recipe(path, classifier_from_token=["no", "yes"], method="no_post_processing")
+    with pytest.raises(ExportError, match="The method 'guess' is unknown"):
+        recipe(path, classifier_from_token=["no", "yes"], method="guess")
+    new = folder(tmp_path / "new", MGTE)
+    assert recipe(new, architectures=["GteNewForSequenceClassification"]).score_type == "cross-encoder"
+
+
+MGTE = {
+    "model_type": "new",
+    "architectures": ["NewForSequenceClassification"],
+    "id2label": {"0": "LABEL_0"},
+    "hidden_size": 128,
+    "num_attention_heads": 4,
+    "position_embedding_type": "rope",
+    "rope_theta": 20000,
+}
+
+
+def test_a_language_models_own_chat_template_is_no_score_template(tmp_path):
+    config = {"model_type": "qwen3", "architectures": ["Qwen3ForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+    path = folder(tmp_path, config)
+    template = tmp_path / "chat_template.jinja"
+    template.write_text("{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}")
+    assert recipe(path).template is None
+    one = "{{ (messages | selectattr('role', 'eq', '%s') | first).content%s }}"
+    template.write_text(one % ("query", "") + one % ("document", ""))
+    found = recipe(path)
+    assert found.template == template.read_text()
+    # It writes the special tokens itself.
+    assert not found.surrounded
+    template.write_text(one % ("query", "[0].text") + one % ("document", "[0].text"))
+    assert recipe(path).template.endswith(template.read_text())
+
+
+def test_colbert_ais_metadata_is_read(tmp_path):
+    metadata = {
+        "query_token_id": "[unused0]",
+        "doc_token_id": "[unused1]",
+        "query_maxlen": 24,
+        "doc_maxlen": 300,
+        "attend_to_mask_tokens": True,
+        "mask_punctuation": False,
+    }
+    found = recipe(folder(tmp_path, BERT | {"architectures": ["HF_ColBERT"]}, {"artifact.metadata": metadata}))
+    assert (found.query.marker, found.query.length, found.query.expand, found.query.attend) == (
+        "[unused0]", 24, True, True,
+    )  # fmt: skip
+    assert (found.document.marker, found.document.length, found.document.skip_texts) == ("[unused1]", 300, ())
+
+
+def test_matryoshka_sizes_are_read(tmp_path):
+    config = BERT | {"architectures": ["BertModel"]}
+    assert recipe(folder(tmp_path, config)).matryoshka is None
+    assert recipe(tmp_path, is_matryoshka=True).matryoshka == []
+    assert recipe(tmp_path, matryoshka_dimensions=[256, 64]).matryoshka == [64, 256]
 
 
 def test_a_score_type_the_checkpoint_cannot_have_is_refused(tmp_path):

@@ -1,0 +1,189 @@
+"""Score templates: the prompts that rerankers made from language models read their pairs in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import jinja2
+
+from . import sandbox
+from .artifact import Manifest, PairLayout
+from .control_tokens import ControlTokens
+from .errors import ArtifactError, InputTooLong, InvalidInput
+from .layout import Input, Truncation, lay_out_prompt
+from .metering import LimitReached
+from .tokenizer import Tokenizer
+
+# What a template must write out to be one. Digits, because templates may change the case of letters.
+_QUERY, _DOCUMENT = "271828182845", "314159265358"
+
+# What transformers gives templates, whether a tokenizer has them or not.
+_SPECIAL_TOKENS = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
+_RESERVED = {"add_generation_prompt", "chat_template", "messages", "tokenize"} | _SPECIAL_TOKENS
+
+# How deep lists and objects may lie in each other in what a request gives.
+_DEPTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Prompting:
+    """What a request says to the template besides its pairs: an instruction, and values for the template's variables.
+
+    Both are as the user wrote them; `ScoreTemplate` checks them.
+    """
+
+    instruction: str | None = None
+    variables: Mapping[str, Any] | None = None
+
+    def refuse(self, instructed: bool = False) -> None:
+        """Raises `InvalidInput` where a model has no use for it; `instructed` ones have one for an instruction."""
+        if self.instruction is not None and not instructed:
+            raise InvalidInput("The model takes no instruction here: leave it out.", "instruction")
+        if self.variables:
+            raise InvalidInput(
+                "This model has no score template that chat_template_kwargs could be for: leave them out.",
+                "chat_template_kwargs",
+            )
+
+
+class ScoreTemplate:
+    """A Jinja template that makes one text of a pair, and the way from there to token ids.
+
+    It gets `messages`, one with the role "query" and one with "document", after one with "system" where there is an
+    instruction; `instruction` itself; `add_generation_prompt`, which is false; the special tokens' strings by their
+    names (`eos_token`, …); `tools` and `documents`, which are none; and the request's own variables.
+    """
+
+    def __init__(self, text: str, manifest: Manifest, tokenizer: Tokenizer) -> None:
+        """Raises `ArtifactError` for a template that does not compile, or does not write out both texts."""
+        assert manifest.pair is not None
+        self._layout: PairLayout = manifest.pair
+        self._instruction = manifest.instruction
+        self._special = {name: tokenizer.token(token) for name, token in manifest.special_tokens.items()}
+        try:
+            self._template = sandbox.compile_template(text)
+            self._control = ControlTokens(tokenizer, sandbox.literals(text))
+        except jinja2.TemplateError as error:
+            line = f" from its line {error.lineno} on" if isinstance(error, jinja2.TemplateSyntaxError) else ""
+            raise ArtifactError(f"The score template cannot be used{line}: {error.message}.") from None
+        self._probe()
+
+    @classmethod
+    def of(cls, folder: Path, manifest: Manifest, tokenizer: Tokenizer, text: str | None = None) -> Self | None:
+        """The template of `text`, else the one in an artifact's folder, if it has one.
+
+        Raises `ArtifactError`, also for `text` where the model is no cross-encoder.
+        """
+        if text is not None and manifest.pair is None:
+            raise ArtifactError(
+                f"{manifest.name} is a {manifest.score_type} model, and only cross-encoders take a score template: "
+                f"load it without one."
+            )
+        if text is None and manifest.template is not None:
+            text = (folder / manifest.template).read_text(encoding="utf-8")
+        return None if text is None else cls(text, manifest, tokenizer)
+
+    def inputs(
+        self, queries: Sequence[str], documents: Sequence[str], limits: Truncation, prompting: Prompting
+    ) -> list[Input]:
+        """An input for each query with the document beside it.
+
+        Where `limits` shorten it, the document loses tokens first and then the query, at their ends or, on the left, at
+        their beginnings; what the template says stays whole. Raises as `lay_out_pair`.
+        """
+        variables, system = self._variables(prompting)
+        pairs = [
+            (self._limited(query, limits.query), self._limited(document, limits.document))
+            for query, document in zip(queries, documents, strict=True)
+        ]
+        inputs = self._lay_out([self._prompt(*pair, variables, system) for pair in pairs])
+        for index, (query, document) in enumerate(pairs):
+            total = limits.max_length if limits.total is None else limits.total
+            while (over := len(inputs[index]) - total) > 0:
+                if limits.total is None:
+                    raise InputTooLong(len(inputs[index]), limits.max_length)
+                if document:
+                    document = self._control.drop(document, over, limits.side)
+                elif query:
+                    query = self._control.drop(query, over, limits.side)
+                else:
+                    raise InvalidInput(
+                        f"truncate_prompt_tokens must be at least {len(inputs[index])}, the number of tokens in a "
+                        f"prompt without its texts.",
+                        "truncate_prompt_tokens",
+                    )
+                (inputs[index],) = self._lay_out([self._prompt(query, document, variables, system)])
+        return inputs
+
+    def _limited(self, text: str, tokens: int | None) -> str:
+        text = self._control.mask(text)
+        return text if tokens is None else self._control.keep(text, tokens)
+
+    def _lay_out(self, prompts: list[str]) -> list[Input]:
+        return [lay_out_prompt(ids, self._layout) for ids in self._control.encode(prompts)]
+
+    def _prompt(self, query: str, document: str, variables: dict[str, Any], system: list[dict[str, str]]) -> str:
+        """The prompt's text, from masked strings."""
+        messages = [*system, {"role": "query", "content": query}, {"role": "document", "content": document}]
+        try:
+            return sandbox.render(self._template, variables | {"messages": messages})
+        except LimitReached as error:
+            raise InvalidInput(f"The score template was stopped because {error.message}.") from None
+        except jinja2.TemplateError as error:
+            raise InvalidInput(f"The score template does not take this input: {error.message}") from None
+
+    def _variables(self, prompting: Prompting) -> tuple[dict[str, Any], list[dict[str, str]]]:
+        """What the template gets besides the texts, masked: its variables, and the system's message if there is one."""
+        given = dict(prompting.variables or {})
+        instruction = prompting.instruction
+        if instruction is None and "instruction" not in given:
+            instruction = self._instruction
+        reserved = _RESERVED | self._special.keys() | ({"instruction"} if prompting.instruction is not None else set())
+        for name in given:
+            if name in reserved:
+                raise InvalidInput(
+                    f"chat_template_kwargs may not have {name}, which the server sets itself: leave it out.",
+                    "chat_template_kwargs",
+                )
+        if not _is_json(given):
+            raise InvalidInput(
+                f"chat_template_kwargs must be JSON data, nested at most {_DEPTH} deep.", "chat_template_kwargs"
+            )
+        given = self._control.mask(given)
+        variables = {"tools": None, "documents": None, "add_generation_prompt": False} | self._special | given
+        if not instruction:
+            return variables, []
+        content = self._control.mask(instruction)
+        return {"instruction": content} | variables, [{"role": "system", "content": content}]
+
+    def _probe(self) -> None:
+        """See that both texts come out, and where."""
+        variables, system = self._variables(Prompting())
+        try:
+            prompt = self._prompt(_QUERY, _DOCUMENT, variables, system)
+        except InvalidInput as error:
+            raise ArtifactError(f"The score template cannot be used: {error}") from None
+        for role, text in (("query", _QUERY), ("document", _DOCUMENT)):
+            before, *others = prompt.split(text)
+            if not others:
+                raise ArtifactError(
+                    f"The score template does not write out the {role}: it must print the content of the message with "
+                    f'the role "{role}".'
+                )
+            for after in others:
+                token = self._control.could_surround(before, after)
+                if token is not None:
+                    raise ArtifactError(
+                        f"The score template writes the two ends of {token} around the {role}, which could then "
+                        f"complete it: put something between them and the text."
+                    )
+                before = after
+
+
+def _is_json(value: Any, depth: int = _DEPTH) -> bool:
+    if isinstance(value, dict):
+        return depth > 0 and all(isinstance(name, str) and _is_json(item, depth - 1) for name, item in value.items())
+    if isinstance(value, list):
+        return depth > 0 and all(_is_json(item, depth - 1) for item in value)
+    return value is None or isinstance(value, str | int | float)

@@ -1,0 +1,94 @@
+"""Attention for graphs that run on a CPU: one operator a layer, in memory that grows linearly with the input.
+
+Tracing records each layer's attention as one node, through transformers' AttentionInterface, so that no pattern has to
+be found again afterwards. `attention_functions` says what the node does; ONNX's own Attention, which does the work in
+it, is faster on a CPU than the operators it stands for.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+
+from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
+
+_OPSET = 23  # The first with Attention.
+
+
+@contextmanager
+def as_operators(model: PreTrainedModel) -> Iterator[None]:
+    """While it lasts, tracing `model` gives this module's operators for its attention, if it attends both ways.
+
+    Models that do not attend through transformers' AttentionInterface, and decoders, are traced as they are.
+    """
+    body = getattr(model, "body", model)
+    previous = body.config._attn_implementation
+    if not _is_suited(body):
+        yield
+        return
+    AttentionInterface.register(DOMAIN, _attend)
+    AttentionMaskInterface.register(DOMAIN, _penalty)
+    body.set_attn_implementation(DOMAIN)
+    try:
+        yield
+    finally:
+        body.set_attn_implementation(previous)
+
+
+def define(model: ir.Model) -> ir.Model:
+    """Adds to the graph the functions of the operators that are in it, in place."""
+    used = {node.op_type for node in model.graph if node.domain == DOMAIN}
+    for function in FUNCTIONS:
+        if function.name in used:
+            defined = ir.serde.deserialize_function(function.to_function_proto())
+            model.functions[defined.identifier()] = defined
+    if used:
+        model.graph.opset_imports.update({"": _OPSET, DOMAIN: 1})
+    return model
+
+
+def _is_suited(body: PreTrainedModel) -> bool:
+    # A model that supports flash attention keeps to padding and windows, and hands its window to the interface.
+    supports = [getattr(body, f"_supports_{name}", False) for name in ("attention_backend", "flash_attn")]
+    return all(supports) and not any(getattr(module, "is_causal", False) for module in body.modules())
+
+
+def _penalty(attention_mask: Tensor, dtype: torch.dtype = torch.float32, **_: Any) -> Tensor:
+    """[batch, tokens], True for the keys to attend to, as a penalty [batch, 1, 1, tokens] on their scores."""
+    zero, lowest = torch.zeros((), dtype=dtype), torch.full((), LOWEST, dtype=dtype)
+    return torch.where(attention_mask.bool(), zero, lowest)[:, None, None, :]
+
+
+def _attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Queries [batch, heads, tokens, size] and so on to [batch, tokens, heads, size], as transformers asks for it."""
+    batch, heads, tokens, size = query.shape
+    # transformers counts the token itself as part of its window.
+    reach: dict[str, Any] = {} if sliding_window is None else {"reach": sliding_window - 1}
+    kind = "Local" if reach else ""
+    mask = torch.onnx.ops.symbolic(
+        f"{DOMAIN}::{kind}Mask", [attention_mask], reach, dtype=query.dtype, shape=(batch, 1, tokens, tokens), version=1
+    )
+    rows = [states.transpose(1, 2).reshape(batch, tokens, -1) for states in (query, key, value)]
+    attributes = {"heads": heads, "key_heads": key.shape[1], "scale": scaling or size**-0.5}
+    y = torch.onnx.ops.symbolic(
+        f"{DOMAIN}::{kind}Attention",
+        [*rows, attention_mask, mask],
+        attributes | reach,
+        dtype=query.dtype,
+        shape=(batch, tokens, heads * value.shape[-1]),
+        version=1,
+    )
+    return y.view(batch, tokens, heads, -1), None

@@ -1,0 +1,90 @@
+# The functions are named as ONNX operators are; onnxscript reads their source, whatever its types say.
+# ruff: noqa: N802
+# mypy: ignore-errors
+"""What ScoreRT's attention operators do, as ONNX functions that are kept in a graph and that ONNX Runtime inlines.
+
+Up to `BLOCK` tokens it is ONNX's own Attention. A longer input takes `BLOCK` queries at a time, so that scores are
+[batch, heads, BLOCK, tokens] and never [batch, heads, tokens, tokens]; local attention also reads only the keys within
+its reach. A query that has no key to attend to becomes 0, as in PyTorch.
+
+Shapes: q, k, v and the result [batch, tokens, heads * size]; penalty [batch, 1, 1, tokens], 0 for a key to attend to
+and the lowest float for another; mask [batch, 1, n, n] with n = min(tokens, BLOCK), the penalty as short inputs need
+it. An Attention may get the first row of q and mask alone.
+"""
+
+import numpy as np
+from onnxscript import opset23 as op
+from onnxscript import script
+from onnxscript.values import Opset
+
+DOMAIN = "scorert"
+BLOCK = 256
+LOWEST = float(np.finfo(np.float32).min)
+_scorert = Opset(DOMAIN, 1)
+
+
+@script(_scorert)
+def Mask(penalty):
+    n = op.Min(op.Shape(penalty, start=3), op.Constant(value_ints=[BLOCK]))
+    one = op.Constant(value_ints=[1])
+    kept = op.Slice(penalty, [0], n, [3])
+    return op.Expand(kept, op.Concat(one, one, n, one, axis=0))
+
+
+@script(_scorert)
+def LocalMask(penalty, reach: int):
+    n = op.Min(op.Shape(penalty, start=3), op.Constant(value_ints=[BLOCK]))
+    kept = op.Slice(penalty, [0], n, [3])
+    positions = op.Range(0, op.Squeeze(n), 1)
+    near = op.Abs(op.Unsqueeze(positions, [1]) - positions) <= reach
+    return op.Where(near, kept, op.Constant(value_float=LOWEST))
+
+
+@script(_scorert)
+def Attention(q, k, v, penalty, mask, heads: int, key_heads: int, scale: float):
+    block = op.Constant(value_ints=[BLOCK])
+    one = op.Constant(value_ints=[1])
+    if op.Shape(k, start=1, end=2) > block:
+        parts = op.SequenceEmpty()
+        for i in range(op.Squeeze((op.Shape(q, start=1, end=2) + block - one) / block)):
+            start = i * block
+            part = op.Slice(q, start, start + block, one)
+            rows = op.Shape(part, start=1, end=2)
+            part_mask = op.Expand(penalty, op.Concat(one, one, rows, one, axis=0))
+            y = op.Attention(part, k, v, part_mask, q_num_heads=heads, kv_num_heads=key_heads, scale=scale)
+            parts = op.SequenceInsert(parts, y)
+        result = op.ConcatFromSequence(parts, axis=1)
+    else:
+        result = op.Attention(q, k, v, mask, q_num_heads=heads, kv_num_heads=key_heads, scale=scale)
+    return result
+
+
+@script(_scorert)
+def LocalAttention(q, k, v, penalty, mask, heads: int, key_heads: int, scale: float, reach: int):
+    block = op.Constant(value_ints=[BLOCK])
+    one = op.Constant(value_ints=[1])
+    lowest = op.Constant(value_float=LOWEST)
+    if op.Shape(k, start=1, end=2) > block:
+        parts = op.SequenceEmpty()
+        for i in range(op.Squeeze((op.Shape(q, start=1, end=2) + block - one) / block)):
+            start = i * block
+            end = start + block
+            key_start = op.Max(start - reach, [0])
+            key_end = end + reach
+            part = op.Slice(q, start, end, one)
+            part_k = op.Slice(k, key_start, key_end, one)
+            part_v = op.Slice(v, key_start, key_end, one)
+            part_penalty = op.Slice(penalty, key_start, key_end, [3])
+            rows = op.Range(0, op.Squeeze(op.Shape(part, start=1, end=2)), 1) + start
+            columns = op.Range(0, op.Squeeze(op.Shape(part_k, start=1, end=2)), 1) + key_start
+            near = op.Abs(op.Unsqueeze(rows, [1]) - columns) <= reach
+            part_mask = op.Where(near, part_penalty, lowest)
+            y = op.Attention(part, part_k, part_v, part_mask, q_num_heads=heads, kv_num_heads=key_heads, scale=scale)
+            parts = op.SequenceInsert(parts, y)
+        result = op.ConcatFromSequence(parts, axis=1)
+    else:
+        result = op.Attention(q, k, v, mask, q_num_heads=heads, kv_num_heads=key_heads, scale=scale)
+    return result
+
+
+FUNCTIONS = (Mask, LocalMask, Attention, LocalAttention)

@@ -1,0 +1,83 @@
+"""Checkpoints whose texts are embedded one at a time."""
+
+from typing import Any
+
+from engine.artifact import Similarity
+
+from .errors import ExportError
+from .module_list import Folder, require_kinds
+from .published import adapters, instructions
+from .recipe import Head, Recipe
+from .source import Checkpoint
+
+_SIMILARITIES: dict[str | None, Similarity] = {
+    None: "cosine",
+    "cosine": "cosine",
+    "dot": "dot",
+    "dot_product": "dot",
+}
+
+# The names, and their order, of SentenceTransformer.encode_query and encode_document; and e5-mistral's.
+_QUERY_PROMPTS = ("query", "web_search_query")
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+
+
+def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
+    """The recipe of a sentence-transformers folder, or of a body alone. Raises `ExportError`."""
+    return _plain(checkpoint) if folder is None else _sentence_transformer(checkpoint, folder)
+
+
+def _plain(checkpoint: Checkpoint) -> Recipe:
+    """A body alone: the pooling its config names, or else the mean, as sentence-transformers does."""
+    mode = {"avg": "mean", "last": "lasttoken"}.get(str(checkpoint.config.get("pooling", "avg")), "cls")
+    pooling = Head("Pooling", {"pooling_mode": mode}, checkpoint.folder)
+    return Recipe(
+        "bi-encoder",
+        checkpoint.architecture,
+        heads=[pooling],
+        similarity="cosine",
+        matryoshka=_matryoshka(checkpoint.config),
+    )
+
+
+def _sentence_transformer(checkpoint: Checkpoint, folder: Folder) -> Recipe:
+    require_kinds(folder, "Pooling", "Dense", "LayerNorm", "Normalize")
+    if folder.kinds.count("Pooling") != 1 or folder.kinds[0] != "Pooling":
+        raise ExportError("The folder's modules.json has no Pooling right after its Transformer, so it embeds no text.")
+    query_prompt, document_prompt = _prompts(checkpoint, folder)
+    if folder.heads[0].config.get("include_prompt", True) is False and (query_prompt or document_prompt):
+        raise ExportError("The folder pools without its prompt (include_prompt false), which ScoreRT does not do yet.")
+    similarity = folder.settings.get("similarity_fn_name")
+    if similarity not in _SIMILARITIES:
+        raise ExportError(f"The folder's similarity '{similarity}' is not one ScoreRT has: cosine or dot.")
+    return Recipe(
+        "bi-encoder",
+        checkpoint.architecture,
+        folder.transformer.get("max_seq_length"),
+        folder.heads,
+        similarity=_SIMILARITIES[similarity],
+        lower_case=bool(folder.transformer.get("do_lower_case")),
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+        matryoshka=_matryoshka(checkpoint.config),
+    )
+
+
+def _prompts(checkpoint: Checkpoint, folder: Folder) -> tuple[str, str]:
+    """The query's and the document's."""
+    if adapters(checkpoint.config):
+        instructed = instructions(checkpoint.config)
+        return instructed["query"], instructed["document"]
+    found = [
+        next((folder.prompts[name] for name in names if name in folder.prompts), folder.default_prompt)
+        for names in (_QUERY_PROMPTS, _DOCUMENT_PROMPTS)
+    ]
+    return found[0], found[1]
+
+
+def _matryoshka(config: dict[str, Any]) -> list[int] | None:
+    """The sizes a config names, under the keys vLLM's users know."""
+    sizes = config.get("matryoshka_dimensions")
+    if sizes:
+        return sorted(int(size) for size in sizes)
+    return [] if config.get("is_matryoshka") else None

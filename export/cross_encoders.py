@@ -1,0 +1,149 @@
+"""Checkpoints that read a query and a document together and give one logit."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from engine.artifact import Activation
+
+from .errors import ExportError
+from .families import Reranker, is_decoder, read_template, reranker_of, template_of
+from .module_list import Folder, require_kinds
+from .recipe import Head, Recipe
+from .score_templates import own_template
+from .source import Checkpoint
+
+_ACTIVATIONS: dict[str | None, Activation] = {
+    None: "sigmoid",
+    "Sigmoid": "sigmoid",
+    "Identity": "identity",
+}
+# Bodies that read from left to right: what they say of a pair is in its last token.
+_LAST_TOKEN = "lasttoken"
+
+
+def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
+    """The recipe of a classifier, of a language model that reranks, or of a sentence-transformers CrossEncoder folder.
+
+    Raises `ExportError`.
+    """
+    if folder is not None and folder.heads:
+        return _cross_encoder_folder(checkpoint, folder)
+    tokens = checkpoint.config.get("classifier_from_token")
+    if tokens is not None or checkpoint.architecture.endswith("ForCausalLM"):
+        return _language_model(checkpoint, tokens)
+    return _classifier(checkpoint, folder)
+
+
+def is_reranker(checkpoint: Checkpoint) -> bool:
+    """Whether a language model's checkpoint is known, or said, to rerank."""
+    config = checkpoint.config
+    return "classifier_from_token" in config or _row(checkpoint, None) is not None
+
+
+def _row(checkpoint: Checkpoint, tokens: Sequence[str] | None) -> Reranker | None:
+    return reranker_of(checkpoint.names, str(checkpoint.native["model_type"]), tokens)
+
+
+def _language_model(checkpoint: Checkpoint, tokens: list[str] | None) -> Recipe:
+    """The classifier is made of the language model's own output rows, one or two of the whole vocabulary."""
+    row = _row(checkpoint, tokens)
+    if tokens is None:
+        assert row is not None, "is_reranker found it"
+        tokens = list(row.tokens)
+    method = checkpoint.config.get("method") or ("no_post_processing" if len(tokens) == 1 else "from_2_way_softmax")
+    expected = {"no_post_processing": 1, "from_2_way_softmax": 2}.get(method)
+    if expected is None:
+        raise ExportError(f"The method '{method}' is unknown; it is from_2_way_softmax or no_post_processing.")
+    if len(tokens) != expected:
+        raise ExportError(
+            f"The method {method} makes one score of {expected} token{'s' * (expected > 1)}, and classifier_from_token "
+            f"names {len(tokens)}."
+        )
+    heads = [
+        Head("Pooling", {"pooling_mode": _LAST_TOKEN}, checkpoint.folder),
+        Head("TokenRows", {"tokens": tokens, "scale": row.scale if row else 1.0}, checkpoint.folder),
+    ]
+    own = own_template(checkpoint.folder)
+    return Recipe(
+        "cross-encoder",
+        checkpoint.architecture,
+        heads=heads,
+        activation=_activation(checkpoint.config, None),
+        template=own or (read_template(row.template) if row else None),
+        surrounded=own is None,
+    )
+
+
+def _classifier(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
+    config = checkpoint.config
+    labels = len(config["id2label"]) if "id2label" in config else int(config.get("num_labels", 2))
+    if labels != 1:
+        raise ExportError(
+            f"{checkpoint.architecture} has {labels} labels, so it classifies rather than scores: a reranker has one "
+            '(if the checkpoint does have one, say so with --hf-overrides \'{"id2label": {"0": "LABEL_0"}}\').'
+        )
+    row = _row(checkpoint, None)
+    built_in = read_template(row.template) if row else template_of(checkpoint.architecture)
+    own = own_template(checkpoint.folder, folder)
+    return Recipe(
+        "cross-encoder",
+        checkpoint.architecture,
+        folder.transformer.get("max_seq_length") if folder else None,
+        heads=_classifier_heads(checkpoint),
+        activation=_activation(config, folder),
+        template=own or built_in,
+        instruction=(folder.default_prompt or None) if folder else None,
+        surrounded=own is None,
+    )
+
+
+def _classifier_heads(checkpoint: Checkpoint) -> list[Head]:
+    """None for an encoder, whose transformers class has its own; a decoder's, for which padding must not count."""
+    config = checkpoint.native
+    if not is_decoder(checkpoint.native):
+        return []
+    mode = {"avg": "mean", "cls": "cls"}.get(str(checkpoint.config.get("pooling")), _LAST_TOKEN)
+    scale = 1.0 / float(config.get("temperature") or 1.0)
+    tensors = {"linear.weight": "score.weight", "linear.bias": "score.bias"}
+    return [
+        Head("Pooling", {"pooling_mode": mode}, checkpoint.folder),
+        Head("Dense", {"scale": scale}, checkpoint.folder, tensors),
+    ]
+
+
+def _cross_encoder_folder(checkpoint: Checkpoint, folder: Folder) -> Recipe:
+    """A folder of sentence-transformers 5 or newer: its modules end in a LogitScore, or in a Dense that scores."""
+    require_kinds(folder, "Pooling", "Dense", "LayerNorm", "LogitScore")
+    heads = []
+    for head in folder.heads:
+        if head.kind == "LogitScore":
+            ids = [head.config.get("false_token_id"), head.config["true_token_id"]]
+            tokens = [token for token in ids if token is not None]
+            heads.append(Head("Pooling", {"pooling_mode": _LAST_TOKEN}, checkpoint.folder))
+            heads.append(Head("TokenRows", {"tokens": tokens, "scale": 1.0}, checkpoint.folder))
+        else:
+            heads.append(head)
+    if heads[0].kind != "Pooling" or heads[-1].kind not in ("TokenRows", "Dense"):
+        raise ExportError("The folder's modules.json neither pools and projects nor ends in a LogitScore: no score.")
+    return Recipe(
+        "cross-encoder",
+        checkpoint.architecture,
+        folder.transformer.get("max_seq_length"),
+        heads=heads,
+        activation=_activation(checkpoint.config, folder),
+        template=own_template(checkpoint.folder, folder),
+        instruction=folder.default_prompt or None,
+        surrounded=False,
+    )
+
+
+def _activation(config: dict[str, Any], folder: Folder | None) -> Activation:
+    settings = config.get("sentence_transformers") or {}
+    named = settings.get("activation_fn") or config.get("sbert_ce_default_activation_function")
+    if folder is not None:
+        named = folder.settings.get("activation_fn") or named
+    activation = re.sub(r".*\.", "", named) if named else None
+    if activation not in _ACTIVATIONS:
+        raise ExportError(f"The checkpoint's activation '{named}' is not one ScoreRT has: Sigmoid or Identity.")
+    return _ACTIVATIONS[activation]

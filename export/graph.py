@@ -1,0 +1,58 @@
+"""What is the same for every graph of an artifact, wherever it came from: its output, its axes and its file."""
+
+from pathlib import Path
+from typing import Literal
+
+import onnx_ir as ir
+
+from engine.artifact import Precision, ScoreType, Tensor
+
+Provider = Literal["cpu", "cuda"]
+
+OUTPUTS: dict[ScoreType, str] = {
+    "cross-encoder": "logits",
+    "bi-encoder": "embeddings",
+    "late-interaction": "token_embeddings",
+}
+"""What the graph of each score type returns: the name of its output, and of its values in a manifest."""
+
+PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "cpu", "int8-fast": "cpu"}
+"""The provider each precision is for."""
+
+AXES = ("batch", "tokens")
+"""The names of the dimensions that vary from run to run."""
+
+# ONNX files hold at most 2 GiB; larger weights go to a file beside the graph.
+_INLINE_BYTES = 1_900_000_000
+
+
+def save(model: ir.Model, path: Path) -> None:
+    """Write the graph, its weights in `<path>.data` if they are too large for one file."""
+    weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
+    ir.save(model, path, external_data=f"{path.name}.data" if weights > _INLINE_BYTES else None)
+
+
+def interface(model: ir.Model) -> tuple[list[Tensor], list[Tensor]]:
+    """The graph's inputs and outputs, as a manifest lists them."""
+    return [_spec(value) for value in model.graph.inputs], [_spec(value) for value in model.graph.outputs]
+
+
+def _spec(value: ir.Value) -> Tensor:
+    assert value.name is not None
+    assert value.dtype is not None
+    assert value.shape is not None
+    dims = [dim if isinstance(dim, int) else str(dim) for dim in value.shape]
+    return Tensor(name=value.name, type=value.dtype.numpy().name, dims=dims)
+
+
+def name_axes(model: ir.Model) -> None:
+    """Call the symbolic dimensions of inputs and outputs what they are, where an exporter called them otherwise."""
+    names: dict[str, str] = {}
+    for value in model.graph.inputs:
+        assert value.shape is not None
+        # An adapter's input has no tokens.
+        for symbol, name in zip(value.shape, AXES, strict=False):
+            names[str(symbol)] = name
+    for value in (*model.graph.inputs, *model.graph.outputs):
+        assert value.shape is not None
+        value.shape = ir.Shape([dim if isinstance(dim, int) else names.get(str(dim), str(dim)) for dim in value.shape])

@@ -1,0 +1,110 @@
+"""A recipe's heads with their weights, read for whatever is to run them: PyTorch, ONNX or numpy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from .errors import ExportError
+from .module_list import pooling_modes
+from .recipe import Head, Recipe
+from .source import Checkpoint
+from .weights import Floats, Weights, read_rows, read_tensors
+
+# Where a language model keeps the rows of its output vocabulary; tied ones are those of the input.
+_OUTPUT_ROWS = "lm_head.weight"
+_INPUT_ROWS = ("model.embed_tokens.weight", "embed_tokens.weight")
+_NEEDED = {"Dense": ("linear.weight",), "LayerNorm": ("norm.weight", "norm.bias")}
+
+
+@dataclass(frozen=True)
+class LoadedHead:
+    """A head to run: Pooling, Dense, LayerNorm or Normalize.
+
+    `weights` are float32 under the names sentence-transformers' modules have for them, `linear.weight` `[out, in]`.
+    """
+
+    kind: str
+    config: dict[str, Any] = field(default_factory=dict)
+    weights: Weights = field(default_factory=dict)
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """A Pooling head's, in the order of concatenation."""
+        return pooling_modes(self.config)
+
+    @property
+    def activation(self) -> str:
+        """The class in `torch.nn` of a Dense head's."""
+        name = str(self.config.get("activation_function", "torch.nn.modules.linear.Identity"))
+        if not name.startswith("torch.nn."):
+            raise ExportError(f"The Dense module's activation '{name}' is not one of torch.nn's, so it is not run.")
+        return name.rsplit(".", 1)[-1]
+
+
+def load_heads(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> list[LoadedHead]:
+    """The recipe's heads in order. Raises `ExportError` where the checkpoint lacks the weights of one."""
+    return [_load(head, checkpoint, tokenizer) for head in recipe.heads]
+
+
+def pooling(heads: Sequence[LoadedHead]) -> str | None:
+    """The pooling modes, joined by "+", or None."""
+    return "+".join(mode for head in heads if head.kind == "Pooling" for mode in head.modes) or None
+
+
+def projections(heads: Sequence[LoadedHead]) -> list[int]:
+    """The output width of each Dense layer, in order."""
+    return [head.weights["linear.weight"].shape[0] for head in heads if head.kind == "Dense"]
+
+
+def normalized(heads: Sequence[LoadedHead]) -> bool:
+    """Whether what comes out has length 1."""
+    return any(head.kind == "Normalize" for head in heads)
+
+
+def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase) -> LoadedHead:
+    if head.kind == "TokenRows":
+        rows = _token_rows(head, checkpoint, tokenizer)
+        return LoadedHead("Dense", weights={"linear.weight": rows * head.config["scale"]})
+    if head.kind not in _NEEDED:
+        return LoadedHead(head.kind, head.config)
+    weights = _head_weights(head)
+    for name in _NEEDED[head.kind]:
+        if name not in weights:
+            raise ExportError(
+                f"{head.source} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
+            )
+    # A classifier's 1 / temperature multiplies what is there before the activation.
+    scale = head.config.get("scale", 1.0)
+    scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}
+    return LoadedHead(head.kind, head.config, scaled)
+
+
+def _head_weights(head: Head) -> Weights:
+    if not head.tensors:
+        return read_tensors(head.source)
+    found = read_tensors(head.source, head.tensors.values())
+    return {own: found[name] for own, name in head.tensors.items() if name in found}
+
+
+def _token_rows(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase) -> Floats:
+    """float32 `[1, dim]`: the output row of the one token, or of the second less that of the first."""
+    config = CONFIG_MAPPING[checkpoint.native["model_type"]].from_dict(checkpoint.native)
+    names = [*_INPUT_ROWS] if config.tie_word_embeddings else [_OUTPUT_ROWS, *_INPUT_ROWS]
+    ids = [_token_id(token, tokenizer) for token in head.config["tokens"]]
+    rows = read_rows(head.source, names, ids)
+    if rows is None:
+        raise ExportError(f"{head.source} has no weights named {' or '.join(names)} to make the classifier of.")
+    return rows if len(ids) == 1 else rows[1:] - rows[:1]
+
+
+def _token_id(token: str | int, tokenizer: PreTrainedTokenizerBase) -> int:
+    if isinstance(token, int):
+        return token
+    found = tokenizer.convert_tokens_to_ids(token)
+    if found is None or found == tokenizer.unk_token_id:
+        raise ExportError(f"The tokenizer has no token '{token}', which the classifier is to be made of.")
+    assert isinstance(found, int)
+    return found

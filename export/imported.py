@@ -1,0 +1,161 @@
+"""Graphs that exist already, with a recipe's heads appended.
+
+They are left as they are besides: the rewrites and quantisers of this package are for graphs it has traced itself.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+from transformers import PreTrainedTokenizerBase
+
+from engine.artifact import Precision
+
+from .errors import ExportError
+from .graph import AXES, OUTPUTS, name_axes
+from .graph_contents import Contents, find_contents
+from .head_weights import load_heads, normalized, pooling, projections
+from .onnx_heads import NodeList, add_heads, require_activations
+from .original_graph import POSITIONS, OriginalGraph
+from .plain_heads import apply
+from .published import adapters
+from .recipe import Recipe
+from .reference import Feeds, Original
+from .source import Checkpoint
+from .verify import Limit, texts
+from .weights import Floats
+
+
+@dataclass(frozen=True)
+class _Imported:
+    path: Path
+    contents: Contents
+    original: Original
+    output: ir.Shape
+
+
+class ImportedGraphs:
+    """An `Origin`: each graph is held against its own original, run by ONNX Runtime with the heads in plain numpy."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        tokenizer: PreTrainedTokenizerBase,
+        files: dict[Precision, Path],
+        built_with: list[str],
+    ) -> None:
+        """Open the graphs. Raises `ExportError` for one whose inputs, outputs or heads ScoreRT cannot use."""
+        self.precisions = list(files)
+        self.warning: str | None = None
+        self.built_with = ["transformers", "onnx-ir", "onnxruntime", "tokenizers", *built_with]
+        self._name = OUTPUTS[recipe.score_type]
+        self._graphs = {
+            precision: _open(path, precision, checkpoint, recipe, tokenizer) for precision, path in files.items()
+        }
+        first, *others = self._graphs.values()
+        self.heads = [*first.contents.inside, *first.contents.after]
+        for other in others:
+            if _described(other.contents) != _described(first.contents):
+                raise ExportError(
+                    f"{first.path} and {other.path} do not pool alike, so they are not one model: import them apart."
+                )
+
+    def original(self, precision: Precision) -> Original:
+        return self._graphs[precision].original
+
+    def limit(self, precision: Precision) -> Limit:
+        # Whatever a graph's precision has cost is in its original already.
+        return Limit(max_abs_error=5e-3 if precision == "fp16" else 1e-4)
+
+    def convert(self, precision: Precision) -> ir.Model:
+        imported = self._graphs[precision]
+        model = ir.load(imported.path)
+        ir.external_data.load_to_model(model)
+        _declare_inputs(model.graph)
+        _append_heads(model.graph, imported.contents, self._name, imported.output)
+        _make_positions(model.graph)
+        name_axes(model)
+        return model
+
+
+def _open(
+    path: Path, precision: Precision, checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase
+) -> _Imported:
+    graph = OriginalGraph(path)
+    if adapters(checkpoint.native):
+        raise ExportError(
+            f"{path} has no input that says which of the checkpoint's adapters to use: export the checkpoint from its "
+            "PyTorch weights."
+        )
+    encoding = tokenizer(texts().queries[:8], padding=True, return_tensors="np")
+    sample = {name: encoding.get(name, np.zeros_like(encoding["input_ids"])) for name in graph.inputs}
+    is_plain = checkpoint.json("modules.json") is None
+    contents = find_contents(graph, recipe, lambda: load_heads(checkpoint, recipe, tokenizer), is_plain, sample)
+    require_activations(contents.after)
+
+    def run(feeds: Feeds) -> Floats:
+        (states,) = graph.run([contents.output], feeds)
+        made = apply(contents.after, states, feeds["attention_mask"])
+        return made[:, 0] if recipe.score_type == "cross-encoder" else made
+
+    original = Original(
+        name="ONNX Runtime",
+        version=f"{onnxruntime.__version__} on the original graph",
+        inputs=graph.inputs,
+        run=run,
+        # With one scale for all of an input tensor, what else is in a batch would change every output.
+        max_batch=1 if precision == "int8-fast" else 8,
+    )
+    made = run(sample)
+    return _Imported(path, contents, original, ir.Shape([*AXES[: max(1, made.ndim - 1)], *made.shape[1:][-1:]]))
+
+
+def _described(contents: Contents) -> tuple[str | None, list[int], bool]:
+    heads = [*contents.inside, *contents.after]
+    return pooling(heads), projections(heads), normalized(heads)
+
+
+def _declare_inputs(graph: ir.Graph) -> None:
+    """Leave only what is fed: graphs of before IR version 4 list their weights among their inputs."""
+    fed = [value for value in graph.inputs if value.name not in graph.initializers]
+    graph.inputs.clear()
+    graph.inputs.extend(fed)
+
+
+def _append_heads(graph: ir.Graph, contents: Contents, name: str, shape: ir.Shape) -> None:
+    """Make the graph return `name` alone, of that shape in float32."""
+    value = next(output for output in graph.outputs if output.name == contents.output)
+    mask = next(given for given in graph.inputs if given.name == "attention_mask")
+    nodes = NodeList(graph, "scorert")
+    if value.dtype != ir.DataType.FLOAT:
+        # Before the heads, so that sums over tokens and norms cannot overflow.
+        value = nodes.add("Cast", value, to=ir.DataType.FLOAT.value)
+    value = add_heads(nodes, contents.after, value, mask)
+    if len(shape) == 1:
+        value = nodes.add("Squeeze", value, axes=[-1])
+    graph.extend(nodes.nodes)
+    for node in graph:
+        for output in node.outputs:
+            if output.name == name:
+                output.name = f"{name}.original"
+    value.name, value.shape, value.type = name, shape, ir.TensorType(ir.DataType.FLOAT)
+    graph.outputs.clear()
+    graph.outputs.append(value)
+
+
+def _make_positions(graph: ir.Graph) -> None:
+    """Compute position ids, where they are an input, as `OriginalGraph` does."""
+    positions = next((value for value in graph.inputs if value.name == POSITIONS), None)
+    if positions is None:
+        return
+    mask = next(value for value in graph.inputs if value.name == "attention_mask")
+    nodes = NodeList(graph, f"scorert.{POSITIONS}")
+    seen = nodes.add("CumSum", mask, nodes.constant(np.int64(1)))
+    last = nodes.add("Sub", seen, nodes.constant(np.int64(1)))
+    made = nodes.add("Max", last, nodes.constant(np.int64(0)))
+    ir.convenience.replace_all_uses_with(positions, made)
+    graph.inputs.remove(positions)
+    graph.insert_before(graph[0], nodes.nodes)

@@ -1,0 +1,98 @@
+"""Checkpoints that give an embedding for each token, compared by MaxSim."""
+
+import string
+from dataclasses import replace
+
+from .module_list import Folder, require_kinds
+from .recipe import Head, Marking, Recipe
+from .source import Checkpoint
+
+# PyLate's defaults, those of its ColBERT class.
+_PYLATE_QUERY_LENGTH = 32
+_PYLATE_DOCUMENT_LENGTH = 180
+# colbert-ai's, in its settings.
+_COLBERT_QUERY_LENGTH = 32
+_COLBERT_DOCUMENT_LENGTH = 220
+
+_BGE_M3_PROJECTION = "colbert_linear.pt"
+
+
+def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
+    """The recipe of a PyLate folder, or of a colbert-ai checkpoint. Raises `ExportError`."""
+    return _colbert(checkpoint) if folder is None else _pylate(checkpoint, folder)
+
+
+def from_embedder(checkpoint: Checkpoint, recipe: Recipe) -> Recipe:
+    """A bi-encoder's token embeddings before pooling, normalised; bge-m3's through the projection it has for this."""
+    heads = [Head("Normalize", {}, checkpoint.folder)]
+    side = Marking()
+    projection = checkpoint.folder / _BGE_M3_PROJECTION
+    if projection.is_file():
+        tensors = {"linear.weight": "weight", "linear.bias": "bias"}
+        heads.insert(0, Head("Dense", {}, projection, tensors))
+        # FlagEmbedding leaves the first token out of bge-m3's ColBERT vectors.
+        side = Marking(skip=("<s>",))
+    return replace(
+        recipe,
+        score_type="late-interaction",
+        heads=heads,
+        matryoshka=None,
+        similarity="cosine",
+        query=side,
+        document=side,
+    )
+
+
+def _pylate(checkpoint: Checkpoint, folder: Folder) -> Recipe:
+    # PyLate drops every module but Dense, and always normalises.
+    require_kinds(folder, "Pooling", "Dense", "Normalize")
+    heads = [head for head in folder.heads if head.kind == "Dense"]
+    settings = folder.settings
+    expand = bool(settings.get("do_query_expansion", True))
+    query = Marking(
+        marker=settings.get("query_prefix", "[Q] "),
+        length=settings.get("query_length") or _PYLATE_QUERY_LENGTH,
+        expand=expand,
+        attend=expand and bool(settings.get("attend_to_expansion_tokens", False)),
+    )
+    document = Marking(
+        marker=settings.get("document_prefix", "[D] "),
+        length=settings.get("document_length") or _PYLATE_DOCUMENT_LENGTH,
+        skip=tuple(settings.get("skiplist_words", string.punctuation)),
+    )
+    return Recipe(
+        "late-interaction",
+        checkpoint.architecture,
+        heads=[*heads, Head("Normalize", {}, checkpoint.folder)],
+        similarity="cosine",
+        query_prompt=folder.default_prompt,
+        document_prompt=folder.default_prompt,
+        query=query,
+        document=document,
+    )
+
+
+def _colbert(checkpoint: Checkpoint) -> Recipe:
+    """A projection `linear.weight` beside the body; markers only where colbert-ai's `artifact.metadata` has them."""
+    heads = [
+        Head("Dense", {}, checkpoint.folder, {"linear.weight": "linear.weight"}),
+        Head("Normalize", {}, checkpoint.folder),
+    ]
+    recipe = Recipe("late-interaction", checkpoint.architecture, heads=heads, similarity="cosine")
+    metadata = checkpoint.json("artifact.metadata")
+    if metadata is None:
+        return recipe
+    return replace(
+        recipe,
+        query=Marking(
+            marker=metadata.get("query_token_id", "[unused0]"),
+            length=metadata.get("query_maxlen") or _COLBERT_QUERY_LENGTH,
+            expand=True,
+            attend=bool(metadata.get("attend_to_mask_tokens", False)),
+        ),
+        document=Marking(
+            marker=metadata.get("doc_token_id", "[unused1]"),
+            length=metadata.get("doc_maxlen") or _COLBERT_DOCUMENT_LENGTH,
+            skip_texts=tuple(string.punctuation) if metadata.get("mask_punctuation", True) else (),
+        ),
+    )

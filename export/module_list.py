@@ -1,0 +1,88 @@
+"""A sentence-transformers folder's `modules.json`, and the settings beside it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import ExportError
+from .recipe import Head
+from .source import Checkpoint, read_json
+
+POOLING_MODES = ("cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+
+# Configuration keys of sentence-transformers before 6, which had one flag a mode, in the order of concatenation.
+_LEGACY_MODES = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What the JSON files say: the heads after the Transformer, the model's settings and the Transformer's."""
+
+    heads: list[Head] = field(default_factory=list)
+    settings: dict[str, Any] = field(default_factory=dict)
+    transformer: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> list[str]:
+        return [head.kind for head in self.heads]
+
+    @property
+    def prompts(self) -> dict[str, str]:
+        prompts: dict[str, str] = self.settings.get("prompts") or {}
+        return prompts
+
+    @property
+    def default_prompt(self) -> str:
+        return self.prompts.get(self.settings.get("default_prompt_name") or "", "")
+
+    @property
+    def is_colbert(self) -> bool:
+        named = self.settings.get("model_type") in ("ColBERT", "MultiVectorEncoder")
+        return named or self.settings.get("similarity_fn_name") == "MaxSim"
+
+    @property
+    def is_cross_encoder(self) -> bool:
+        return self.settings.get("model_type") == "CrossEncoder" or "LogitScore" in self.kinds
+
+
+def read_folder(checkpoint: Checkpoint) -> Folder | None:
+    """The folder's modules, in order, or None where it has no `modules.json`."""
+    modules = checkpoint.json("modules.json")
+    if modules is None:
+        return None
+    heads = []
+    settings = checkpoint.json("config_sentence_transformers.json") or {}
+    for module in sorted(modules, key=lambda module: int(module["idx"]))[1:]:
+        kind = module["type"].rsplit(".", 1)[-1]
+        source = checkpoint.folder / module["path"]
+        if module["type"].startswith("pylate."):
+            settings = {"model_type": "ColBERT"} | settings
+        heads.append(Head(kind, read_json(source / "config.json") or {}, source))
+    return Folder(heads, settings, checkpoint.json("sentence_bert_config.json") or {})
+
+
+def require_kinds(folder: Folder, *known: str) -> None:
+    """Raise `ExportError` for a module, or a way of pooling, that is none of `known`."""
+    for head in folder.heads:
+        if head.kind not in known:
+            raise ExportError(f"The folder's modules.json has a {head.kind} module; ScoreRT has {', '.join(known)}.")
+        if head.kind == "Pooling":
+            pooling_modes(head.config)
+
+
+def pooling_modes(config: dict[str, Any]) -> tuple[str, ...]:
+    """The modes of a Pooling module's `config.json`, old or new style. Raises `ExportError`."""
+    modes = config.get("pooling_mode")
+    if modes is None:
+        modes = [mode for key, mode in _LEGACY_MODES.items() if config.get(key)] or ["mean"]
+    modes = (modes,) if isinstance(modes, str) else tuple(modes)
+    for mode in modes:
+        if mode not in POOLING_MODES:
+            raise ExportError(f"The pooling mode '{mode}' is unknown; ScoreRT has {', '.join(POOLING_MODES)}.")
+    return modes

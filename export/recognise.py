@@ -1,0 +1,60 @@
+"""From a checkpoint's own files to its recipe."""
+
+from engine.artifact import ScoreType
+
+from . import bi_encoders, cross_encoders, late_interaction
+from .errors import ExportError
+from .families import require_known
+from .module_list import Folder, read_folder
+from .recipe import Recipe
+from .source import Checkpoint
+
+
+def recognise(checkpoint: Checkpoint, score_type: str = "auto") -> Recipe:
+    """The recipe of a checkpoint, or of the score type asked for.
+
+    Raises `ExportError`, whose sentence says what the checkpoint is and what would make it work.
+    """
+    architecture = checkpoint.architecture
+    require_known(checkpoint.native, architecture)
+    folder = read_folder(checkpoint)
+    found = _score_type(checkpoint, folder)
+    wanted = found if score_type == "auto" else score_type
+    if wanted == "cross-encoder" and found != "cross-encoder":
+        raise ExportError(
+            f"{architecture} has no classifier, so it cannot be a cross-encoder; its score type is {found}."
+        )
+    if wanted != "cross-encoder" and found == "cross-encoder":
+        raise ExportError(f"{architecture} is a cross-encoder: leave --score-type out, or export its body instead.")
+    if wanted == "bi-encoder" and found == "late-interaction":
+        raise ExportError(f"{architecture} is a late-interaction model with no pooling: leave --score-type out.")
+    if found == "cross-encoder":
+        return cross_encoders.read(checkpoint, folder)
+    if found == "late-interaction":
+        return late_interaction.read(checkpoint, folder)
+    recipe = bi_encoders.read(checkpoint, folder)
+    return late_interaction.from_embedder(checkpoint, recipe) if wanted == "late-interaction" else recipe
+
+
+def _score_type(checkpoint: Checkpoint, folder: Folder | None) -> ScoreType:
+    architecture = checkpoint.architecture
+    if folder is not None:
+        if folder.is_cross_encoder:
+            return "cross-encoder"
+        return "late-interaction" if folder.is_colbert else "bi-encoder"
+    if architecture == "HF_ColBERT" or architecture.startswith("ColBERT"):
+        return "late-interaction"
+    if architecture.endswith("ForSequenceClassification") or cross_encoders.is_reranker(checkpoint):
+        return "cross-encoder"
+    if architecture.endswith("Model"):
+        return "bi-encoder"
+    if architecture.endswith("ForCausalLM"):
+        raise ExportError(
+            f"{architecture} is a language model and nothing in its files says how it scores: for a reranker, name the "
+            'tokens it answers with (--hf-overrides \'{"classifier_from_token": ["no", "yes"]}\'); for an embedder, '
+            "give a folder with sentence-transformers' modules.json."
+        )
+    raise ExportError(
+        f"{architecture or 'A checkpoint without architectures'} has no scoring head ScoreRT knows: export a "
+        "...ForSequenceClassification with one label, a sentence-transformers or ColBERT folder, or a plain ...Model."
+    )

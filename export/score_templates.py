@@ -1,0 +1,63 @@
+"""The score template a checkpoint brings itself, as ScoreRT renders templates."""
+
+import re
+from pathlib import Path
+
+from jinja2 import TemplateError
+from transformers.utils.chat_template_utils import render_jinja_template
+
+from .module_list import Folder
+from .source import read_json
+
+# What tells whether a template knows both roles: it names them, and it writes what they say. (A language model's own
+# template may write messages of any role there is.)
+_ROLES = tuple(re.compile(rf"""["']{role}["']""") for role in ("query", "document"))
+_QUERY, _DOCUMENT = "a query to find", "a document to find"
+
+# For a template that expects each content as a list of parts, where ScoreRT gives its text.
+_TO_PARTS = (
+    "{%- set parts = namespace(messages=[]) -%}{%- for message in messages -%}{%- set parts.messages = parts.messages "
+    '+ [{"role": message.role, "content": [{"type": "text", "text": message.content}]}] -%}{%- endfor -%}'
+    "{%- set messages = parts.messages -%}"
+)
+_GENERATION_PROMPT = "{%- set add_generation_prompt = true -%}"
+
+
+def own_template(source: Path, folder: Folder | None = None) -> str | None:
+    """The chat template of a checkpoint's tokenizer, if it is one for the roles "query" and "document".
+
+    A sentence-transformers `folder` also says whether pairs go through it at all, and with which settings.
+    """
+    template = _chat_template(source)
+    if template is None:
+        return None
+    if folder is not None:
+        modalities = folder.transformer.get("modality_config")
+        if modalities is not None and "message" not in modalities:
+            return None
+        processing = folder.transformer.get("processing_kwargs") or {}
+        if (processing.get("chat_template") or {}).get("add_generation_prompt"):
+            template = _GENERATION_PROMPT + template
+    return next((text for text in (template, _TO_PARTS + template) if _reads_both(text)), None)
+
+
+def _chat_template(source: Path) -> str | None:
+    file = source / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text(encoding="utf-8")
+    named = (read_json(source / "tokenizer_config.json") or {}).get("chat_template")
+    if isinstance(named, list):
+        named = next((entry["template"] for entry in named if entry.get("name") == "default"), None)
+    return named
+
+
+def _reads_both(template: str) -> bool:
+    if not all(role.search(template) for role in _ROLES):
+        return False
+    messages = [{"role": "query", "content": _QUERY}, {"role": "document", "content": _DOCUMENT}]
+    try:
+        prompt = render_jinja_template([messages], chat_template=template)[0][0]
+    except (TemplateError, TypeError, ValueError):
+        return False
+    # A template for parts writes a whole text out when it is given one, so both must be there as they are.
+    return _QUERY in prompt and _DOCUMENT in prompt

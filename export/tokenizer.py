@@ -1,0 +1,42 @@
+"""A checkpoint's tokenizer, as transformers loads it and as an artifact keeps it."""
+
+from pathlib import Path
+
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+
+from engine.artifact import TOKENIZER
+
+from .errors import ExportError
+from .recipe import Recipe
+from .source import Checkpoint
+
+
+def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
+    """transformers' own. Raises `ExportError` for one that serving could not run, or would run otherwise."""
+    settings = {key: value for key, value in checkpoint.native.items() if key not in ("model_type", "auto_map")}
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            checkpoint.folder,
+            config=AutoConfig.for_model(checkpoint.native["model_type"], **settings),
+            trust_remote_code=checkpoint.trust_remote_code,
+        )
+    except (OSError, ValueError) as error:
+        raise ExportError(f"The checkpoint's tokenizer does not load: {error}") from None
+    if not tokenizer.is_fast:
+        raise ExportError(
+            f"{type(tokenizer).__name__} has no tokenizer.json, which serving needs: convert it to a fast tokenizer."
+        )
+    if recipe.lower_case and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
+        raise ExportError(
+            "The folder's sentence_bert_config.json lower-cases texts (do_lower_case) and its tokenizer does not, so "
+            "scores would differ: put a Lowercase normalizer into the checkpoint's tokenizer.json."
+        )
+    return tokenizer
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write `tokenizer.json` without padding and truncation, which are the manifest's business."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_padding()
+    backend.no_truncation()
+    (folder / TOKENIZER).write_text(backend.to_str(pretty=True), encoding="utf-8")

@@ -1,0 +1,62 @@
+"""Graphs traced from a checkpoint's PyTorch network."""
+
+import onnx_ir as ir
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from engine.artifact import Precision
+
+from .convert import Converter
+from .errors import ExportError
+from .network import load_network, stray_weights
+from .published import adapters
+from .recipe import Recipe
+from .reference import Feeds, Original
+from .source import Checkpoint
+from .verify import LIMITS, Limit
+from .weights import Floats
+
+
+class TracedNetwork:
+    """An `Origin`: the network is loaded once, in float32, and every precision is held against it."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        recipe: Recipe,
+        tokenizer: PreTrainedTokenizerBase,
+        precisions: list[Precision],
+        allow_missing: bool,
+    ) -> None:
+        """Raises `ExportError`, also for missing or unexpected weights unless they are allowed."""
+        loaded = load_network(checkpoint, recipe, tokenizer)
+        self.precisions = precisions
+        self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers"]
+        self.heads = loaded.heads
+        self.warning = stray_weights(loaded, recipe.architecture)
+        if self.warning and not allow_missing:
+            raise ExportError(f"{self.warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
+        self._network = loaded.network
+        inputs = ["input_ids", "attention_mask"]
+        # What transformers would feed: not every tokenizer makes token type ids, and not every body reads them.
+        if "token_type_ids" in tokenizer("a") and self._network.reads("token_type_ids"):
+            inputs.append("token_type_ids")
+        if adapters(checkpoint.native):
+            inputs.append("adapter")
+        self._converter = Converter(self._network, inputs)
+        self._original = Original("PyTorch", f"{torch.__version__} float32", inputs, self._run)
+
+    def original(self, precision: Precision) -> Original:
+        return self._original
+
+    def limit(self, precision: Precision) -> Limit:
+        return LIMITS[precision]
+
+    def convert(self, precision: Precision) -> ir.Model:
+        return self._converter.convert(precision)
+
+    def _run(self, feeds: Feeds) -> Floats:
+        with torch.no_grad():
+            (output,) = self._network(**{name: torch.from_numpy(array) for name, array in feeds.items()}).values()
+        states: Floats = output.numpy()
+        return states

@@ -1,0 +1,66 @@
+"""Single tensors of a checkpoint, read without loading the rest of it, and without PyTorch."""
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# Imported for what it does to numpy: it then knows bfloat16, which safetensors asks it for.
+import ml_dtypes  # noqa: F401
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import safe_open
+
+from .errors import ExportError
+
+Floats = NDArray[np.float32]
+Weights = Mapping[str, Floats]
+
+
+def read_tensors(source: Path, names: Collection[str] | None = None) -> Weights:
+    """The tensors of those names, or all of them, in a folder's weights or in one file; what is not there is left out.
+
+    They are float32 whatever the file's type. Raises `ExportError` for PyTorch's own format where there is no PyTorch.
+    """
+    weights: dict[str, Floats] = {}
+    for path in _files(source):
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="np") as file:
+                for name in file.keys():  # noqa: SIM118 - not a dict
+                    if names is None or name in names:
+                        weights[name] = file.get_tensor(name).astype(np.float32)
+        else:
+            for name, tensor in _unpickled(path).items():
+                if names is None or name in names:
+                    weights[name] = tensor.float().numpy()
+    return weights
+
+
+def read_rows(source: Path, names: Sequence[str], rows: Sequence[int]) -> Floats | None:
+    """Those rows, float32 `[rows, dim]`, of the first tensor of `names` there is, or None. Raises as `read_tensors`."""
+    for name in names:
+        for path in _files(source):
+            if path.suffix == ".safetensors":
+                with safe_open(path, framework="np") as file:
+                    if name in file.keys():  # noqa: SIM118 - not a dict
+                        matrix = file.get_slice(name)
+                        return np.concatenate([matrix[row : row + 1] for row in rows]).astype(np.float32)
+            elif name in (loaded := _unpickled(path)):
+                return np.stack([loaded[name][row].float().numpy() for row in rows])
+    return None
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    return sorted(source.glob("*.safetensors")) or sorted(source.glob("*.bin"))
+
+
+def _unpickled(path: Path) -> dict[str, Any]:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise ExportError(
+            f"{path} can only be read with PyTorch: save its tensors as safetensors, or install scorert[export]."
+        ) from None
+    loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    return loaded

@@ -1,0 +1,114 @@
+"""Attention in blocks: PyTorch's values at any length and mask, in memory that does not grow with the square of it."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+import pytest
+import torch
+
+from export.__main__ import main
+from export.attention import as_operators, define
+from export.attention_functions import BLOCK, DOMAIN
+from export.graph import save
+from tests import tiny
+
+HEADS, SIZE = 3, 8
+LOWEST = np.finfo(np.float32).min
+
+
+def session(folder, kind, reach=None, key_heads=HEADS):
+    """A graph of one mask and one attention."""
+    window = {} if reach is None else {"reach": reach}
+    values = {name: ir.val(name, ir.DataType.FLOAT, [None] * 3) for name in "qkv"}
+    penalty = ir.val("penalty", ir.DataType.FLOAT, [None] * 4)
+    mask = ir.node(f"{kind}Mask", [penalty], window, domain=DOMAIN)
+    numbers = {"heads": HEADS, "key_heads": key_heads, "scale": 0.3}
+    attention = ir.node(
+        f"{kind}Attention", [*values.values(), penalty, mask.outputs[0]], numbers | window, domain=DOMAIN
+    )
+    attention.outputs[0].name, attention.outputs[0].type = "y", ir.TensorType(ir.DataType.FLOAT)
+    inputs = [*values.values(), penalty]
+    graph = ir.Graph(inputs, attention.outputs, nodes=[mask, attention], opset_imports={"": 20})
+    save(define(ir.Model(graph, ir_version=10)), folder / "attention.onnx")
+    return onnxruntime.InferenceSession(folder / "attention.onnx", providers=["CPUExecutionProvider"])
+
+
+def draw(tokens, key_heads=HEADS):
+    """Random states of two sequences; the second has padding and a hole, and a long tail without any key near it."""
+    random = np.random.default_rng(tokens)
+    feeds = {
+        name: random.normal(size=(2, tokens, heads * SIZE)).astype(np.float32)
+        for name, heads in (("q", HEADS), ("k", key_heads), ("v", key_heads))
+    }
+    attended = np.ones((2, tokens), bool)
+    attended[1, (tokens + 1) // 2 :] = False
+    attended[1, 1:3] = False
+    attended[1, 0] = True
+    feeds["penalty"] = np.where(attended, np.float32(0), LOWEST)[:, None, None, :]
+    return feeds, attended
+
+
+def pytorch(feeds, allowed):
+    states = {name: torch.tensor(feeds[name]).unflatten(2, (-1, SIZE)).transpose(1, 2) for name in "qkv"}
+    y = torch.nn.functional.scaled_dot_product_attention(
+        states["q"], states["k"], states["v"], torch.tensor(allowed), scale=0.3, enable_gqa=True
+    )
+    return y.transpose(1, 2).flatten(2).numpy()
+
+
+@pytest.mark.parametrize("tokens", [1, 5, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7])
+@pytest.mark.parametrize("reach", [None, 0, 8, 2 * BLOCK])
+def test_values_are_pytorchs(tmp_path, tokens, reach):
+    feeds, attended = draw(tokens)
+    positions = np.arange(tokens)
+    allowed = np.broadcast_to(attended[:, None, None, :], (2, 1, tokens, tokens))
+    if reach is not None:
+        allowed = allowed & (np.abs(positions[:, None] - positions) <= reach)
+    got = session(tmp_path, "" if reach is None else "Local", reach).run(None, feeds)[0]
+    np.testing.assert_allclose(got, pytorch(feeds, allowed), atol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [9, 2 * BLOCK + 1])
+def test_heads_may_share_keys(tmp_path, tokens):
+    feeds, attended = draw(tokens, key_heads=1)
+    got = session(tmp_path, "", key_heads=1).run(None, feeds)[0]
+    np.testing.assert_allclose(got, pytorch(feeds, attended[:, None, None, :]), atol=1e-5)
+
+
+@pytest.mark.parametrize(("family", "operators"), [("bert", True), ("modernbert", True), ("mpnet", False)])
+def test_a_model_attends_as_before_once_it_is_traced(tmp_path, family, operators):
+    from transformers import AutoModel
+
+    body = AutoModel.from_pretrained(tiny.build(family, tmp_path, head="Model"))
+    before = body.config._attn_implementation
+    with as_operators(body):
+        assert (body.config._attn_implementation == DOMAIN) == operators
+    assert body.config._attn_implementation == before
+
+
+PEAK = """
+import json, re, sys
+from engine import Engine
+engine = Engine.load(sys.argv[1])
+engine.score("a question", ["many words " * 8192], truncate_prompt_tokens=8192)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory from /proc")
+@pytest.mark.parametrize(
+    ("family", "config"),
+    [("xlm-roberta", {"max_position_embeddings": 8194}), ("modernbert", {"max_position_embeddings": 8192})],
+)
+def test_long_inputs_take_little_memory(tmp_path, family, config):
+    """The scores of one layer at 8,192 tokens, 4 heads, would take 1,024 MiB."""
+    checkpoint = tiny.build(family, tmp_path / "tiny", **config)
+    assert main([str(checkpoint), "--output", str(tmp_path / "out")]) == 0
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "out" / "tiny")]
+    peak = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+    assert peak < 450

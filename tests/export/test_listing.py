@@ -1,0 +1,25 @@
+"""The table of families against the tests that cover it, and against the README."""
+
+from pathlib import Path
+
+import pytest
+
+from export.__main__ import main
+from export.families import FAMILIES
+from export.listing import table
+from tests.families import BUILDERS
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_every_row_has_a_checkpoint_in_the_tests_and_every_checkpoint_a_row():
+    assert sorted(family.name for family in FAMILIES) == sorted(BUILDERS)
+
+
+def test_the_readme_has_the_table_that_the_command_prints(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--list"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.strip() == table()
+    assert table() in README.read_text(encoding="utf-8"), "put what `python -m export --list` prints into the README"
