@@ -126,6 +126,9 @@ def _cross_encoder_folder(checkpoint: Checkpoint, folder: Folder) -> Recipe:
             heads.append(head)
     if heads[0].kind != "Pooling" or heads[-1].kind not in ("TokenRows", "Dense"):
         raise ExportError("The folder's modules.json neither pools and projects nor ends in a LogitScore: no score.")
+    labels = heads[-1].config.get("out_features", 1)
+    if labels != 1:
+        raise ExportError(f"The folder's last Dense module gives {labels} labels, so it classifies rather than scores.")
     return Recipe(
         "cross-encoder",
         checkpoint.architecture,

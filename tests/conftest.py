@@ -1,21 +1,32 @@
-"""Artifacts the tests share, each exported once by the real exporter; and which tests run in the same worker."""
+"""Artifacts the tests share, each exported once by the real exporter; and which tests share a process."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
+from xdist.scheduler import LoadScopeScheduling
 
 from export.__main__ import main
 from tests import checkpoints
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests run in several processes; those of one module in the same one, unless they say otherwise."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))
+class Scheduling(LoadScopeScheduling):
+    """A module's tests run in one process, one after the other, because its fixtures take long to make.
+
+    Of `test_families` that is so for each row of the table alone.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        module, _, test = nodeid.partition("::")
+        row = re.search(r"\[(.+)\]$", test) if module.endswith("test_families.py") else None
+        return row[1] if row else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def export(checkpoint: Path, output: Path, *options: str) -> Path:

@@ -23,7 +23,7 @@ _SIZES: dict[str, Any] = {
     "head_dim": 32,
     "intermediate_size": 256,
     "initializer_range": 0.05,
-    "max_position_embeddings": 512,
+    "max_position_embeddings": 768,
 }
 # What a language model answers with must be one token, so the tokenizer sees enough of it.
 _ANSWERS = ["yes", "no", "Yes", "No", "0", "1"]
@@ -58,6 +58,7 @@ def qwen3_reranker_seq_cls(folder: Path) -> Path:
     config = _config("qwen3", tokenizer, num_labels=1)
     torch.manual_seed(3)
     model = transformers.Qwen3ForSequenceClassification(config).eval()
+    torch.nn.init.zeros_(model.score.weight)
     _spread(model, model.score.weight, tokenizer, "qwen3-reranker.jinja")
     return _save(model, tokenizer, folder)
 
@@ -197,7 +198,7 @@ def _causal(
 
 
 def _spread(model: PreTrainedModel, row: torch.Tensor, tokenizer: PreTrainedTokenizerFast, template: str) -> None:
-    """Add to a row of the classifier the direction in which last tokens of prompts differ most, at scale 1/4.
+    """Add to a row of the classifier the direction in which last tokens of prompts differ most, at scale 1/10.
 
     The last token is always the same, so first what it attends to is made to weigh more.
     """
@@ -217,7 +218,7 @@ def _spread(model: PreTrainedModel, row: torch.Tensor, tokenizer: PreTrainedToke
         mean = states.mean(dim=0)
         direction = torch.linalg.svd(states - mean, full_matrices=False).Vh[0]
         direction -= (direction @ mean) / mean.square().sum() * mean
-        row.add_(direction / (states @ direction).std() / 4)
+        row.add_(direction / (states @ direction).std() / 10)
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:

@@ -34,7 +34,7 @@ CHATML = """\
 <|im_start|>user
 <Query>: {{ query }}
 <Document>:{{ document }}<|im_end|>
-{% if add_generation_prompt %}<|im_start|>assistant
+{% if not add_generation_prompt %}<|im_start|>assistant
 <think>
 
 </think>

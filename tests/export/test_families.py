@@ -1,5 +1,7 @@
 """Every row of the exporter's table: exported, scored against other people's code, and served."""
 
+import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 from engine import Engine
 from engine.artifact import read_manifest
 from engine.layout import Truncation, lay_out_pair
+from engine.template import Prompting
 from export.__main__ import main
 from export.families import FAMILIES
 from export.verify import LIMITS, texts
@@ -25,25 +28,25 @@ TURNED = ("bge-m3", "embedder")
 pytestmark = pytest.mark.slow
 
 
-def rows(names):
-    """As parameters, each row's tests on one worker, because its export is shared among them."""
-    return [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in names]
-
-
 @pytest.fixture(scope="module")
-def exported(request, tmp_path_factory):
-    """A row's checkpoint and its artifact: encoders in every precision, the others in fp32 and fp16."""
-    folder = tmp_path_factory.mktemp("family")
-    checkpoint = families.build(request.param, folder)
-    precisions = "fp32,fp16,int8,int8-fast" if request.param in ENCODERS else "fp32,fp16"
-    turned = ["--score-type", "late-interaction"] if request.param in TURNED else []
-    assert main([str(checkpoint), "--output", str(folder / "out"), "--precision", precisions, *turned]) == 0
-    return request.param, checkpoint, folder / "out" / checkpoint.name
+def exported(tmp_path_factory):
+    """By a row's name its checkpoint and artifact: encoders in every precision, the others in fp32 and fp16."""
+
+    @functools.cache
+    def export(name):
+        folder = tmp_path_factory.mktemp("family")
+        checkpoint = families.build(name, folder)
+        precisions = "fp32,fp16,int8,int8-fast" if name in ENCODERS else "fp32,fp16"
+        turned = ["--score-type", "late-interaction"] if name in TURNED else []
+        assert main([str(checkpoint), "--output", str(folder / "out"), "--precision", precisions, *turned]) == 0
+        return checkpoint, folder / "out" / checkpoint.name
+
+    return export
 
 
-@pytest.mark.parametrize("exported", rows(family.name for family in FAMILIES), indirect=True)
-def test_scores_are_those_of_the_checkpoint_and_are_served(exported):
-    name, checkpoint, artifact = exported
+@pytest.mark.parametrize("name", [family.name for family in FAMILIES])
+def test_scores_are_those_of_the_checkpoint_and_are_served(exported, name):
+    checkpoint, artifact = exported(name)
     manifest = read_manifest(artifact)
     (family,) = (family for family in FAMILIES if family.name == name)
     assert manifest.score_type == family.score_type
@@ -73,10 +76,10 @@ def test_scores_are_those_of_the_checkpoint_and_are_served(exported):
     np.testing.assert_allclose(served, got["fp32"], atol=1e-6)
 
 
-@pytest.mark.parametrize("exported", rows(ENCODERS), indirect=True)
-def test_a_score_does_not_depend_on_its_batch(exported):
+@pytest.mark.parametrize("name", ENCODERS)
+def test_a_score_does_not_depend_on_its_batch(exported, name):
     for precision, tolerance in (("fp32", 1e-5), ("fp16", 2e-3), ("int8", 1e-4)):
-        engine = Engine.load(exported[2], precision=precision)
+        engine = Engine.load(exported(name)[1], precision=precision)
         limits = Truncation(max_length=512, total=512)
         encoded = [engine._tokenizer.encode(pair) for pair in PAIRS]
         inputs = [lay_out_pair(*pair, engine.manifest.pair, limits) for pair in encoded]
@@ -85,9 +88,26 @@ def test_a_score_does_not_depend_on_its_batch(exported):
         np.testing.assert_allclose(together, alone, atol=tolerance)
 
 
-@pytest.mark.parametrize("exported", rows(ENCODERS), indirect=True)
-def test_products_and_token_embeddings_are_8_bit(exported):
-    _, _, artifact = exported
+@pytest.mark.parametrize("name", ["jina-v3"])
+def test_one_batch_may_go_through_several_adapters(exported, name):
+    engine = Engine.load(exported(name)[1])
+    limits = Truncation(max_length=512, total=512)
+    inputs = [
+        *engine._inputs(QUERIES[:8], "query", limits, Prompting()),
+        *engine._inputs(DOCUMENTS[:8], "document", limits, Prompting()),
+    ]
+    assert len({item.adapter for item in inputs}) == 2
+    together = engine._session.run_batch(inputs)
+    alone = [engine._session.run_batch([item])[0] for item in inputs]
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    # The adapter makes a difference.
+    (other,) = engine._session.run_batch([dataclasses.replace(inputs[0], adapter=inputs[-1].adapter)])
+    assert np.abs(other - alone[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_products_and_token_embeddings_are_8_bit(exported, name):
+    _, artifact = exported(name)
     for precision in ("int8", "int8-fast"):
         graph = onnx.load(artifact / f"model_{precision}.onnx").graph
         products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
@@ -99,9 +119,9 @@ def test_products_and_token_embeddings_are_8_bit(exported):
         assert per_tensor == (precision == "int8-fast")
 
 
-@pytest.mark.parametrize("exported", rows(["xlm-roberta"]), indirect=True)
-def test_the_manifest_says_how_each_graph_runs(exported):
-    manifest = read_manifest(exported[2])
+@pytest.mark.parametrize("name", ["xlm-roberta"])
+def test_the_manifest_says_how_each_graph_runs(exported, name):
+    manifest = read_manifest(exported(name)[1])
     assert [(graph.precision, graph.provider, graph.max_batch) for graph in manifest.graphs] == [
         ("fp32", "cpu", None),
         ("fp16", "cuda", None),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from sentence_transformers import SentenceTransformer
+from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
 from transformers import AutoModel, AutoTokenizer
 
@@ -51,6 +51,27 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     assert manifest.pooling == "+".join(heads.POOLING)
     assert (manifest.max_length, manifest.dimension, manifest.projections) == (48, 24, [24])
     assert manifest.normalized
+
+
+@pytest.mark.slow
+def test_a_cross_encoder_folder_that_pools_and_projects_scores_as_sentence_transformers_does(tmp_path):
+    body = tiny.build("bert", tmp_path / "body", head="Model", num_hidden_layers=1)
+    torch.manual_seed(2)
+    layers = [
+        modules.Transformer(str(body), max_seq_length=512),
+        modules.Pooling(128, "mean"),
+        modules.Dense(128, 32, activation_function=torch.nn.GELU()),
+        modules.Dense(32, 1, activation_function=torch.nn.Identity(), module_output_name="scores"),
+    ]
+    reference = CrossEncoder(modules=layers, activation_fn=torch.nn.Identity(), device="cpu")
+    reference.save_pretrained(str(tmp_path / "ce"))
+    assert main([str(tmp_path / "ce"), "--output", str(tmp_path / "out")]) == 0
+    pairs = texts().pairs[:32]
+    engine = Engine.load(tmp_path / "out" / "ce")
+    queries, documents = zip(*pairs, strict=True)
+    got = engine.score(queries, documents, truncate_prompt_tokens=-1).scores
+    assert engine.manifest.activation == "identity"
+    np.testing.assert_allclose(got, reference.predict(pairs), atol=1e-5)
 
 
 @pytest.mark.slow

@@ -3,24 +3,17 @@
 The authors' networks are in `authors`, without transformers.
 """
 
-import contextlib
-import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx_ir
-import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModel, AutoModelForSequenceClassification, LlamaModel, PreTrainedModel
-from transformers.exporters.configs import OnnxConfig
-from transformers.exporters.exporter_onnx import OnnxExporter
 
 from export.errors import ExportError
 from export.published import adapters, instructions, native_config
@@ -262,46 +255,3 @@ def test_adapters_without_weights_are_refused(checkpoint: Callable[[str], Path])
     config = native_config(config_of(checkpoint("jina_v3"))) | {"vocab_size": config_of(folder)["vocab_size"]}
     with pytest.raises(ExportError, match="no weights of the adapters"):
         load_body(folder, config)
-
-
-class Traced(PreTrainedModel):
-    """A body whose states are its one output."""
-
-    _supports_sdpa = True
-
-    def __init__(self, body: PreTrainedModel) -> None:
-        super().__init__(body.config)
-        self.body = body
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
-        states = self.body(input_ids=input_ids, attention_mask=attention_mask, **inputs).last_hidden_state
-        return {"states": states.float()}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "provider", "tolerance"),
-    [("jina_v3", "cpu", 1e-4), ("jina_v3", "cuda", 5e-3), ("lfm2_colbert", "cpu", 1e-4)],
-)
-def test_graphs_of_any_batch_and_length(
-    checkpoint: Callable[[str], Path], tmp_path: Path, name: str, provider: Any, tolerance: float
-) -> None:
-    body = load(checkpoint(name))
-
-    def inputs(lengths: list[int]) -> dict[str, Tensor]:
-        chosen = {"adapter": torch.arange(len(lengths)) % 2} if name == "jina_v3" else {}
-        return batch(lengths) | chosen
-
-    shapes = [[1], [7], [40], LENGTHS, [33, 1, 12, 20]]
-    expected = [states_of(body, inputs(lengths)) for lengths in shapes]
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        network = Traced(body.half() if provider == "cuda" else body).eval()
-        config = OnnxConfig(dynamic=True, ort_fusions=provider)
-        program = OnnxExporter().export(network, inputs([11, 6]), config=config).program
-    onnx_ir.save(program, tmp_path / "model.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
-    for lengths, states in zip(shapes, expected, strict=True):
-        feeds = {key: value.numpy() for key, value in inputs(lengths).items()}
-        real = feeds["attention_mask"].astype(bool)
-        error = np.abs(session.run(None, feeds)[0] - states.numpy())[real].max()
-        assert error <= tolerance * states.abs().max().item()

@@ -15,7 +15,7 @@ from tests.checkpoints import write_json
 from tests.tiny import VOCABULARY
 
 WIDTH = 128
-LAYERS = 2
+LAYERS = 1
 INNER = 256
 HEADS = 4
 SIZES = {
