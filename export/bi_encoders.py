@@ -6,7 +6,7 @@ from engine.artifact import Similarity
 
 from .errors import ExportError
 from .module_list import Folder, require_kinds
-from .published import adapters, instructions
+from .published import adapters, instructions, nemotron
 from .recipe import Head, Recipe
 from .source import Checkpoint
 
@@ -28,8 +28,8 @@ def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
 
 
 def _plain(checkpoint: Checkpoint) -> Recipe:
-    """A body alone: the pooling its config names, or else the mean, as sentence-transformers does."""
-    mode = {"avg": "mean", "last": "lasttoken"}.get(str(checkpoint.config.get("pooling", "avg")), "cls")
+    """A body alone: the pooling that nemotron's config names, or else the mean, as sentence-transformers does."""
+    mode = nemotron.POOLING.get(str(checkpoint.config.get("pooling")), "mean")
     pooling = Head("Pooling", {"pooling_mode": mode}, checkpoint.folder)
     return Recipe(
         "bi-encoder",

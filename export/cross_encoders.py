@@ -9,6 +9,7 @@ from engine.artifact import Activation
 from .errors import ExportError
 from .families import Reranker, is_decoder, read_template, reranker_of, template_of
 from .module_list import Folder, require_kinds
+from .published import nemotron
 from .recipe import Head, Recipe
 from .score_templates import own_template
 from .source import Checkpoint
@@ -103,7 +104,7 @@ def _classifier_heads(checkpoint: Checkpoint) -> list[Head]:
     config = checkpoint.native
     if not is_decoder(checkpoint.native):
         return []
-    mode = {"avg": "mean", "cls": "cls"}.get(str(checkpoint.config.get("pooling")), _LAST_TOKEN)
+    mode = nemotron.POOLING.get(str(checkpoint.config.get("pooling")), _LAST_TOKEN)
     scale = 1.0 / float(config.get("temperature") or 1.0)
     tensors = {"linear.weight": "score.weight", "linear.bias": "score.bias"}
     return [
