@@ -164,10 +164,10 @@ class Engine:
         anew where it does so itself. Raises `UnsupportedTask` for the other score types.
         """
         self._require("bi-encoder", "embed")
-        size = self._size(dimensions)
+        self._check_dimensions(dimensions)
         limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
         inputs = self._inputs(listed(texts), role, limits, Prompting(instruction))
-        embeddings = np.stack(self._session.run(inputs))[:, :size]
+        embeddings = np.stack(self._session.run(inputs))[:, :dimensions]
         if dimensions is not None and self.manifest.normalized:
             embeddings = normalized(embeddings)
         return Embeddings(embeddings, [len(item) for item in inputs])
@@ -247,11 +247,11 @@ class Engine:
             return maxsim(query, documents)
         return similarity(query, documents, self.manifest.similarity)
 
-    def _size(self, dimensions: int | None) -> int | None:
-        """How many of an embedding's dimensions to keep. Raises `InvalidInput` for a size it was not trained for."""
+    def _check_dimensions(self, dimensions: int | None) -> None:
+        """Raises `InvalidInput` for a size that embeddings were not trained to be cut to."""
         sizes = self.manifest.matryoshka
         if dimensions is None:
-            return None
+            return
         if sizes is None:
             raise InvalidInput(
                 "dimensions cuts the embeddings of Matryoshka models, and this is none: leave it out.", "dimensions"
@@ -260,7 +260,6 @@ class Engine:
         if not (dimensions in (*sizes, full) or (not sizes and 1 <= dimensions <= full)):
             wanted = f"one of {', '.join(map(str, sizes))}" if sizes else f"from 1 to {full}"
             raise InvalidInput(f"dimensions must be {wanted} for this model, not {dimensions}.", "dimensions")
-        return dimensions
 
     def _inputs(self, texts: Sequence[str], role: Role, limits: Truncation, prompting: Prompting) -> list[Input]:
         layout = self._layout(role)

@@ -29,7 +29,7 @@ def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
 
 def _plain(checkpoint: Checkpoint) -> Recipe:
     """A body alone: the pooling that nemotron's config names, or else the mean, as sentence-transformers does."""
-    mode = nemotron.POOLING.get(str(checkpoint.config.get("pooling")), "mean")
+    mode = nemotron.POOLING.get(str(checkpoint.native.get("pooling")), "mean")
     pooling = Head("Pooling", {"pooling_mode": mode}, checkpoint.folder)
     return Recipe(
         "bi-encoder",

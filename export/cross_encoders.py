@@ -1,6 +1,5 @@
 """Checkpoints that read a query and a document together and give one logit."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -104,7 +103,7 @@ def _classifier_heads(checkpoint: Checkpoint) -> list[Head]:
     config = checkpoint.native
     if not is_decoder(checkpoint.native):
         return []
-    mode = nemotron.POOLING.get(str(checkpoint.config.get("pooling")), _LAST_TOKEN)
+    mode = nemotron.POOLING.get(str(config.get("pooling")), _LAST_TOKEN)
     scale = 1.0 / float(config.get("temperature") or 1.0)
     tensors = {"linear.weight": "score.weight", "linear.bias": "score.bias"}
     return [
@@ -147,7 +146,7 @@ def _activation(config: dict[str, Any], folder: Folder | None) -> Activation:
     named = settings.get("activation_fn") or config.get("sbert_ce_default_activation_function")
     if folder is not None:
         named = folder.settings.get("activation_fn") or named
-    activation = re.sub(r".*\.", "", named) if named else None
+    activation = named.rsplit(".", 1)[-1] if named else None
     if activation not in _ACTIVATIONS:
         raise ExportError(f"The checkpoint's activation '{named}' is not one ScoreRT has: Sigmoid or Identity.")
     return _ACTIVATIONS[activation]

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from .errors import ExportError
 from .module_list import pooling_modes
+from .published import as_transformers
 from .recipe import Head, Recipe
 from .source import Checkpoint
 from .weights import Floats, Weights, read_rows, read_tensors
@@ -85,13 +85,13 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
 def _head_weights(head: Head) -> Weights:
     if not head.tensors:
         return read_tensors(head.source)
-    found = read_tensors(head.source, head.tensors.values())
+    found = read_tensors(head.source, set(head.tensors.values()).__contains__)
     return {own: found[name] for own, name in head.tensors.items() if name in found}
 
 
 def _token_rows(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase) -> Floats:
     """float32 `[1, dim]`: the output row of the one token, or of the second less that of the first."""
-    config = CONFIG_MAPPING[checkpoint.native["model_type"]].from_dict(checkpoint.native)
+    config = as_transformers(checkpoint.native)
     names = [*_INPUT_ROWS] if config.tie_word_embeddings else [_OUTPUT_ROWS, *_INPUT_ROWS]
     ids = [_token_id(token, tokenizer) for token in head.config["tokens"]]
     rows = read_rows(head.source, names, ids)

@@ -27,6 +27,7 @@ class Folder:
     heads: list[Head] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     transformer: dict[str, Any] = field(default_factory=dict)
+    has_pylate_modules: bool = False
 
     @property
     def kinds(self) -> list[str]:
@@ -44,7 +45,7 @@ class Folder:
     @property
     def is_colbert(self) -> bool:
         named = self.settings.get("model_type") in ("ColBERT", "MultiVectorEncoder")
-        return named or self.settings.get("similarity_fn_name") == "MaxSim"
+        return named or self.has_pylate_modules or self.settings.get("similarity_fn_name") == "MaxSim"
 
     @property
     def is_cross_encoder(self) -> bool:
@@ -57,14 +58,15 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
     if modules is None:
         return None
     heads = []
-    settings = checkpoint.json("config_sentence_transformers.json") or {}
     for module in sorted(modules, key=lambda module: int(module["idx"]))[1:]:
-        kind = module["type"].rsplit(".", 1)[-1]
         source = checkpoint.folder / module["path"]
-        if module["type"].startswith("pylate."):
-            settings = {"model_type": "ColBERT"} | settings
-        heads.append(Head(kind, read_json(source / "config.json") or {}, source))
-    return Folder(heads, settings, checkpoint.json("sentence_bert_config.json") or {})
+        heads.append(Head(module["type"].rsplit(".", 1)[-1], read_json(source / "config.json") or {}, source))
+    return Folder(
+        heads,
+        checkpoint.json("config_sentence_transformers.json") or {},
+        checkpoint.json("sentence_bert_config.json") or {},
+        has_pylate_modules=any(module["type"].startswith("pylate.") for module in modules),
+    )
 
 
 def require_kinds(folder: Folder, *known: str) -> None:

@@ -77,7 +77,11 @@ def random_samples(model: ir.Model) -> list[Feeds]:
     tables = [n.inputs[0] for n in model.graph if n.op_type == "Gather" and n.inputs[1] in model.graph.inputs]
     vocabulary = max((int(t.shape[0]) for t in tables if t is not None and t.shape), default=1000)  # type: ignore[arg-type]
     rng, shape = np.random.default_rng(0), (1, 64)
-    constant = {"attention_mask": np.ones(shape, np.int64), "token_type_ids": np.zeros(shape, np.int64)}
+    constant = {
+        "attention_mask": np.ones(shape, np.int64),
+        "token_type_ids": np.zeros(shape, np.int64),
+        "adapter": np.zeros(1, np.int64),
+    }
     return [
         {str(i.name): constant.get(str(i.name), rng.integers(0, vocabulary, shape)) for i in model.graph.inputs}
         for _ in range(8)

@@ -79,11 +79,13 @@ class Reference:
 
     def _prompt(self, query: str, document: str) -> str:
         """The score template around a pair, its document cut, and then its query, until the prompt fits."""
-        system = [{"role": "system", "content": self._recipe.instruction}] if self._recipe.instruction else []
+        instruction = self._recipe.instruction
+        system = [{"role": "system", "content": instruction}] if instruction else []
+        given: dict[str, Any] = {"instruction": instruction} if instruction else {}
         while True:
             messages = [*system, {"role": "query", "content": query}, {"role": "document", "content": document}]
             prompt = self._tokenizer.apply_chat_template(
-                messages, chat_template=self._recipe.template, tokenize=False, **self._instruction()
+                messages, chat_template=self._recipe.template, tokenize=False, **given
             )
             assert isinstance(prompt, str)
             ids = self._tokenizer(prompt, add_special_tokens=self._recipe.surrounded)["input_ids"]
@@ -94,15 +96,12 @@ class Reference:
             else:
                 query = self._without_end(query, len(ids) - self._max_length)
 
-    def _instruction(self) -> dict[str, Any]:
-        return {"instruction": self._recipe.instruction} if self._recipe.instruction else {}
-
     def _without_end(self, text: str, tokens: int) -> str:
         spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
         if tokens >= len(spans):
             return ""
         end, following = spans[-tokens - 1][1], spans[-tokens][0]
-        return text[: min(end, following) if following < end else end]
+        return text[: min(end, following)]
 
     def embeddings(self, texts: Sequence[str], role: str) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""

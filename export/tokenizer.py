@@ -2,22 +2,22 @@
 
 from pathlib import Path
 
-from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from engine.artifact import TOKENIZER
 
 from .errors import ExportError
+from .published import as_transformers
 from .recipe import Recipe
 from .source import Checkpoint
 
 
 def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
     """transformers' own. Raises `ExportError` for one that serving could not run, or would run otherwise."""
-    settings = {key: value for key, value in checkpoint.native.items() if key not in ("model_type", "auto_map")}
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             checkpoint.folder,
-            config=AutoConfig.for_model(checkpoint.native["model_type"], **settings),
+            config=as_transformers(checkpoint.native),
             trust_remote_code=checkpoint.trust_remote_code,
         )
     except (OSError, ValueError) as error:

@@ -105,34 +105,35 @@ def verify(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, lim
     schedules = [schedule_for("cpu", graph.max_batch, None)]
     if graph.max_batch is None:
         schedules.append(Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores()))
-    found = [_measure(folder, manifest, graph, schedule, wanted, limit) for schedule in schedules]
+    tokenizer = Tokenizer(folder / TOKENIZER)
+    template = ScoreTemplate.of(folder, manifest, tokenizer)
+    found = []
+    for schedule in schedules:
+        session = Session(folder, graph, "cpu", manifest.pad_token, schedule)
+        engine = Engine(manifest, graph, "cpu", session, tokenizer, template)
+        try:
+            found.append(_measure(engine, wanted, limit))
+        finally:
+            engine.close()
     return max(found, key=lambda verification: verification.max_abs_error)
 
 
-def _measure(
-    folder: Path, manifest: Manifest, graph: Graph, schedule: Schedule, wanted: Expected, limit: Limit
-) -> Verification:
-    session = Session(folder, graph, "cpu", manifest.pad_token, schedule)
-    tokenizer = Tokenizer(folder / TOKENIZER)
-    engine = Engine(manifest, graph, "cpu", session, tokenizer, ScoreTemplate.of(folder, manifest, tokenizer))
-    try:
-        outputs, scores = _run(engine)
-    finally:
-        engine.close()
+def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:
+    outputs, scores = _run(engine)
     _check_shapes(outputs, wanted)
     errors = [np.abs(got - want) for got, want in zip(outputs, wanted.outputs, strict=True)]
     flat = np.concatenate([np.ravel(error) for error in errors])
-    score_errors = np.abs(scores - wanted.scores) / _query_tokens(manifest, wanted)
+    score_errors = np.abs(scores - wanted.scores) / _query_tokens(engine.manifest, wanted)
     verification = Verification(
         reference=f"{wanted.original.name} {wanted.original.version}",
         texts=len(wanted.outputs),
-        quantity=graph.outputs[0].name.replace("_", " "),
+        quantity=engine.graph.outputs[0].name.replace("_", " "),
         max_abs_error=float(flat.max()),
         mean_abs_error=float(flat.mean()),
         score_max_abs_error=float(score_errors.max()),
         spearman=float(spearmanr(scores, wanted.scores).statistic),
     )
-    _judge(verification, graph.precision, limit, wanted, scores, score_errors)
+    _judge(verification, engine.graph.precision, limit, wanted, scores, score_errors)
     return verification
 
 

@@ -1,6 +1,6 @@
 """Single tensors of a checkpoint, read without loading the rest of it, and without PyTorch."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,8 @@ Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]
 
 
-def read_tensors(source: Path, names: Collection[str] | None = None) -> Weights:
-    """The tensors of those names, or all of them, in a folder's weights or in one file; what is not there is left out.
+def read_tensors(source: Path, wanted: Callable[[str], bool] = lambda name: True) -> Weights:
+    """The tensors whose names are `wanted`, or all, in a folder's weights or in one file.
 
     They are float32 whatever the file's type. Raises `ExportError` for PyTorch's own format where there is no PyTorch.
     """
@@ -26,11 +26,11 @@ def read_tensors(source: Path, names: Collection[str] | None = None) -> Weights:
         if path.suffix == ".safetensors":
             with safe_open(path, framework="np") as file:
                 for name in file.keys():  # noqa: SIM118 - not a dict
-                    if names is None or name in names:
+                    if wanted(name):
                         weights[name] = file.get_tensor(name).astype(np.float32)
         else:
             for name, tensor in _unpickled(path).items():
-                if names is None or name in names:
+                if wanted(name):
                     weights[name] = tensor.float().numpy()
     return weights
 

@@ -10,8 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from tests import tiny
 from tests.checkpoints import write_json
+from tests.published.files import write_dense, write_modules, write_pooling
 
-_MODES = ("cls_token", "mean_tokens", "max_tokens", "mean_sqrt_len_tokens", "weightedmean_tokens", "lasttoken")
 _WIDTH = 128
 
 
@@ -19,23 +19,23 @@ def bert_embedder(folder: Path) -> Path:
     """bge-small's layout: the first token, normalised, a prompt for queries alone."""
     tiny.build("bert", folder, head="Model", num_hidden_layers=1)
     prompts = {"query": "Represent this sentence for searching relevant passages: ", "document": ""}
-    return sentence_transformer(folder, "cls_token", prompts)
+    return sentence_transformer(folder, "cls", prompts)
 
 
 def mpnet_embedder(folder: Path) -> Path:
     """all-mpnet-base-v2's layout: mean pooling."""
-    return sentence_transformer(tiny.build("mpnet", folder, head="Model", num_hidden_layers=1), "mean_tokens", {})
+    return sentence_transformer(tiny.build("mpnet", folder, head="Model", num_hidden_layers=1), "mean", {})
 
 
 def e5(folder: Path) -> Path:
     """multilingual-e5's layout: a prompt for each side."""
     tiny.build("xlm-roberta", folder, head="Model", num_hidden_layers=1)
-    return sentence_transformer(folder, "mean_tokens", {"query": "query: ", "passage": "passage: "})
+    return sentence_transformer(folder, "mean", {"query": "query: ", "passage": "passage: "})
 
 
 def modernbert_embedder(folder: Path) -> Path:
     """gte-modernbert-base's layout: the first token."""
-    return sentence_transformer(tiny.build("modernbert", folder, head="Model"), "cls_token", {})
+    return sentence_transformer(tiny.build("modernbert", folder, head="Model"), "cls", {})
 
 
 def embedder(folder: Path) -> Path:
@@ -45,7 +45,7 @@ def embedder(folder: Path) -> Path:
 
 def bge_m3(folder: Path) -> Path:
     """bge-m3's layout: dense by modules.json, with the projections of its other two ways of matching beside it."""
-    sentence_transformer(tiny.build("xlm-roberta", folder, head="Model", num_hidden_layers=1), "cls_token", {})
+    sentence_transformer(tiny.build("xlm-roberta", folder, head="Model", num_hidden_layers=1), "cls", {})
     torch.manual_seed(6)
     torch.save({"weight": torch.randn(_WIDTH, _WIDTH) / 11, "bias": torch.randn(_WIDTH)}, folder / "colbert_linear.pt")
     torch.save({"weight": torch.randn(1, _WIDTH), "bias": torch.zeros(1)}, folder / "sparse_linear.pt")
@@ -114,12 +114,8 @@ def modern_colbert(folder: Path) -> Path:
 
 def sentence_transformer(folder: Path, pooling: str, prompts: dict[str, str]) -> Path:
     """Make a body's folder one of sentence-transformers: modules.json, pooling, normalisation, prompts."""
-    flags = {f"pooling_mode_{mode}": mode == pooling for mode in _MODES}
-    (folder / "1_Pooling").mkdir()
-    settings = {"word_embedding_dimension": _WIDTH, "include_prompt": True}
-    write_json(folder / "1_Pooling" / "config.json", settings | flags)
-    types = [f"sentence_transformers.models.{kind}" for kind in ("Transformer", "Pooling", "Normalize")]
-    _modules(folder, dict(zip(("", "1_Pooling", "2_Normalize"), types, strict=True)))
+    write_pooling(folder / "1_Pooling", pooling)
+    write_modules(folder, *(f"sentence_transformers.models.{kind}" for kind in ("Transformer", "Pooling", "Normalize")))
     named = {"prompts": prompts, "default_prompt_name": None, "similarity_fn_name": "cosine"}
     write_json(folder / "config_sentence_transformers.json", named)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": 512, "do_lower_case": False})
@@ -127,28 +123,16 @@ def sentence_transformer(folder: Path, pooling: str, prompts: dict[str, str]) ->
 
 
 def _pylate(folder: Path, widths: tuple[int, ...], settings: dict[str, Any]) -> Path:
-    modules = {"": "sentence_transformers.models.Transformer"}
     torch.manual_seed(8)
     width = _WIDTH
     for position, wanted in enumerate(widths, start=1):
-        path = f"{position}_Dense"
-        modules[path] = "pylate.models.Dense.Dense"
-        (folder / path).mkdir()
-        save_file({"linear.weight": torch.randn(wanted, width) / 11}, folder / path / "model.safetensors")
-        identity = "torch.nn.modules.linear.Identity"
-        dense = {"in_features": width, "out_features": wanted, "bias": False, "activation_function": identity}
-        write_json(folder / path / "config.json", dense | {"use_residual": wanted == width})
+        dense = {"in_features": width, "out_features": wanted, "bias": False, "use_residual": wanted == width}
+        identity = {"activation_function": "torch.nn.modules.linear.Identity"}
+        write_dense(folder / f"{position}_Dense", dense | identity)
         width = wanted
-    _modules(folder, modules)
+    dense_modules = ["pylate.models.Dense.Dense"] * len(widths)
+    write_modules(folder, "sentence_transformers.models.Transformer", *dense_modules)
     colbert = {"model_type": "ColBERT", "similarity_fn_name": "MaxSim", "skiplist_words": list(string.punctuation)}
     write_json(folder / "config_sentence_transformers.json", colbert | settings)
     write_json(folder / "sentence_bert_config.json", {"max_seq_length": 299, "do_lower_case": False})
     return folder
-
-
-def _modules(folder: Path, types: dict[str, str]) -> None:
-    entries = [
-        {"idx": position, "name": str(position), "path": path, "type": kind}
-        for position, (path, kind) in enumerate(types.items())
-    ]
-    write_json(folder / "modules.json", entries)

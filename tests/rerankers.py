@@ -14,6 +14,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from export.families import read_template
 from tests import tiny
 from tests.embedders import sentence_transformer
+from tests.published.files import direction
 
 _SIZES: dict[str, Any] = {
     "hidden_size": 128,
@@ -214,11 +215,7 @@ def _spread(model: PreTrainedModel, row: torch.Tensor, tokenizer: PreTrainedToke
             messages = [{"role": "query", "content": "What is this?"}, {"role": "document", "content": document}]
             prompt = tokenizer.apply_chat_template(messages, chat_template=text, tokenize=False)
             last.append(body(**tokenizer(prompt, return_tensors="pt")).last_hidden_state[0, -1])
-        states = torch.stack(last)
-        mean = states.mean(dim=0)
-        direction = torch.linalg.svd(states - mean, full_matrices=False).Vh[0]
-        direction -= (direction @ mean) / mean.square().sum() * mean
-        row.add_(direction / (states @ direction).std() / 10)
+        row.add_(direction(torch.stack(last))[0] / 10)
 
 
 def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Path:

@@ -6,10 +6,14 @@ needs PyTorch is in `loading` and `lora`, and not imported here.
 
 from typing import Any
 
+from transformers import PreTrainedConfig
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
 from . import gte, jina, nemotron, nomic, zerank
+from .settings import without
 from .tasks import adapters, instructions
 
-__all__ = ["adapters", "instructions", "native_config"]
+__all__ = ["adapters", "as_transformers", "instructions", "native_config"]
 
 _FAMILIES = (gte, jina, nemotron, nomic, zerank)
 
@@ -24,3 +28,8 @@ def native_config(config: dict[str, Any]) -> dict[str, Any]:
             native: dict[str, Any] = family.native(config)
             return native
     return config
+
+
+def as_transformers(native: dict[str, Any]) -> PreTrainedConfig:
+    """A native configuration as an object of the class its `model_type` names, without the code a checkpoint names."""
+    return CONFIG_MAPPING[native["model_type"]].from_dict(without(native))

@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModel, PreTrainedConfig, PreTrainedModel
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers import AutoModel, PreTrainedModel
 
-from . import lora
+from . import as_transformers, lora
 from .tasks import adapters
 
 
@@ -17,7 +16,7 @@ def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tu
     `config` is a native one, changed as the user likes; `auto` one of transformers' Auto classes. A checkpoint with
     adapters gets a body with one more input, `adapter`: see `AdaptedBody`.
     """
-    settings: PreTrainedConfig = CONFIG_MAPPING[config["model_type"]].from_dict(config)
+    settings = as_transformers(config)
     adapted = bool(adapters(config))
     body, report = auto.from_pretrained(
         folder,

@@ -5,15 +5,15 @@ An adapted weight is W + s·B·A for a linear layer and W + s·A·B for an embed
 graph holds W once.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from ..errors import ExportError
+from ..weights import read_tensors
 
 RENAMED = {r"\.parametrizations\.weight\.original$": ".weight"}
 """How the weights that adapters change are named in the checkpoint, to how they are named without."""
@@ -82,7 +82,7 @@ class _Adapted(nn.Module):
 def adapted(body: PreTrainedModel, folder: Path) -> AdaptedBody:
     """The body with the adapters of the checkpoint in `folder`. Raises `ExportError` where it has none."""
     factors: dict[str, tuple[Tensor, Tensor]] = {}
-    stored = dict(_stored(folder))
+    stored = {name: torch.from_numpy(factor) for name, factor in read_tensors(folder, is_factor).items()}
     scale = body.config.lora_alpha / body.config.lora_rank
     for name, first in stored.items():
         if not name.endswith(_FIRST):
@@ -107,12 +107,3 @@ def _linear(name: str, first: Tensor, second: Tensor) -> dict[str, tuple[Tensor,
         f"{block}.{module}": (first.transpose(1, 2), part.transpose(1, 2))
         for module, part in zip(modules, parts, strict=True)
     }
-
-
-def _stored(folder: Path) -> Iterator[tuple[str, Tensor]]:
-    """The checkpoint's factors in float32, A and B of each adapted weight."""
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, "pt") as weights:
-            for name in weights.keys():  # noqa: SIM118 - not a dict
-                if is_factor(name):
-                    yield name, weights.get_tensor(name).float()

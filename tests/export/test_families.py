@@ -31,13 +31,13 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory):
-    """By a row's name its checkpoint and artifact: encoders in every precision, the others in fp32 and fp16."""
+    """By a row's name its checkpoint and artifact: encoders, and the one with adapters, in every precision."""
 
     @functools.cache
     def export(name):
         folder = tmp_path_factory.mktemp("family")
         checkpoint = families.build(name, folder)
-        precisions = "fp32,fp16,int8,int8-fast" if name in ENCODERS else "fp32,fp16"
+        precisions = "fp32,fp16,int8,int8-fast" if name in (*ENCODERS, "jina-v3") else "fp32,fp16"
         turned = ["--score-type", "late-interaction"] if name in TURNED else []
         assert main([str(checkpoint), "--output", str(folder / "out"), "--precision", precisions, *turned]) == 0
         return checkpoint, folder / "out" / checkpoint.name

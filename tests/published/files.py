@@ -1,8 +1,6 @@
 """What the builders share: files as sentence-transformers lays them out, random weights, tokenizers."""
 
-from collections.abc import Iterator
 from pathlib import Path
-from pydoc_data.topics import topics
 from typing import Any
 
 import torch
@@ -12,7 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from tests.checkpoints import write_json
-from tests.tiny import VOCABULARY
+from tests.tiny import VOCABULARY, corpus
 
 WIDTH = 128
 LAYERS = 1
@@ -52,7 +50,7 @@ def direction(features: Tensor) -> Tensor:
 
 
 def texts_batch(tokenizer: PreTrainedTokenizerFast, end: str = "") -> dict[str, Tensor]:
-    paragraphs = [paragraph[:300] + end for page in _texts() for paragraph in page.split("\n\n")[:8]]
+    paragraphs = [paragraph[:300] + end for page in corpus() for paragraph in page.split("\n\n")[:8]]
     encoded: dict[str, Tensor] = dict(tokenizer(paragraphs, padding=True, return_tensors="pt"))
     return {name: encoded[name] for name in ("input_ids", "attention_mask")}
 
@@ -65,7 +63,7 @@ def byte_level(special: list[str], template: str, **tokens: str) -> PreTrainedTo
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
-    tokenizer.train_from_iterator(_texts(), trainer)
+    tokenizer.train_from_iterator(corpus(), trainer)
     ids = [(token, tokenizer.token_to_id(token)) for token in special if token in template]
     if ids:
         tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=ids)
@@ -95,7 +93,11 @@ def write_modules(folder: Path, *kinds: str) -> None:
 
 def write_pooling(folder: Path, mode: str) -> None:
     folder.mkdir(parents=True)
-    flags = {"cls": "pooling_mode_cls_token", "mean": "pooling_mode_mean_tokens"}
+    flags = {
+        "cls": "pooling_mode_cls_token",
+        "mean": "pooling_mode_mean_tokens",
+        "lasttoken": "pooling_mode_lasttoken",
+    }
     modes = {flag: name == mode for name, flag in flags.items()}
     write_json(folder / "config.json", {"word_embedding_dimension": WIDTH, **modes, "include_prompt": True})
 
@@ -104,7 +106,3 @@ def write_dense(folder: Path, config: dict[str, Any]) -> None:
     folder.mkdir(parents=True)
     write_json(folder / "config.json", config)
     save_file({"linear.weight": matrix(config["out_features"], config["in_features"])}, folder / "model.safetensors")
-
-
-def _texts() -> Iterator[str]:
-    yield from list(topics.values())[:20]
