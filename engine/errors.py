@@ -41,3 +41,25 @@ class UnsupportedTask(ScoreRTError):
 
     def __init__(self, task: str, supported: list[str]) -> None:
         super().__init__(f"Unsupported task: '{task}' Supported tasks: {supported}")
+
+
+class QueueFull(ScoreRTError):
+    """More tokens wait than the queue holds. `retry_after` is in seconds: about when there will be room."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"Too much is waiting to be scored: try again in {retry_after} s.")
+        self.retry_after = retry_after
+
+
+class DeadlineExceeded(ScoreRTError):
+    """The job's time was over before its last input had run."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(f"The answer took longer than {timeout:g} s: send fewer or shorter texts at a time.")
+
+
+class Cancelled(ScoreRTError):
+    """The job was cancelled; nobody waits for what it would have given."""
+
+    def __init__(self) -> None:
+        super().__init__("The request was cancelled.")

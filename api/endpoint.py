@@ -1,0 +1,64 @@
+"""What a path does: the shapes it takes and gives, and the function between them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from engine import Engine, Job
+
+from .errors import InvalidRequest
+from .limits import Limits
+from .models import Models
+from .record import Record
+
+Fields = Mapping[str, msgspec.Raw]
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request on its way to its answer, and what it may use."""
+
+    models: Models
+    limits: Limits
+    headers: Headers
+    job: Job
+    record: Record
+
+    def engine(self, model: str | None) -> tuple[str, Engine]:
+        """The engine a request asks for and the name it has. Raises `UnknownModel`."""
+        name, engine = self.models.get(model)
+        self.record.model = name
+        return name, engine
+
+    def count(self, pairs: int, parameter: str) -> None:
+        """Note how many pairs or texts the request's `parameter` asks for. Raises `InvalidRequest` for too many."""
+        self.record.pairs = pairs
+        if pairs > self.limits.max_documents:
+            raise InvalidRequest(
+                f"{parameter} has {pairs:,} entries, more than the {self.limits.max_documents:,} of one request: "
+                "send several requests.",
+                f"body.{parameter}",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One way to use a path. `request` is the type of the body (None: there is none), `response` of the answer.
+
+    `answer` blocks until the scores are there; it raises `RequestError` and the engine's `ScoreRTError`. An answer of
+    None is an empty body. Where several endpoints share a path, the first whose `when` holds for a body's fields and
+    the headers answers; `told_by` says the same in words.
+    """
+
+    method: str
+    paths: tuple[str, ...]
+    dialect: str
+    summary: str
+    response: Any
+    answer: Callable[[Any, Call], Any]
+    request: Any = None
+    when: Callable[[Fields, Headers], bool] | None = None
+    told_by: str = ""

@@ -1,0 +1,66 @@
+"""One request's way through the engine: what it may take, whether it still matters, and what it took."""
+
+import time
+
+from .errors import Cancelled, DeadlineExceeded, InvalidInput
+
+
+class Job:
+    """Give one to a scoring call to bound it, to cancel it from another thread, and to read afterwards what it took.
+
+    A job is of one call. Its marks are `time.perf_counter()` readings in seconds, None while that has not happened.
+    """
+
+    def __init__(self, *, timeout: float | None = None, priority: int = 0, max_tokens: int | None = None) -> None:
+        """`timeout` is in seconds from now; a lower `priority` runs first; `max_tokens` bounds all inputs together."""
+        self.priority = priority
+        self.created = time.perf_counter()
+        self.submitted: float | None = None
+        """Its texts are tokenised, and its inputs wait for a worker."""
+        self.started: float | None = None
+        """The first of its inputs runs."""
+        self.finished: float | None = None
+        """The last has run."""
+        self.sequences = 0
+        """Inputs of the graph: pairs, or texts."""
+        self.tokens = 0
+        """Their tokens, special ones included, as they were computed: once for equal texts."""
+        self._timeout = timeout
+        self._max_tokens = max_tokens
+        self._cancelled = False
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more: what has not begun is dropped, and the call raises `Cancelled`."""
+        self._cancelled = True
+
+    def remaining(self) -> float | None:
+        """Seconds until its deadline, negative after it; None without one."""
+        return None if self._timeout is None else self.created + self._timeout - time.perf_counter()
+
+    def check(self) -> None:
+        """Raises `Cancelled` or `DeadlineExceeded` where it need not go on."""
+        if self._cancelled:
+            raise Cancelled
+        remaining = self.remaining()
+        if remaining is not None and remaining <= 0:
+            raise self.late()
+
+    def late(self) -> DeadlineExceeded:
+        """The error of a job whose deadline has passed."""
+        assert self._timeout is not None
+        return DeadlineExceeded(self._timeout)
+
+    def submit(self, lengths: list[int]) -> None:
+        """Its inputs are known, by their tokens. Raises `InvalidInput` for more than it may have."""
+        self.check()
+        self.sequences, self.tokens = len(lengths), sum(lengths)
+        self.submitted = time.perf_counter()
+        if self._max_tokens is not None and self.tokens > self._max_tokens:
+            raise InvalidInput(
+                f"The request has {self.tokens:,} tokens, more than the {self._max_tokens:,} that one may have: "
+                "send fewer or shorter texts at a time."
+            )
