@@ -1,60 +1,38 @@
 """The ASGI application: paths, and what becomes of requests on them."""
 
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from engine import ScoreRTError
 
-from .errors import Error, ErrorBody, InvalidRequest, RequestError, client_error, status_error
-from .ids import permission_id
+from .answering import Answering
+from .dialects import ENDPOINTS
+from .endpoint import Endpoint
+from .errors import Error, ErrorBody, RequestError, client_error, error_headers, status_error
+from .limits import Limits
 from .models import Models
-from .rerank import rerank
-from .schemas import Model, ModelList, Permission
-from .score import score
-
-# Requests that wait for the engine at once, a sleeping thread each; the engine's own workers bound the computing. It
-# is well above what fills a GPU's micro-batches with requests of one pair.
-_MAX_WAITING = 256
-
-Answer = Callable[[Models, bytes], msgspec.Struct]
+from .record import CLIENT_LEFT, Observer
+from .tracking import Tracking, record_of
 
 
-def create_app(models: Models) -> Starlette:
+def create_app(models: Models, limits: Limits, observers: Sequence[Observer] = ()) -> ASGIApp:
     """The application that serves `models`, and closes them when it shuts down."""
-    waiting = CapacityLimiter(_MAX_WAITING)
-
-    def scoring(answer: Answer) -> Callable[[Request], object]:
-        async def endpoint(request: Request) -> Response:
-            _require_json(request.headers.get("content-type"))
-            body = await request.body()
-            # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
-            return await to_thread.run_sync(lambda: _json(answer(models, body)), limiter=waiting)
-
-        return endpoint
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         models.close()
 
-    async def list_models(request: Request) -> Response:
-        return _json(_model_list(models))
-
-    routes = [
-        Route("/health", _health),
-        Route("/v1/models", list_models),
-        *(Route(path, scoring(score), methods=["POST"]) for path in ("/score", "/v1/score")),
-        *(Route(path, scoring(rerank), methods=["POST"]) for path in ("/rerank", "/v1/rerank", "/v2/rerank")),
-    ]
     handlers = {
         RequestError: _refuse,
         ScoreRTError: _refuse,
@@ -62,45 +40,25 @@ def create_app(models: Models) -> Starlette:
         ClientDisconnect: _abandon,
         Exception: _fail,
     }
-    return Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan)
+    routes = _routes(Answering(models, limits), ENDPOINTS)
+    return Tracking(Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan), observers)
 
 
-def _model_list(models: Models) -> ModelList:
-    data = []
-    for name, engine in models:
-        manifest = engine.manifest
-        data.append(
-            Model(
-                id=name,
-                created=manifest.created,
-                root=manifest.name,
-                max_model_len=manifest.max_length,
-                permission=[Permission(id=permission_id(), created=manifest.created)],
-            )
-        )
-    return ModelList(data=data)
-
-
-async def _health(request: Request) -> Response:
-    return Response()
-
-
-def _require_json(content_type: str | None) -> None:
-    """Raises `InvalidRequest` for another media type; without one the body is taken for JSON."""
-    if content_type and content_type.split(";", 1)[0].strip().lower() != "application/json":
-        raise InvalidRequest(f"The content-type must be application/json, not {content_type}.", None)
-
-
-def _json(body: msgspec.Struct, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(body), status, headers, "application/json")
+def _routes(answering: Answering, endpoints: Sequence[Endpoint]) -> list[Route]:
+    """A route for each path, whatever its methods, so that an answer of 405 can name them all."""
+    by_path: dict[str, dict[str, list[Endpoint]]] = {}
+    for endpoint in endpoints:
+        for path in endpoint.paths:
+            by_path.setdefault(path, {}).setdefault(endpoint.method, []).append(endpoint)
+    return [Route(path, answering.of(by_method), methods=list(by_method)) for path, by_method in by_path.items()]
 
 
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError | ScoreRTError)
     refusal = client_error(error)
     if refusal is None:
-        raise error
-    return _error(refusal)
+        return await _fail(request, error)
+    return _error(request, refusal, error_headers(error))
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:
@@ -112,7 +70,7 @@ async def _refuse_path(request: Request, error: Exception) -> Response:
         HTTPStatus.METHOD_NOT_ALLOWED: f"The path {path} does not take {method}, only {_allowed(error)}.",
     }
     status = HTTPStatus(error.status_code)
-    return _error(status_error(status, messages.get(status, error.detail)), dict(error.headers or {}))
+    return _error(request, status_error(status, messages.get(status, error.detail)), error.headers or {})
 
 
 def _allowed(error: HTTPException) -> str:
@@ -121,14 +79,17 @@ def _allowed(error: HTTPException) -> str:
 
 async def _abandon(request: Request, error: Exception) -> Response:
     """The client left while it was sending, so nobody reads this."""
-    return Response(status_code=HTTPStatus.BAD_REQUEST)
+    return Response(status_code=CLIENT_LEFT)
 
 
 async def _fail(request: Request, error: Exception) -> Response:
-    """Starlette raises the exception again once this is sent, and uvicorn logs its traceback."""
+    logging.getLogger("scorert").error("Request %s failed", record_of(request.scope).request_id, exc_info=error)
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-    return _error(status_error(status, "The server failed to answer; its log has the reason."))
+    return _error(request, status_error(status, "The server failed to answer; its log has the reason."))
 
 
-def _error(error: Error, headers: dict[str, str] | None = None) -> Response:
-    return _json(ErrorBody(error), error.code, headers)
+def _error(request: Request, error: Error, headers: Mapping[str, str] | None = None) -> Response:
+    record = record_of(request.scope)
+    record.error = error.message
+    body = msgspec.json.encode(ErrorBody(error, record.request_id))
+    return Response(body, error.code, headers, "application/json")

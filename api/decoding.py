@@ -1,13 +1,12 @@
 """From a request's bytes to its struct, and from a decoder's complaint to a sentence."""
 
+import functools
 import re
-from typing import TypeVar
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
 from .errors import InvalidRequest
-
-T = TypeVar("T")
 
 _WORDS = {
     "str": "a string",
@@ -20,14 +19,14 @@ _WORDS = {
 }
 
 
-def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Decode and validate. Raises `InvalidRequest`, which names the field or the position in the body."""
+def decode(body: bytes, kind: Any) -> Any:
+    """A body as its type. Raises `InvalidRequest`, which names the field or the position in the body."""
     if not body:
         raise InvalidRequest("The body is empty: send a JSON object.", "body")
     try:
-        return decoder.decode(body)
+        return _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
-        raise _invalid_field(str(error)) from None
+        raise _invalid_field(str(error), kind) from None
     except msgspec.DecodeError as error:
         raise _invalid_json(str(error), len(body)) from None
     except UnicodeDecodeError:
@@ -36,7 +35,18 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         raise InvalidRequest("The body is nested too deeply: send the fields of this path alone.", "body") from None
 
 
-def _invalid_field(complaint: str) -> InvalidRequest:
+def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
+    """What a body's fields are called, and their bytes. Raises `InvalidRequest` where it is no object."""
+    fields: dict[str, msgspec.Raw] = decode(body, dict[str, msgspec.Raw])
+    return fields
+
+
+@functools.cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind)
+
+
+def _invalid_field(complaint: str, kind: Any) -> InvalidRequest:
     """`complaint` is msgspec's, such as "Expected `int | null`, got `str` - at `$.top_n`"."""
     complaint, _, path = complaint.partition(" - at `$.")
     path = path.removesuffix("`")
@@ -46,6 +56,8 @@ def _invalid_field(complaint: str) -> InvalidRequest:
         # A field that may be null may be left out, which says it better.
         wanted = [_WORDS[kind] for kind in mismatch[1].split(" | ") if kind != "null"]
         predicate = f"must be {_alternatives(wanted)}, not {_WORDS[mismatch[2]]}"
+    elif complaint.startswith("Invalid enum value") and (choices := _choices(kind, path)):
+        predicate = f"must be {_alternatives(choices)}"
     else:
         predicate = complaint
     field = re.match(r"\w*", path)
@@ -58,6 +70,14 @@ def _invalid_json(complaint: str, size: int) -> InvalidRequest:
     found = re.search(r"\(byte (\d+)\)", complaint)
     position = int(found[1]) if found else size
     return InvalidRequest(f"The body is not valid JSON from byte {position} on.", f"body.{position}")
+
+
+def _choices(kind: Any, field: str) -> list[str]:
+    """What a struct's field may be, where its type has literals."""
+    types = {own.name: own.type for own in msgspec.structs.fields(kind)} if hasattr(kind, "__struct_fields__") else {}
+    wanted = types.get(field)
+    literals = [part for part in (wanted, *get_args(wanted)) if get_origin(part) is Literal]
+    return [repr(value) for literal in literals for value in get_args(literal)]
 
 
 def _alternatives(words: list[str]) -> str:

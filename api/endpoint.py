@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from engine import Engine, Job
+from engine import Engine, Job, ScoreType
 
-from .errors import InvalidRequest
-from .limits import Limits
+from .errors import InvalidRequest, WrongModel
+from .limits import Gate, Limits
 from .models import Models
 from .record import Record
 
@@ -23,14 +23,22 @@ class Call:
 
     models: Models
     limits: Limits
+    gate: Gate
     headers: Headers
+    parameters: Mapping[str, str]
+    """The query string's."""
     job: Job
     record: Record
 
-    def engine(self, model: str | None) -> tuple[str, Engine]:
-        """The engine a request asks for and the name it has. Raises `UnknownModel`."""
+    def engine(self, model: str | None, score_type: ScoreType | None = None) -> tuple[str, Engine]:
+        """The engine a request asks for and the name it has.
+
+        Raises `UnknownModel`, and `WrongModel` where the path is for models of `score_type` and it is another.
+        """
         name, engine = self.models.get(model)
         self.record.model = name
+        if score_type is not None and engine.manifest.score_type != score_type:
+            raise WrongModel(name, engine.manifest.score_type, score_type)
         return name, engine
 
     def count(self, pairs: int, parameter: str) -> None:

@@ -1,11 +1,22 @@
 """What a client is told when a request fails: one error object, one sentence in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 import msgspec
 
-from engine import InputTooLong, InvalidInput, ScoreRTError, UnsupportedTask
+from engine import (
+    Cancelled,
+    DeadlineExceeded,
+    InputTooLong,
+    InvalidInput,
+    QueueFull,
+    ScoreRTError,
+    ScoreType,
+    UnsupportedTask,
+)
+
+from .record import CLIENT_LEFT
 
 
 class RequestError(Exception):
@@ -14,6 +25,7 @@ class RequestError(Exception):
     status = HTTPStatus.BAD_REQUEST
     type = "BadRequestError"
     parameter: str | None = None
+    headers: Mapping[str, str] = {}
 
 
 class InvalidRequest(RequestError):
@@ -37,6 +49,19 @@ class UnknownModel(RequestError):
         super().__init__(f"The model `{name}` does not exist; this server has {names}.")
 
 
+class WrongModel(RequestError):
+    """The path is of another score type than the model that the request names."""
+
+    status = HTTPStatus.NOT_FOUND
+    type = HTTPStatus.NOT_FOUND.phrase
+
+    def __init__(self, name: str, score_type: ScoreType, wanted: ScoreType) -> None:
+        super().__init__(
+            f"The model `{name}` is a {score_type} model, and this path is for {wanted} models: use /score or /rerank, "
+            f"or /pooling for what the model gives."
+        )
+
+
 class TextOnlyModel(RequestError):
     """The request has an image, audio or video part and the model reads text."""
 
@@ -44,8 +69,49 @@ class TextOnlyModel(RequestError):
         super().__init__(f"MultiModalParam is not supported for {architecture}")
 
 
+class BodyTooLarge(RequestError):
+    """The body has more bytes than a request may have."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    type = status.phrase
+    parameter = "body"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than {limit:,} bytes: send fewer or shorter texts at a time.")
+
+
+class BodyTooSlow(RequestError):
+    """The body did not arrive in the time that a request has."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+    type = status.phrase
+    parameter = "body"
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(f"The body did not arrive within {timeout:g} s: send it faster, or a smaller one.")
+
+
+class ServerBusy(RequestError):
+    """As many requests as the server takes are being answered."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = status.phrase
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The server is answering {limit:,} requests, and takes no more at once: try again in 1 s.")
+
+
+class InvalidKey(RequestError):
+    """The request has no API key, or another than the server's."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    type = status.phrase
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+
 class Error(msgspec.Struct, frozen=True):
-    """`type` and `parameter` are for programs, `message` for people; `code` is the HTTP status."""
+    """`type` and `param` are for programs, `message` for people; `code` is the HTTP status."""
 
     message: str
     type: str
@@ -54,13 +120,14 @@ class Error(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """What every error response holds."""
+    """What every error response holds; the request's id is in its header `X-Request-Id` and the server's log too."""
 
     error: Error
+    request_id: str
 
 
 def client_error(error: RequestError | ScoreRTError) -> Error | None:
-    """The error object for what a client can put right, or None where the fault is the server's."""
+    """The error object for what a client can put right or wait for, or None where the fault is the server's."""
     match error:
         case RequestError():
             return Error(str(error), error.type, error.parameter, error.status)
@@ -72,8 +139,21 @@ def client_error(error: RequestError | ScoreRTError) -> Error | None:
             return Error(str(error), "Bad Request", f"body.{error.parameter}", HTTPStatus.BAD_REQUEST)
         case UnsupportedTask():
             return Error(str(error), "BadRequestError", "task", HTTPStatus.BAD_REQUEST)
+        case QueueFull():
+            return status_error(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        case DeadlineExceeded():
+            return status_error(HTTPStatus.GATEWAY_TIMEOUT, str(error))
+        case Cancelled():
+            return Error(str(error), "Client Closed Request", None, CLIENT_LEFT)
         case _:
             return None
+
+
+def error_headers(error: Exception) -> Mapping[str, str]:
+    """The headers that go with an error, such as when to try again."""
+    if isinstance(error, QueueFull):
+        return {"Retry-After": str(error.retry_after)}
+    return error.headers if isinstance(error, RequestError) else {}
 
 
 def status_error(status: int, message: str) -> Error:

@@ -2,12 +2,14 @@
 
 import secrets
 
-
-def response_id(request_id: str | None) -> str:
-    """A scoring response's: the request's own where it gave one, else 64 random bits in hex."""
-    return f"score-{secrets.token_hex(8) if request_id is None else request_id}"
+from .endpoint import Call
 
 
-def permission_id() -> str:
-    """A model permission's: 64 random bits in hex."""
-    return f"modelperm-{secrets.token_hex(8)}"
+def response_id(kind: str, request_id: str | None, call: Call) -> str:
+    """A response's, such as "score-…", from the id that its body gives a request, else the one that the log has."""
+    return f"{kind}-{call.record.request_id if request_id is None else request_id}"
+
+
+def random_id() -> str:
+    """64 random bits in hex."""
+    return secrets.token_hex(8)

@@ -1,6 +1,13 @@
 """How much one request may ask for, and how many may ask at once."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from .errors import BodyTooLarge, BodyTooSlow, ServerBusy
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,3 +19,41 @@ class Limits:
     max_request_tokens: int = 1_000_000
     timeout: float = 60.0
     max_concurrent_requests: int = 512
+
+
+class Gate:
+    """Counts the requests that are being answered, and turns away those that are too many."""
+
+    def __init__(self, limit: int) -> None:
+        self.inside = 0
+        self._limit = limit
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Be inside for as long as the context lasts. Raises `ServerBusy`."""
+        if self.inside >= self._limit:
+            raise ServerBusy(self._limit)
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """A request's body. Raises `BodyTooLarge`, before reading it where its length is declared, and `BodyTooSlow`."""
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limits.max_body_bytes:
+        raise BodyTooLarge(limits.max_body_bytes)
+    chunks = []
+    size = 0
+    try:
+        async with asyncio.timeout(limits.timeout):
+            async for chunk in request.stream():
+                size += len(chunk)
+                if size > limits.max_body_bytes:
+                    raise BodyTooLarge(limits.max_body_bytes)
+                chunks.append(chunk)
+    except TimeoutError:
+        raise BodyTooSlow(limits.timeout) from None
+    return b"".join(chunks)

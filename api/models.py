@@ -1,51 +1,97 @@
 """The models that are served, by the names requests give them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Self
 
-from engine import Engine
+from engine import Batch, Engine
 
 from .errors import UnknownModel
 from .settings import Settings, SettingsError
+
+Watch = Callable[[str], Callable[[Batch], None]]
+"""Given a model's served name, what is told of each of its runs, on a worker thread."""
 
 
 class Models:
     """Engines by name, in the order they were given; the first serves requests that name none."""
 
-    def __init__(self, engines: dict[str, Engine]) -> None:
+    def __init__(self, engines: Mapping[str, Engine], aliases: Mapping[str, str] | None = None) -> None:
+        """`aliases` are other names of `engines`, each with the served name it stands for."""
         self._engines = engines
+        self._by_name = {**engines, **{alias: engines[name] for alias, name in (aliases or {}).items()}}
         self._default = next(iter(engines))
 
     @classmethod
-    def load(cls, settings: Settings) -> Self:
-        """Open every artifact. Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name."""
+    def load(cls, settings: Settings, watch: Watch | None = None) -> Self:
+        """Open every artifact; where one cannot be, those that are open already are closed.
+
+        Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name or an alias stands for none.
+        """
         engines: dict[str, Engine] = {}
-        for position, folder in enumerate(settings.models):
-            engine = Engine.load(
-                folder,
-                precision=settings.precision,
-                provider=settings.provider,
-                threads=settings.threads,
-                chat_template=settings.chat_template,
-            )
-            names = settings.served_model_names
-            name = names[position] if names else engine.manifest.name
-            if name in engines:
-                raise SettingsError(f"Two models are called {name}: give each its own name with --served-model-name.")
-            engines[name] = engine
-        return cls(engines)
+        with ExitStack() as opened:
+            for position, folder in enumerate(settings.models):
+                served = settings.served_model_names[position] if settings.served_model_names else None
+                name, engine = _open(folder, served, settings, watch)
+                opened.callback(engine.close)
+                if name in engines:
+                    raise SettingsError(
+                        f"Two models are called {name}: give each its own name with --served-model-name."
+                    )
+                engines[name] = engine
+            models = cls(engines, _aliases(settings, engines))
+            opened.pop_all()
+        return models
 
     def __iter__(self) -> Iterator[tuple[str, Engine]]:
-        return iter(self._engines.items())
+        """Served names and then aliases, each with its engine."""
+        return iter(self._by_name.items())
 
     def get(self, name: str | None) -> tuple[str, Engine]:
-        """The engine a request asks for and the name it has. Raises `UnknownModel`."""
+        """The engine a request asks for and the name it was asked by. Raises `UnknownModel`."""
         name = self._default if name is None else name
-        if name not in self._engines:
-            raise UnknownModel(name, list(self._engines))
-        return name, self._engines[name]
+        if name not in self._by_name:
+            raise UnknownModel(name, list(self._by_name))
+        return name, self._by_name[name]
 
     def close(self) -> None:
         """Finish what is running and release the engines' workers."""
         for engine in self._engines.values():
             engine.close()
+
+
+def _open(folder: Path, name: str | None, settings: Settings, watch: Watch | None) -> tuple[str, Engine]:
+    """An artifact's engine, and the name it is served by."""
+    # The name may be the artifact's own, so whom to tell is only known once it is open.
+    told: Callable[[Batch], None] | None = None
+
+    def on_batch(batch: Batch) -> None:
+        if told is not None:
+            told(batch)
+
+    engine = Engine.load(
+        folder,
+        precision=settings.precision,
+        provider=settings.provider,
+        threads=settings.threads,
+        chat_template=settings.chat_template,
+        # max_waiting_tokens=settings.max_queued_tokens, on_batch=on_batch,
+    )
+    name = name or engine.manifest.name
+    if watch is not None:
+        told = watch(name)
+    return name, engine
+
+
+def _aliases(settings: Settings, engines: Mapping[str, Engine]) -> dict[str, str]:
+    aliases: dict[str, str] = {}
+    for alias, name in settings.aliases:
+        if name not in engines:
+            raise SettingsError(
+                f"--alias {alias}={name} is for a model that is not served: use {' or '.join(engines)}."
+            )
+        if alias in engines or alias in aliases:
+            raise SettingsError(f"--alias {alias}={name} gives a name that is taken: choose another.")
+        aliases[alias] = name
+    return aliases

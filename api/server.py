@@ -11,6 +11,7 @@ import uvicorn
 from engine import Engine, ScoreRTError
 
 from .app import create_app
+from .limits import Limits
 from .models import Models
 from .settings import Settings, SettingsError, read_settings
 
@@ -39,7 +40,9 @@ class _Server(uvicorn.Server):
     """uvicorn, saying what it serves when it does."""
 
     def __init__(self, models: Models) -> None:
-        config = uvicorn.Config(create_app(models), log_level="warning", access_log=False, server_header=False)
+        config = uvicorn.Config(
+            create_app(models, Limits()), log_level="warning", access_log=False, server_header=False
+        )
         super().__init__(config)
         self._models = models
 

@@ -1,6 +1,6 @@
 """ScoreRT's engine: relevance scores from an exported artifact, on ONNX Runtime alone."""
 
-from .artifact import Manifest
+from .artifact import Manifest, Role, ScoreType
 from .engine import Engine
 from .errors import (
     ArtifactError,
@@ -14,8 +14,9 @@ from .errors import (
     UnsupportedTask,
 )
 from .job import Job
-from .results import Embeddings, Ranked, Ranking, Scores, TokenEmbeddings
+from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
+from .tokenizer import Token
 
 __version__ = "0.1.0"
 
@@ -23,6 +24,7 @@ __all__ = [
     "ArtifactError",
     "Batch",
     "Cancelled",
+    "Classes",
     "DeadlineExceeded",
     "Embeddings",
     "Engine",
@@ -34,9 +36,13 @@ __all__ = [
     "QueueFull",
     "Ranked",
     "Ranking",
+    "Role",
     "ScoreRTError",
+    "ScoreType",
     "Scores",
+    "Token",
     "TokenEmbeddings",
+    "TokenSimilarity",
     "UnsupportedTask",
     "Waiting",
 ]

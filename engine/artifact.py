@@ -17,6 +17,7 @@ TOKENIZER = "tokenizer.json"
 SCORE_TEMPLATE = "score_template.jinja"
 
 ScoreType = Literal["cross-encoder", "late-interaction", "bi-encoder"]
+Role = Literal["query", "document"]
 Activation = Literal["sigmoid", "identity"]
 Similarity = Literal["cosine", "dot"]
 Precision = Literal["fp32", "fp16", "int8", "int8-fast"]

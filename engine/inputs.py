@@ -1,46 +1,111 @@
-"""From a request's texts to inputs of the graph, for models without a score template."""
+"""From a request's texts to inputs of the graph."""
 
 from collections.abc import Sequence
+from typing import cast
 
-from .artifact import PairLayout, TextLayout
+import numpy as np
+from msgspec.structs import replace
+
+from .artifact import Manifest, PairLayout, Role, TextLayout
 from .errors import InvalidInput
-from .layout import Input, Truncation, lay_out_pair, lay_out_text
+from .layout import Input, Truncation, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
+from .results import Floats
+from .template import Prompting, ScoreTemplate
 from .tokenizer import Tokenizer
 
-
-def pair_inputs(
-    tokenizer: Tokenizer, layout: PairLayout, queries: Sequence[str], documents: Sequence[str], limits: Truncation
-) -> list[Input]:
-    """An input for each query with the document beside it. Raises as `lay_out_pair`."""
-    ids = tokenizer.encode([*queries, *documents])
-    return [
-        lay_out_pair(query, document, layout, limits)
-        for query, document in zip(ids[: len(queries)], ids[len(queries) :], strict=True)
-    ]
+Text = str | Sequence[int]
+"""A text, or the token ids of one, which the graph gets as they are."""
 
 
-def text_inputs(
-    tokenizer: Tokenizer,
-    layout: TextLayout,
-    texts: Sequence[str],
-    limits: Truncation,
-    limit: int | None,
-    instruction: str | None,
-) -> list[Input]:
-    """An input for each text, with an instruction in place of the prompt's own. Raises as `lay_out_text`."""
-    prompt = layout.prompt
-    if instruction is not None and layout.instruction is not None:
-        prompt = prompt.replace(layout.instruction, instruction, 1)
-    ids = tokenizer.encode([prompt + text for text in texts])
-    return [lay_out_text(text, layout, limits, limit) for text in ids]
+class Inputs:
+    """How one artifact's texts are tokenised, laid out and cut."""
+
+    def __init__(self, manifest: Manifest, tokenizer: Tokenizer, template: ScoreTemplate | None) -> None:
+        self._manifest = manifest
+        self._tokenizer = tokenizer
+        self._template = template
+
+    def pairs(
+        self, queries: Sequence[str], documents: Sequence[str], limits: Truncation, prompting: Prompting
+    ) -> list[Input]:
+        """A cross-encoder's input for each query with the document beside it, by its template where it has one.
+
+        Raises as `lay_out_pair`.
+        """
+        layout = self._pair()
+        if self._template is not None:
+            return self._template.inputs(queries, documents, limits, prompting)
+        prompting.refuse()
+        ids = self._tokenizer.encode([*queries, *documents])
+        return [
+            lay_out_pair(query, document, layout, limits)
+            for query, document in zip(ids[: len(queries)], ids[len(queries) :], strict=True)
+        ]
+
+    def singles(self, texts: Sequence[Text], limits: Truncation) -> list[Input]:
+        """A cross-encoder's input for each text by itself, without a template."""
+        layout = self._pair()
+        encoded = iter(self._tokenizer.encode([text for text in texts if isinstance(text, str)]))
+        inputs = []
+        for text in texts:
+            ids = lay_out_prompt(next(encoded), layout).input_ids.tolist() if isinstance(text, str) else text
+            inputs.append(self._as_they_are(ids, layout.type_ids[1], limits))
+        return inputs
+
+    def texts(self, texts: Sequence[Text], role: Role | None, limits: Truncation, prompting: Prompting) -> list[Input]:
+        """An embedder's input for each text, as a query or a document; without a role, as a document with no prompt.
+
+        An instruction takes the place of the prompt's own. Raises as `lay_out_text`.
+        """
+        layout = self.layout(role or "document")
+        layout = layout if role else replace(layout, prompt="", instruction=None)
+        prompting.refuse(instructed=layout.instruction is not None)
+        prompt = layout.prompt
+        if prompting.instruction is not None and layout.instruction is not None:
+            prompt = prompt.replace(layout.instruction, prompting.instruction, 1)
+        limit = limits.query if role == "query" else limits.document
+        encoded = iter(self._tokenizer.encode([prompt + text for text in texts if isinstance(text, str)]))
+        return [
+            lay_out_text(next(encoded), layout, limits, limit)
+            if isinstance(text, str)
+            else self._as_they_are(text, 0, limits, layout.adapter or 0)
+            for text in texts
+        ]
+
+    def scored(self, embeddings: Floats, item: Input, role: Role) -> Floats:
+        """An input's token embeddings without those that MaxSim must not see: the skipped tokens'."""
+        keep = self.is_scored(item, role)
+        return embeddings if keep.all() else embeddings[keep]
+
+    def is_scored(self, item: Input, role: Role) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which of an input's tokens MaxSim sees."""
+        return ~np.isin(item.input_ids, self.layout(role).skip)
+
+    def layout(self, role: Role) -> TextLayout:
+        """How an embedder reads the texts of a role."""
+        layout = self._manifest.query if role == "query" else self._manifest.document
+        assert layout is not None, "cross-encoders were told apart before"
+        return layout
+
+    def _as_they_are(self, ids: Sequence[int], type_id: int, limits: Truncation, adapter: int = 0) -> Input:
+        self._tokenizer.check(ids)
+        return lay_out_ids(ids, type_id, limits, adapter)
+
+    def _pair(self) -> PairLayout:
+        layout = self._manifest.pair
+        assert layout is not None, "embedders were told apart before"
+        return layout
 
 
-def listed(texts: str | Sequence[str]) -> Sequence[str]:
-    """One text or several as several. Raises `InvalidInput` for none."""
-    texts = [texts] if isinstance(texts, str) else texts
-    if not texts:
+def listed(texts: Text | Sequence[Text]) -> Sequence[Text]:
+    """One text or several as several. Raises `InvalidInput` for none, and for a text of no tokens."""
+    lone = isinstance(texts, str) or (len(texts) > 0 and isinstance(texts[0], int))
+    several = cast("Sequence[Text]", [texts] if lone else texts)
+    if not several:
         raise InvalidInput("At least one text must be given")
-    return texts
+    if any(not isinstance(text, str) and not text for text in several):
+        raise InvalidInput("A text given as tokens must have at least one token")
+    return several
 
 
 def aligned(queries: str | Sequence[str], documents: str | Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -1,6 +1,8 @@
 """One request's way through the engine: what it may take, whether it still matters, and what it took."""
 
+import threading
 import time
+from collections.abc import Callable
 
 from .errors import Cancelled, DeadlineExceeded, InvalidInput
 
@@ -27,15 +29,23 @@ class Job:
         """Their tokens, special ones included, as they were computed: once for equal texts."""
         self._timeout = timeout
         self._max_tokens = max_tokens
-        self._cancelled = False
+        self._cancelled = threading.Event()
+        self._wake: Callable[[], None] = lambda: None
 
     @property
     def cancelled(self) -> bool:
-        return self._cancelled
+        return self._cancelled.is_set()
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more: what has not begun is dropped, and the call raises `Cancelled`."""
-        self._cancelled = True
+        self._cancelled.set()
+        self._wake()
+
+    def on_cancel(self, wake: Callable[[], None]) -> None:
+        """Have `wake` called when the job is cancelled, at once if it was."""
+        self._wake = wake
+        if self.cancelled:
+            wake()
 
     def remaining(self) -> float | None:
         """Seconds until its deadline, negative after it; None without one."""
@@ -43,7 +53,7 @@ class Job:
 
     def check(self) -> None:
         """Raises `Cancelled` or `DeadlineExceeded` where it need not go on."""
-        if self._cancelled:
+        if self.cancelled:
             raise Cancelled
         remaining = self.remaining()
         if remaining is not None and remaining <= 0:

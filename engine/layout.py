@@ -1,5 +1,6 @@
 """From token ids to what a graph takes: truncation, special tokens, pairs, prompts and expansion."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -136,6 +137,18 @@ def lay_out_text(text: list[int], layout: TextLayout, limits: Truncation, limit:
         ids += [layout.expansion_token] * (layout.expand_to - len(ids))
         attended = len(ids) if layout.attend_to_expansion else attended
     return Input(np.array(ids, dtype=np.int64), np.zeros(len(ids), dtype=np.int64), attended, layout.adapter or 0)
+
+
+def lay_out_ids(ids: Sequence[int], type_id: int, limits: Truncation, adapter: int = 0) -> Input:
+    """Take token ids as they are, only cut to the limits. Raises `InputTooLong`."""
+    if limits.total is None:
+        if len(ids) > limits.max_length:
+            raise InputTooLong(len(ids), limits.max_length)
+    elif limits.side == "right":
+        ids = ids[: limits.total]
+    else:
+        ids = ids[-limits.total :]
+    return Input(np.array(ids, dtype=np.int64), np.full(len(ids), type_id, dtype=np.int64), len(ids), adapter)
 
 
 def longest_first(query: int, document: int, room: int) -> tuple[int, int]:

@@ -47,3 +47,26 @@ class TokenEmbeddings:
 
     embeddings: list[Floats]
     tokens: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """`scores` is float32 `[texts]`; `tokens` counts each text's tokens, special ones included."""
+
+    scores: Floats
+    tokens: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSimilarity:
+    """`similarity` is float32 `[query tokens, document tokens]`, of the tokens that MaxSim sees, whose strings are
+    given; the score is the sum of its rows' maxima. `tokens` as in `Scores`."""
+
+    query_tokens: list[str]
+    document_tokens: list[str]
+    similarity: Floats
+    tokens: int
+
+    @property
+    def score(self) -> float:
+        return float(self.similarity.max(axis=1).sum(dtype=np.float32))

@@ -1,8 +1,6 @@
 """A graph at work: micro-batches in, rows of output out."""
 
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,63 +8,61 @@ from numpy.typing import NDArray
 
 from . import providers
 from .artifact import Graph
-from .batching import plan
+from .job import Job
 from .layout import Input
+from .scheduler import Batch, Schedule, Scheduler, Waiting
 
 Floats = NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How much goes into one run, and how many runs go on at a time.
-
-    `max_tokens` counts padding too. `workers` runs happen at once, each on `threads` threads.
-    """
-
-    max_sequences: int
-    max_tokens: int
-    workers: int
-    threads: int
-
-
-def schedule_for(provider: str, max_batch: int | None, threads: int | None) -> Schedule:
-    """The plan that measured fastest on each provider.
+def schedule_for(provider: str, max_batch: int | None, threads: int | None, max_waiting: int | None = None) -> Schedule:
+    """The schedule that measured fastest on each provider.
 
     On a CPU: no padding and no synchronisation at all, one sequence a run on one single-threaded worker a core. On a
     GPU: large micro-batches of like lengths, two workers so that one's copies hide behind the other's kernels.
     """
     if provider == "cpu":
-        return Schedule(max_sequences=1, max_tokens=1, workers=threads or providers.cores(), threads=1)
-    return Schedule(max_sequences=max_batch or 64, max_tokens=16_384, workers=2, threads=threads or 1)
+        return Schedule(
+            max_sequences=1, max_tokens=1, workers=threads or providers.cores(), threads=1, max_waiting=max_waiting
+        )
+    return Schedule(
+        max_sequences=max_batch or 64, max_tokens=16_384, workers=2, threads=threads or 1, max_waiting=max_waiting
+    )
 
 
 class Session:
-    """Runs one graph on one provider. Thread-safe: any number of callers share its workers, first come first served."""
+    """Runs one graph on one provider. Thread-safe: any number of callers share its workers, as the scheduler has it."""
 
-    def __init__(self, artifact: Path, graph: Graph, provider: str, pad_token: int, schedule: Schedule) -> None:
-        """Open the graph. Raises `ProviderError`."""
-        self.schedule = schedule
-        self._session = providers.open_session(artifact / graph.file, provider, graph.precision, self.schedule.threads)
+    def __init__(
+        self,
+        artifact: Path,
+        graph: Graph,
+        provider: str,
+        pad_token: int,
+        schedule: Schedule,
+        on_batch: Callable[[Batch], None] | None = None,
+    ) -> None:
+        """Open the graph. `on_batch` as the scheduler's. Raises `ProviderError`."""
+        self._session = providers.open_session(artifact / graph.file, provider, graph.precision, schedule.threads)
         self._inputs = {tensor.name for tensor in graph.inputs}
         self._output = graph.outputs[0].name
         self._device = "cpu" if provider == "cpu" else "cuda"
         self._pad_token = pad_token
-        self._workers = ThreadPoolExecutor(self.schedule.workers, thread_name_prefix="scorert-worker")
+        self._scheduler = Scheduler(self.run_batch, schedule, on_batch)
 
-    def run(self, inputs: Sequence[Input]) -> list[Floats]:
+    @property
+    def waiting(self) -> Waiting:
+        """What waits for a worker now."""
+        return self._scheduler.waiting
+
+    def admit(self) -> None:
+        """Raises `QueueFull` where nothing more may wait."""
+        self._scheduler.admit()
+
+    def run(self, inputs: Sequence[Input], job: Job | None = None) -> list[Floats]:
         """The graph's output for each input, in order: a logit `[]`, an embedding `[dim]`, or token embeddings
-        `[tokens, dim]` without the rows of padding."""
-        batches = plan([len(item) for item in inputs], self.schedule.max_sequences, self.schedule.max_tokens)
-        futures = [self._workers.submit(self.run_batch, [inputs[index] for index in batch]) for batch in batches]
-        rows: list[Floats] = [np.empty(0, np.float32)] * len(inputs)
-        try:
-            for batch, future in zip(batches, futures, strict=True):
-                for index, row in zip(batch, future.result(), strict=True):
-                    rows[index] = row
-        except BaseException:
-            _cancel(futures)
-            raise
-        return rows
+        `[tokens, dim]` without the rows of padding. Raises as `Scheduler.run`."""
+        return self._scheduler.run(inputs, job or Job())
 
     def run_batch(self, inputs: Sequence[Input]) -> list[Floats]:
         """As `run`, but all in one run of the graph, padded on the right to the longest, on the caller's thread."""
@@ -78,7 +74,7 @@ class Session:
 
     def close(self) -> None:
         """Finish what is running and end the workers."""
-        self._workers.shutdown()
+        self._scheduler.close()
 
     def _pad(self, inputs: Sequence[Input]) -> dict[str, NDArray[np.int64]]:
         shape = (len(inputs), max(len(item) for item in inputs))
@@ -107,8 +103,3 @@ class Session:
         self._session.run_with_iobinding(binding)
         output: Floats = binding.copy_outputs_to_cpu()[0]
         return output
-
-
-def _cancel(futures: list[Future[list[Floats]]]) -> None:
-    for future in futures:
-        future.cancel()

@@ -1,10 +1,27 @@
 """Text to token ids, with the `tokenizers` library alone."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import tokenizers
+
+from .errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token, its string in the vocabulary, and where it stands in the text, in characters.
+
+    Those that the tokenizer added around the text are `special`, and stand at 0.
+    """
+
+    id: int
+    text: str
+    special: bool
+    start: int
+    stop: int
 
 
 class Tokenizer:
@@ -32,6 +49,25 @@ class Tokenizer:
         encodings = self._tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
         ids = {text: encoding.ids for text, encoding in zip(distinct, encodings, strict=True)}
         return [ids[text] for text in texts]
+
+    def tokenize(self, text: str, *, add_special_tokens: bool = True) -> list[Token]:
+        """A text's tokens, as the checkpoint's own tokenizer puts special ones around them."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=add_special_tokens)
+        parts = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
+        return [Token(token_id, token, special == 1, *offsets) for token_id, token, special, offsets in parts]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens, special ones included. Raises `InvalidInput` for an id that is not in the vocabulary."""
+        self.check(ids)
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=False)
+        return text
+
+    def check(self, ids: Sequence[int]) -> None:
+        """Raises `InvalidInput` for an id that is not in the vocabulary."""
+        size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        for token_id in ids:
+            if not 0 <= token_id < size:
+                raise InvalidInput(f"The token {token_id} is not in this model's vocabulary, 0 to {size - 1}.")
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where each of a text's tokens begins and ends in it, in characters.

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from engine import Engine
-from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Verification
-from engine.engine import Role
+from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Role, Verification
 from engine.providers import cores
-from engine.session import Schedule, Session, schedule_for
+from engine.scheduler import Schedule
+from engine.session import Session, schedule_for
 from engine.similarity import sigmoid
 from engine.template import ScoreTemplate
 from engine.tokenizer import Tokenizer

@@ -1,0 +1,90 @@
+"""From a request on a path to its endpoint's answer, while its client is there to read it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from engine import Job
+
+from .decoding import decode, fields_of
+from .endpoint import Call, Endpoint
+from .errors import InvalidRequest
+from .limits import Gate, Limits, read_body
+from .models import Models
+from .tracking import record_of
+
+
+class Answering:
+    """Answers requests within the limits. Models and limits are one server's."""
+
+    def __init__(self, models: Models, limits: Limits) -> None:
+        self._models = models
+        self._limits = limits
+        self._gate = Gate(limits.max_concurrent_requests)
+        # A request sleeps in a thread while it waits for the engine, whose own workers bound the computing.
+        self._threads = CapacityLimiter(limits.max_concurrent_requests)
+
+    def of(self, endpoints: Mapping[str, Sequence[Endpoint]]) -> Callable[[Request], Awaitable[Response]]:
+        """What answers requests on one path, whose endpoints are given by method."""
+
+        async def answer(request: Request) -> Response:
+            own = endpoints["GET" if request.method == "HEAD" else request.method]
+            if own[0].request is None:
+                return _response(own[0].answer(None, self._call(request)))
+            _require_json(request.headers.get("content-type"))
+            with self._gate.entered():
+                body = await read_body(request, self._limits)
+                call = self._call(request)
+                # A client may go while its request waits; what it asked for is then not computed.
+                async with _cancelled_when_alone(request, call.job):
+                    # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
+                    return await to_thread.run_sync(_answer, own, body, call, limiter=self._threads)
+
+        return answer
+
+    def _call(self, request: Request) -> Call:
+        record = record_of(request.scope)
+        record.job = Job(timeout=self._limits.timeout, max_tokens=self._limits.max_request_tokens)
+        return Call(self._models, self._limits, self._gate, request.headers, request.query_params, record.job, record)
+
+
+def _answer(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Response:
+    endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, body, call)
+    return _response(endpoint.answer(decode(body, endpoint.request), call))
+
+
+def _meant(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Endpoint:
+    """Which of a path's endpoints a request is for."""
+    fields = fields_of(body)
+    return next(endpoint for endpoint in endpoints if endpoint.when is None or endpoint.when(fields, call.headers))
+
+
+def _response(answer: object) -> Response:
+    if answer is None:
+        return Response()
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _require_json(content_type: str | None) -> None:
+    """Raises `InvalidRequest` for another media type; without one the body is taken for JSON."""
+    if content_type and content_type.split(";", 1)[0].strip().lower() != "application/json":
+        raise InvalidRequest(f"The content-type must be application/json, not {content_type}.", None)
+
+
+@asynccontextmanager
+async def _cancelled_when_alone(request: Request, job: Job) -> AsyncIterator[None]:
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        job.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()

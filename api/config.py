@@ -1,0 +1,169 @@
+"""Where settings come from: the command line, `SCORERT_*` variables, and a TOML file."""
+
+import argparse
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+_COMMAND = "python -m api"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message is one sentence that names it, and where it was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One setting in every place it can be given: `--max-documents`, SCORERT_MAX_DOCUMENTS, `max-documents = 100`.
+
+    `read` makes a value of its text, and raises `ValueError` with what is wrong with it. `kind` is its type in the
+    file, where a `Path` is relative to the file's folder. One that `repeats` is a list of such. `default` is what it is
+    where it is not given; for None `help` says what that means.
+    """
+
+    name: str
+    help: str
+    read: Callable[[str], Any] = str
+    kind: type = str
+    default: Any = None
+    repeats: bool = False
+    metavar: str | None = None
+
+    @property
+    def variable(self) -> str:
+        return f"SCORERT_{self.name.upper().replace('-', '_')}"
+
+
+Groups = Mapping[str, Sequence[Flag]]
+
+# By a flag's name: how an error names the place it was given, and its texts there; one that does not repeat has one.
+_Given = dict[str, tuple[str, list[str]]]
+
+_CONFIG = Flag("config", "a TOML file with a key for each flag, less its dashes: `port = 8000`", kind=Path)
+
+# The types of a TOML document that are taken for a flag's kind, and what they are called.
+_TOML: dict[type, tuple[tuple[type, ...], str]] = {
+    str: ((str,), "a string"),
+    Path: ((str,), "a string"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    bool: ((bool,), "true or false"),
+}
+_METAVARS = {int: "N", Path: "FILE"}
+
+
+def read_flags(groups: Groups, arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+    """The value of every flag by its name: from the command line, or its variable, or the file, or its default.
+
+    An empty variable is one that is not set. `--help` prints the groups and exits with 0. Raises `SettingsError`.
+    """
+    flags = [flag for group in groups.values() for flag in group]
+    given = _variables([*flags, _CONFIG], environment) | _command_line(groups, arguments)
+    if _CONFIG.name in given:
+        label, (path,) = given[_CONFIG.name]
+        given = _file(flags, Path(path), label) | given
+    return {flag.name: _value(flag, *given[flag.name]) if flag.name in given else flag.default for flag in flags}
+
+
+def _value(flag: Flag, label: str, texts: list[str]) -> Any:
+    try:
+        values = [flag.read(text) for text in texts]
+    except ValueError as error:
+        raise SettingsError(f"{label}: {error}.") from None
+    return values if flag.repeats else values[0]
+
+
+def _command_line(groups: Groups, arguments: Sequence[str]) -> _Given:
+    parser = _Parser(
+        usage=f"{_COMMAND} [--flag value ...]",
+        description="Serve relevance scores of exported models over HTTP.",
+        epilog="Every flag is also a variable, such as SCORERT_PORT, where commas separate the entries of a list, and "
+        "a key of the file. A flag wins over its variable, and that over the file.",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    _add(parser, _CONFIG)
+    for title, flags in groups.items():
+        group = parser.add_argument_group(title)
+        for flag in flags:
+            _add(group, flag)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        # What comes after its name may be a secret, and the error is logged.
+        name = unknown[0].partition("=")[0]
+        names = [f"--{flag.name}" for flags in groups.values() for flag in flags]
+        raise SettingsError(_unknown(name, "flag", name, names))
+    return {name: (f"--{name}", texts) for name, texts in vars(given).items()}
+
+
+def _add(parser: argparse._ActionsContainer, flag: Flag) -> None:
+    options: dict[str, Any]
+    if flag.kind is bool:
+        options = {"action": "store_const", "const": ["true"]}
+    else:
+        options = {"metavar": flag.metavar or _METAVARS.get(flag.kind) or flag.name.upper()}
+        options |= {"action": "extend", "nargs": "+"} if flag.repeats else {"nargs": 1}
+    default = "" if flag.default is None else f" (default: {_shown(flag.default)})"
+    parser.add_argument(f"--{flag.name}", dest=flag.name, help=f"{flag.help}{default}", **options)
+
+
+def _shown(default: Any) -> str:
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    return f"{default:g}" if isinstance(default, float) else str(default)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises where argparse would print its usage and exit."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"{message[0].upper()}{message[1:]}; see `{_COMMAND} --help`.")
+
+
+def _variables(flags: Sequence[Flag], environment: Mapping[str, str]) -> _Given:
+    return {
+        flag.name: (flag.variable, listed(text) if flag.repeats else [text])
+        for flag in flags
+        if (text := environment.get(flag.variable))
+    }
+
+
+def listed(text: str) -> list[str]:
+    """What commas separate; nothing between two of them is no entry."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _file(flags: Sequence[Flag], path: Path, label: str) -> _Given:
+    """The keys of a TOML file; `label` is what named it."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{label}: {path} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{label}: {path} is not UTF-8 text.") from None
+    except ValueError as error:
+        raise SettingsError(f"{label}: {path} is not TOML: {str(error).rstrip('.')}.") from None
+    known = {flag.name: flag for flag in flags}
+    for key in document:
+        if key not in known:
+            raise SettingsError(_unknown(f"{key} in {path}", "setting", key, known))
+    return {key: (f"{key} in {path}", _texts(known[key], value, path)) for key, value in document.items()}
+
+
+def _texts(flag: Flag, value: Any, path: Path) -> list[str]:
+    types, words = _TOML[flag.kind]
+    values = value if flag.repeats and isinstance(value, list) else [value]
+    # To Python a bool is an int too.
+    fits = all(isinstance(item, types) and isinstance(item, bool) == (flag.kind is bool) for item in values)
+    if not fits or isinstance(value, list) != flag.repeats:
+        # Lists are of strings, all of them.
+        raise SettingsError(f"{flag.name} in {path} must be {'a list of strings' if flag.repeats else words}.")
+    return [str(path.parent / item if flag.kind is Path else item) for item in values]
+
+
+def _unknown(what: str, noun: str, name: str, names: Iterable[str]) -> str:
+    near = get_close_matches(name, names, n=1)
+    return f"{what} is not a {noun}: {f'the nearest is {near[0]}' if near else f'`{_COMMAND} --help` lists them'}."

@@ -1,0 +1,68 @@
+"""`/classify`: what a cross-encoder's classifier says of single texts (vLLM)."""
+
+import time
+
+import msgspec
+
+from ..endpoint import Call, Endpoint
+from ..ids import response_id
+from .common import Common, CompletionUsage, common_arguments
+from .texts import Inputs, several
+
+# What transformers calls the class of a model with one, unless its configuration names it.
+_LABEL = "LABEL_0"
+
+
+class ClassifyRequest(Common, kw_only=True):
+    """`use_activation` null means true."""
+
+    input: Inputs
+    use_activation: bool | None = None
+
+
+class Classified(msgspec.Struct, frozen=True):
+    index: int
+    label: str
+    probs: list[float]
+    num_classes: int
+
+
+class ClassifyResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """`created` is in seconds since 1970."""
+
+    id: str
+    object: str = "list"
+    created: int
+    model: str
+    data: list[Classified]
+    usage: CompletionUsage
+
+
+def classify(request: ClassifyRequest, call: Call) -> ClassifyResponse:
+    """Answer one request."""
+    model, engine = call.engine(request.model, "cross-encoder")
+    classes = engine.classify(
+        several(request.input, call),
+        use_activation=request.use_activation is not False,
+        **common_arguments(request, call),
+    )
+    return ClassifyResponse(
+        id=response_id("classify", request.request_id, call),
+        created=int(time.time()),
+        model=model,
+        data=[Classified(index, _LABEL, [score], 1) for index, score in enumerate(classes.scores.tolist())],
+        usage=CompletionUsage.of(sum(classes.tokens)),
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/classify",),
+        dialect="vLLM",
+        summary="Classify texts with a cross-encoder",
+        request=ClassifyRequest,
+        response=ClassifyResponse,
+        answer=classify,
+    ),
+)

@@ -1,0 +1,62 @@
+"""What the requests of vLLM's APIs have in common."""
+
+from typing import Any, Self
+
+import msgspec
+
+from ..endpoint import Call
+
+
+class Common(msgspec.Struct, kw_only=True):
+    """What every request may say. `priority`: the lower goes first. Limits are in tokens."""
+
+    model: str | None = None
+    request_id: str | None = None
+    priority: int | None = None
+    truncate_prompt_tokens: int | None = None
+    truncation_side: str | None = None
+
+
+class Scoring(Common, kw_only=True):
+    """`use_activation` null means true. `instruction` and `chat_template_kwargs` go to the model's score template."""
+
+    use_activation: bool | None = None
+    max_tokens_per_query: int | None = None
+    max_tokens_per_doc: int | None = None
+    instruction: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+
+
+class CompletionUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens that were fed to the model, with the fields that completions have."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int = 0
+    prompt_tokens_details: None = None
+    completion_tokens_details: None = None
+
+    @classmethod
+    def of(cls, tokens: int) -> Self:
+        return cls(prompt_tokens=tokens, total_tokens=tokens)
+
+
+def common_arguments(request: Common, call: Call) -> dict[str, Any]:
+    """The keyword arguments that all of the engine's calls have."""
+    call.job.priority = request.priority or 0
+    return {
+        "truncate_prompt_tokens": request.truncate_prompt_tokens,
+        "truncation_side": request.truncation_side,
+        "job": call.job,
+    }
+
+
+def scoring_arguments(request: Scoring, call: Call) -> dict[str, Any]:
+    """The keyword arguments of the engine's `score` and `rerank`."""
+    return common_arguments(request, call) | {
+        "use_activation": request.use_activation is not False,
+        "max_tokens_per_query": request.max_tokens_per_query,
+        "max_tokens_per_doc": request.max_tokens_per_doc,
+        "instruction": request.instruction,
+        "chat_template_kwargs": request.chat_template_kwargs,
+    }

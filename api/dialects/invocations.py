@@ -1,0 +1,52 @@
+"""`/invocations`: whatever the body is a request for (SageMaker, as vLLM serves it)."""
+
+from dataclasses import replace
+from typing import TypeVar
+
+import msgspec
+
+from ..endpoint import Call, Endpoint
+from . import classify, embeddings, pooling, rerank, score
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def invoke(request: pooling.PoolingRequest, call: Call) -> msgspec.Struct:
+    """Answer a request that has texts in `input`: with `task` as `/pooling` does, else by the model's score type."""
+    _, engine = call.engine(request.model)
+    if request.task is None and engine.manifest.score_type == "bi-encoder":
+        return embeddings.embed(_as(embeddings.EmbeddingsRequest, request), call)
+    if request.task is None and engine.manifest.score_type == "cross-encoder":
+        return classify.classify(_as(classify.ClassifyRequest, request), call)
+    return pooling.pool(request, call)
+
+
+def _as(kind: type[T], request: pooling.PoolingRequest) -> T:
+    return kind(**{name: getattr(request, name) for name in kind.__struct_fields__ if hasattr(request, name)})
+
+
+def _invocation(endpoint: Endpoint, *named: str) -> Endpoint:
+    told_by = " or ".join(f"`{name}`" for name in named)
+    return replace(
+        endpoint,
+        paths=("/invocations",),
+        dialect="vLLM",
+        when=lambda fields, headers: not fields.keys().isdisjoint(named),
+        told_by=f"a body with {told_by}",
+    )
+
+
+ENDPOINTS = (
+    _invocation(rerank.ENDPOINTS[0], "query"),
+    _invocation(score.ENDPOINTS[0], "queries", "data_1", "text_1"),
+    Endpoint(
+        method="POST",
+        paths=("/invocations",),
+        dialect="vLLM",
+        summary="Embeddings, token embeddings or classes of texts, as the model gives them",
+        request=pooling.PoolingRequest,
+        response=embeddings.EmbeddingsResponse | classify.ClassifyResponse | pooling.PoolingResponse,
+        answer=invoke,
+        told_by="any other body",
+    ),
+)

@@ -1,0 +1,78 @@
+"""`/rerank`: documents in order of their scores for a query (vLLM and Jina)."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..endpoint import Call, Endpoint
+from ..ids import response_id
+from .common import Scoring, scoring_arguments
+from .texts import Item, Texts, plain_text, plain_texts
+
+
+class RerankRequest(Scoring, kw_only=True):
+    """Documents to put in order for one query. `top_n` null or 0 returns all of them."""
+
+    query: str | Item
+    documents: Texts
+    top_n: int | None = None
+    return_documents: bool | None = None
+
+
+class Document(msgspec.Struct, frozen=True):
+    text: str
+    multi_modal: None = None
+
+
+class RerankResult(msgspec.Struct, frozen=True):
+    index: int
+    document: Document | UnsetType
+    relevance_score: float
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens that were fed to the model."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class RerankResponse(msgspec.Struct, frozen=True):
+    """Results by falling score."""
+
+    id: str
+    model: str
+    usage: Usage
+    results: list[RerankResult]
+
+
+def rerank(request: RerankRequest, call: Call) -> RerankResponse:
+    """Answer one request."""
+    model, engine = call.engine(request.model)
+    architecture = engine.manifest.architecture
+    documents = plain_texts(request.documents, architecture)
+    call.count(len(documents), "documents")
+    query = plain_text(request.query, architecture)
+    ranking = engine.rerank(query, documents, top_n=request.top_n, **scoring_arguments(request, call))
+    with_documents = request.return_documents is not False
+    return RerankResponse(
+        id=response_id("score", request.request_id, call),
+        model=model,
+        usage=Usage(ranking.tokens, ranking.tokens),
+        results=[
+            RerankResult(ranked.index, Document(documents[ranked.index]) if with_documents else UNSET, ranked.score)
+            for ranked in ranking.results
+        ],
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/rerank", "/v1/rerank", "/v2/rerank"),
+        dialect="vLLM and Jina",
+        summary="Put documents in the order of their scores for a query",
+        request=RerankRequest,
+        response=RerankResponse,
+        answer=rerank,
+    ),
+)

@@ -1,0 +1,86 @@
+"""`/score`: the score of each query with its document (vLLM)."""
+
+import time
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ..endpoint import Call, Endpoint
+from ..errors import InvalidRequest
+from ..ids import response_id
+from .common import CompletionUsage, Scoring, scoring_arguments
+from .texts import Texts, plain_texts
+
+# The names that go together, in the order they are looked for.
+_SIDES = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), ("text_1", "text_2"))
+
+
+class ScoreRequest(Scoring, kw_only=True):
+    """Two sides to score, 1:1, 1:N or N:N, under any of the pairs of names clients have for them."""
+
+    queries: Texts | UnsetType = UNSET
+    documents: Texts | UnsetType = UNSET
+    items: Texts | UnsetType = UNSET
+    text_1: Texts | UnsetType = UNSET
+    text_2: Texts | UnsetType = UNSET
+    data_1: Texts | UnsetType = UNSET
+    data_2: Texts | UnsetType = UNSET
+
+
+class Score(msgspec.Struct, frozen=True, kw_only=True):
+    index: int
+    object: str = "score"
+    score: float
+
+
+class ScoreResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores in the order of the documents. `created` is in seconds since 1970."""
+
+    id: str
+    object: str = "list"
+    created: int
+    model: str
+    data: list[Score]
+    usage: CompletionUsage
+
+
+def score(request: ScoreRequest, call: Call) -> ScoreResponse:
+    """Answer one request."""
+    model, engine = call.engine(request.model)
+    queries, documents = (plain_texts(side, engine.manifest.architecture) for side in _sides(request))
+    call.count(max(len(queries), len(documents)), "documents")
+    scored = engine.score(queries, documents, **scoring_arguments(request, call))
+    return ScoreResponse(
+        id=response_id("score", request.request_id, call),
+        created=int(time.time()),
+        model=model,
+        data=[Score(index=index, score=value) for index, value in enumerate(scored.scores.tolist())],
+        usage=CompletionUsage.of(scored.tokens),
+    )
+
+
+def _sides(request: ScoreRequest) -> tuple[Texts, Texts]:
+    """Queries and documents, whatever the request calls them. Raises `InvalidRequest` where one is missing."""
+    for names in _SIDES:
+        first, second = (getattr(request, name) for name in names)
+        if first is not UNSET and second is not UNSET:
+            return first, second
+    for first_name, second_name in _SIDES:
+        first, second = getattr(request, first_name), getattr(request, second_name)
+        if first is not UNSET or second is not UNSET:
+            missing, given = (second_name, first_name) if second is UNSET else (first_name, second_name)
+            raise InvalidRequest(f"{missing} is missing: give it beside {given}.", f"body.{missing}")
+    raise InvalidRequest("queries and documents are missing: give both.", "body.queries")
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/score", "/v1/score"),
+        dialect="vLLM",
+        summary="Score queries with documents: 1:1, 1:N or N:N",
+        request=ScoreRequest,
+        response=ScoreResponse,
+        answer=score,
+    ),
+)

@@ -1,0 +1,52 @@
+"""`/token_similarity`: which query token matched which document token (ScoreRT's own)."""
+
+import msgspec
+
+from ..endpoint import Call, Endpoint
+from .common import Common, common_arguments
+from .texts import Item, plain_text
+
+
+class TokenSimilarityRequest(Common, kw_only=True):
+    """A query and one document, for a late-interaction model."""
+
+    query: str | Item
+    document: str | Item
+
+
+class TokenSimilarityResponse(msgspec.Struct, frozen=True):
+    """`similarity` has a row for each query token, a column for each document token; `score` adds the rows' maxima."""
+
+    model: str
+    score: float
+    query_tokens: list[str]
+    document_tokens: list[str]
+    similarity: list[list[float]]
+
+
+def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityResponse:
+    """Answer one request."""
+    model, engine = call.engine(request.model)
+    call.count(1, "document")
+    query, document = (plain_text(item, engine.manifest.architecture) for item in (request.query, request.document))
+    compared = engine.compare_tokens(query, document, **common_arguments(request, call))
+    return TokenSimilarityResponse(
+        model=model,
+        score=compared.score,
+        query_tokens=compared.query_tokens,
+        document_tokens=compared.document_tokens,
+        similarity=compared.similarity.tolist(),
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/token_similarity",),
+        dialect="ScoreRT",
+        summary="Which query token matched which document token",
+        request=TokenSimilarityRequest,
+        response=TokenSimilarityResponse,
+        answer=compare,
+    ),
+)

@@ -1,0 +1,70 @@
+"""`/tokenize` and `/detokenize`: a model's tokens of a text, and back (vLLM)."""
+
+import msgspec
+
+from ..endpoint import Call, Endpoint
+
+
+class TokenizeRequest(msgspec.Struct, kw_only=True):
+    """`prompt` is one text; `add_special_tokens` puts around it what the tokenizer puts around a text by itself."""
+
+    prompt: str
+    model: str | None = None
+    add_special_tokens: bool = True
+    return_token_strs: bool | None = None
+
+
+class TokenizeResponse(msgspec.Struct, frozen=True):
+    count: int
+    max_model_len: int
+    tokens: list[int]
+    token_strs: list[str] | None
+
+
+class DetokenizeRequest(msgspec.Struct, kw_only=True):
+    tokens: list[int]
+    model: str | None = None
+
+
+class DetokenizeResponse(msgspec.Struct, frozen=True):
+    prompt: str
+
+
+def tokenize(request: TokenizeRequest, call: Call) -> TokenizeResponse:
+    """Answer one request."""
+    _, engine = call.engine(request.model)
+    tokens = engine.tokenize(request.prompt, add_special_tokens=request.add_special_tokens)
+    return TokenizeResponse(
+        count=len(tokens),
+        max_model_len=engine.manifest.max_length,
+        tokens=[token.id for token in tokens],
+        token_strs=[token.text for token in tokens] if request.return_token_strs else None,
+    )
+
+
+def detokenize(request: DetokenizeRequest, call: Call) -> DetokenizeResponse:
+    """Answer one request."""
+    _, engine = call.engine(request.model)
+    return DetokenizeResponse(engine.detokenize(request.tokens))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/tokenize",),
+        dialect="vLLM",
+        summary="The tokens of a text",
+        request=TokenizeRequest,
+        response=TokenizeResponse,
+        answer=tokenize,
+    ),
+    Endpoint(
+        method="POST",
+        paths=("/detokenize",),
+        dialect="vLLM",
+        summary="The text of tokens",
+        request=DetokenizeRequest,
+        response=DetokenizeResponse,
+        answer=detokenize,
+    ),
+)

@@ -1,0 +1,28 @@
+"""Embeddings on the wire: as numbers or base64, and of queries or documents."""
+
+import base64
+from typing import Literal
+
+from engine import Role
+from engine.results import Floats
+
+EncodingFormat = Literal["float", "base64"]
+"""Numbers as JSON has them, or base64 of their little-endian float32 bytes, row by row."""
+
+InputType = Literal["query", "document", "passage", "search_query", "search_document"]
+"""Which of a model's prompts a text gets: the same two, under the names that clients have for them."""
+
+
+def encoded(values: Floats, encoding_format: EncodingFormat) -> list[float] | list[list[float]] | str:
+    """An embedding `[dim]`, or token embeddings `[tokens, dim]`."""
+    if encoding_format == "base64":
+        return base64.b64encode(values.astype("<f4").tobytes()).decode()
+    numbers: list[float] | list[list[float]] = values.tolist()
+    return numbers
+
+
+def role(input_type: InputType | None) -> Role | None:
+    """What the engine calls it; None for a text that is to be embedded as it is, without a prompt."""
+    if input_type is None:
+        return None
+    return "query" if input_type in ("query", "search_query") else "document"

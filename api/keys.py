@@ -1,0 +1,53 @@
+"""Who may ask: requests with a key the server was given."""
+
+from collections.abc import Callable, Collection
+from secrets import compare_digest
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`."
+_WRONG = "The API key is not one of this server's: check the KEY in `Authorization: Bearer KEY`."
+
+
+class Keys:
+    """ASGI middleware that lets requests with one of `keys` through, and all to `open_paths`.
+
+    An open path that ends in `/*` stands for every path below it. `refuse` makes the application that answers the
+    others, of the sentence that their client reads. Keys are ASCII; none gets into a sentence.
+    """
+
+    def __init__(
+        self, app: ASGIApp, keys: Collection[str], open_paths: Collection[str], refuse: Callable[[str], ASGIApp]
+    ) -> None:
+        self._app = app
+        self._keys = [key.encode("ascii") for key in keys]
+        self._open = frozenset(path for path in open_paths if not path.endswith("/*"))
+        self._below = tuple(path.removesuffix("*") for path in open_paths if path.endswith("/*"))
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if scope["type"] != "lifespan" and not self._is_open(scope["path"]):
+            key = _bearer(scope)
+            if key is None:
+                app = self._refuse(_MISSING)
+            elif not self._knows(key):
+                app = self._refuse(_WRONG)
+        await app(scope, receive, send)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open or path.startswith(self._below)
+
+    def _knows(self, key: bytes) -> bool:
+        # Every comparison is made, each in constant time, so that how long it takes tells nothing about the keys.
+        found = [compare_digest(key, known) for known in self._keys]
+        return any(found)
+
+
+def _bearer(scope: Scope) -> bytes | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            scheme, _, key = value.partition(b" ")
+            if scheme.lower() == b"bearer" and key.strip():
+                return bytes(key.strip())
+    return None

@@ -1,0 +1,151 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.limits import Limits
+from api.settings import DEFAULT_MODEL, FLAGS, SettingsError, read_settings
+
+EVERY_KEY = """
+model = ["models/a", "/models/b,c"]
+served-model-name = ["x", "y"]
+alias = ["z=x"]
+precision = "fp16"
+provider = "cuda,cpu"
+threads = 3
+chat-template = "score.jinja"
+host = "127.0.0.1"
+port = 9000
+allow-origin = ["*"]
+max-body-bytes = 1_000
+max-documents = 7
+max-request-tokens = 500
+timeout = 2
+max-concurrent-requests = 2
+max-queued-tokens = 600
+api-key-file = "keys"
+public-metrics = true
+log-format = "json"
+log-level = "debug"
+otlp-endpoint = "https://traces.example.com"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "score.jinja").write_text("{{ messages }}")
+    (folder / "keys").write_text("sk-1")
+    return folder / "scorert.toml"
+
+
+def test_every_key(config: Path) -> None:
+    config.write_text(EVERY_KEY)
+    assert [line.partition(" =")[0] for line in EVERY_KEY.split("\n") if line] == [
+        flag.name for group in FLAGS.values() for flag in group
+    ]
+    settings = read_settings(["--config", str(config)], {})
+    assert settings.models == [config.parent / "models/a", Path("/models/b,c")]
+    assert settings.served_model_names == ["x", "y"]
+    assert settings.aliases == [("z", "x")]
+    assert (settings.precision, settings.provider, settings.threads) == ("fp16", "cuda,cpu", 3)
+    assert settings.chat_template == "{{ messages }}"
+    assert (settings.host, settings.port, settings.allow_origins) == ("127.0.0.1", 9000, ["*"])
+    assert settings.limits == Limits(1000, 7, 500, 2.0, 2)
+    assert settings.max_queued_tokens == 600
+    assert settings.api_keys == {"sk-1"}
+    assert settings.public_metrics
+    assert (settings.log_format, settings.log_level) == ("json", "debug")
+    assert settings.otlp_endpoint == "https://traces.example.com"
+
+
+def test_flag_over_variable_over_file_over_default(config: Path) -> None:
+    config.write_text('host = "a"\nprecision = "int8"\nprovider = "cuda"\npublic-metrics = true\nalias = ["a=b"]')
+    settings = read_settings(
+        ["--host", "c"],
+        {
+            "SCORERT_CONFIG": str(config),
+            "SCORERT_HOST": "b",
+            "SCORERT_PRECISION": "fp16",
+            "SCORERT_PUBLIC_METRICS": "no",
+            "SCORERT_ALIAS": "c=d",
+        },
+    )
+    assert (settings.host, settings.precision, settings.provider, settings.port) == ("c", "fp16", "cuda", 8000)
+    assert not settings.public_metrics
+    assert settings.aliases == [("c", "d")]
+
+
+def test_the_flag_names_the_file_before_the_variable(config: Path) -> None:
+    config.write_text("port = 1")
+    assert read_settings(["--config", str(config)], {"SCORERT_CONFIG": "no/such.toml"}).port == 1
+
+
+def test_paths_elsewhere_are_relative_to_the_working_directory(config: Path) -> None:
+    config.write_text('model = ["a"]')
+    assert read_settings(["--config", str(config), "--model", "b"], {}).models == [Path("b")]
+    assert read_settings(["--config", str(config)], {"SCORERT_MODEL": "b"}).models == [Path("b")]
+
+
+def test_a_file_with_nothing_in_it(config: Path) -> None:
+    config.write_text("# port = 1\nmodel = []\n")
+    settings = read_settings(["--config", str(config)], {})
+    assert settings.port == 8000
+    assert settings.models == [DEFAULT_MODEL]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("prot = 1", "prot in {file} is not a setting: the nearest is port."),
+        ("max_documents = 1", "max_documents in {file} is not a setting: the nearest is max-documents."),
+        ("xyzzy = 1", "xyzzy in {file} is not a setting: `python -m api --help` lists them."),
+        ("[network]\nport = 1", "network in {file} is not a setting"),
+        ('config = "other.toml"', "config in {file} is not a setting"),
+        ('api-key = "hush"', "api-key in {file} is not a setting: the nearest is api-key-file."),
+        ('port = "8000"', "port in {file} must be a whole number."),
+        ("port = 1.0", "port in {file} must be a whole number."),
+        ("port = true", "port in {file} must be a whole number."),
+        ("port = [1]", "port in {file} must be a whole number."),
+        ('timeout = "1"', "timeout in {file} must be a number."),
+        ("timeout = true", "timeout in {file} must be a number."),
+        ("host = 1", "host in {file} must be a string."),
+        ("host = 2026-01-01", "host in {file} must be a string."),
+        ('public-metrics = "yes"', "public-metrics in {file} must be true or false."),
+        ("public-metrics = 1", "public-metrics in {file} must be true or false."),
+        ('model = "a"', "model in {file} must be a list of strings."),
+        ('model = ["a", 1]', "model in {file} must be a list of strings."),
+        ('alias = { a = "b" }', "alias in {file} must be a list of strings."),
+        ("port = 70000", "port in {file}: '70000' is not a port"),
+        ("threads = -1", "threads in {file}: '-1' is not a number of threads"),
+        ("timeout = inf", "timeout in {file}: 'inf' is not a number of seconds"),
+        ('alias = ["a"]', "alias in {file}: 'a' is not an alias"),
+        ('chat-template = "none.jinja"', "chat-template in {file}: {folder}/none.jinja cannot be read"),
+        ("port = ", "--config: {file} is not TOML: "),
+        ("port = 1\nport = 2", "--config: {file} is not TOML: Cannot overwrite a value"),
+        (b"# \xff", "--config: {file} is not UTF-8 text."),
+        (None, "--config: {file} cannot be read (No such file or directory)."),
+    ],
+)
+def test_refusals_name_the_file_and_the_key(config: Path, content: Any, complaint: str) -> None:
+    if content is not None:
+        config.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(SettingsError) as raised:
+        read_settings(["--config", str(config)], {})
+    message = str(raised.value)
+    assert complaint.format(file=config, folder=config.parent) in message
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert "hush" not in message
+
+
+def test_what_is_wrong_in_the_file_counts_even_where_a_flag_wins(config: Path) -> None:
+    config.write_text('port = "8000"')
+    with pytest.raises(SettingsError, match="must be a whole number"):
+        read_settings(["--config", str(config), "--port", "1"], {})
+
+
+def test_the_variable_is_named_where_it_names_the_file() -> None:
+    with pytest.raises(SettingsError, match=r"^SCORERT_CONFIG: no/such\.toml cannot be read"):
+        read_settings([], {"SCORERT_CONFIG": "no/such.toml"})

@@ -1,0 +1,97 @@
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from api.keys import Keys
+
+KEYS = frozenset({"sk-first", "sk-second"})
+MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`."
+
+
+def refuse(sentence: str) -> ASGIApp:
+    return PlainTextResponse(sentence, 401)
+
+
+async def answer(request: Any) -> PlainTextResponse:
+    return PlainTextResponse(f"answered {request.method} {(await request.body()).decode()}")
+
+
+PATHS = ["/", "/health", "/healthy", "/score", "/static/page.css", "/static"]
+SERVED = Starlette(routes=[Route(path, answer, methods=["GET", "POST"]) for path in PATHS])
+APP = Keys(SERVED, KEYS, frozenset({"/", "/health", "/static/*"}), refuse)
+
+
+def send(path: str, *authorizations: str | bytes, app: ASGIApp = APP) -> httpx.Response:
+    async def request() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://server") as client:
+            headers = [(b"authorization", text.encode() if isinstance(text, str) else text) for text in authorizations]
+            return await client.post(path, content=b"body", headers=headers)
+
+    return asyncio.run(request())
+
+
+@pytest.mark.parametrize(
+    "authorization", ["Bearer sk-first", "Bearer sk-second", "bearer sk-first", "BEARER  sk-first "]
+)
+def test_any_of_the_keys_lets_a_request_through(authorization: str) -> None:
+    response = send("/score", authorization)
+    assert response.status_code == 200
+    assert response.text == "answered POST body"
+
+
+@pytest.mark.parametrize(
+    "authorizations",
+    [[], [""], ["Bearer"], ["Bearer "], ["Basic sk-first"], ["sk-first"], ["Bearersk-first"]],
+)
+def test_without_a_key(authorizations: list[str]) -> None:
+    response = send("/score", *authorizations)
+    assert (response.status_code, response.text) == (401, MISSING)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["wrong", "sk-firs", "sk-firstt", "SK-FIRST", "sk-first,sk-second", "sk-first sk-second", b"sk-first\xff", b"\xff"],
+)
+def test_with_a_wrong_key(key: str | bytes) -> None:
+    response = send("/score", b"Bearer " + (key.encode() if isinstance(key, str) else key))
+    assert response.status_code == 401
+    assert response.text.startswith("The API key is not one of this server's")
+    assert "sk-" not in response.text
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/static/page.css"])
+def test_open_paths_need_none(path: str) -> None:
+    assert send(path).status_code == 200
+    assert send(path, "Bearer wrong").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/score", "/healthy", "/health/", "/static", "/staticx/page.css", "/no/such/path"])
+def test_all_others_do(path: str) -> None:
+    assert send(path).status_code == 401
+
+
+def test_without_keys_nothing_gets_through() -> None:
+    app = Keys(SERVED, frozenset(), frozenset({"/health"}), refuse)
+    assert send("/score", "Bearer sk-first", app=app).status_code == 401
+    assert send("/score", "Bearer ", app=app).status_code == 401
+    assert send("/health", app=app).status_code == 200
+
+
+def test_start_and_end_of_the_server_get_through() -> None:
+    """The lifespan has no path and no headers."""
+    begun = []
+
+    async def served(scope: Any, receive: Any, send: Any) -> None:
+        begun.append(scope["type"])
+
+    async def nothing(*_: Any) -> None:
+        raise AssertionError
+
+    asyncio.run(Keys(served, KEYS, frozenset(), refuse)({"type": "lifespan"}, nothing, nothing))  # type: ignore[arg-type]
+    assert begun == ["lifespan"]

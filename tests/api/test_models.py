@@ -1,0 +1,94 @@
+"""Opening the models that settings name, and closing them where that fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from api.errors import UnknownModel
+from api.models import Models
+from api.settings import DEFAULT_MODEL, SettingsError, read_settings
+from engine import ArtifactError, Engine
+
+NAME = DEFAULT_MODEL.name
+
+
+def load(*arguments: str | Path) -> Models:
+    return Models.load(read_settings(list(map(str, arguments)), {}))
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[Models]:
+    models = load(
+        *("--model", DEFAULT_MODEL, DEFAULT_MODEL),
+        *("--served-model-name", "first", "second", "--alias", "b=second", "a=first"),
+    )
+    yield models
+    models.close()
+
+
+def test_iteration_gives_served_names_and_then_aliases(models: Models) -> None:
+    engines = dict(models)
+    assert list(engines) == ["first", "second", "b", "a"]
+    assert engines["a"] is engines["first"]
+    assert engines["b"] is engines["second"]
+    assert engines["a"] is not engines["b"]
+
+
+def test_models_are_found_by_all_their_names(models: Models) -> None:
+    engines = dict(models)
+    for name, engine in engines.items():
+        assert models.get(name) == (name, engine)
+    assert models.get(None) == ("first", engines["first"])
+
+
+def test_unknown_names_are_told_all_that_there_are(models: Models) -> None:
+    with pytest.raises(UnknownModel, match="`c` does not exist; this server has `first`, `second`, `b`, `a`"):
+        models.get("c")
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[Engine]:
+    """The engines that have been closed since."""
+    engines: list[Engine] = []
+    close = Engine.close
+
+    def note(engine: Engine) -> None:
+        engines.append(engine)
+        close(engine)
+
+    monkeypatch.setattr(Engine, "close", note)
+    return engines
+
+
+def test_engines_are_closed_once_however_many_names_they_have(closed: list[Engine]) -> None:
+    load("--model", DEFAULT_MODEL, "--alias", f"a={NAME}", f"b={NAME}").close()
+    assert len(closed) == 1
+
+
+@pytest.mark.parametrize(
+    ("aliases", "complaint"),
+    [
+        (["a=none"], f"--alias a=none is for a model that is not served: use {NAME}."),
+        ([f"b={NAME}", "a=b"], "--alias a=b is for a model that is not served"),
+        ([f"{NAME}={NAME}"], f"--alias {NAME}={NAME} gives a name that is taken"),
+        ([f"a={NAME}", f"a={NAME}"], f"--alias a={NAME} gives a name that is taken"),
+    ],
+)
+def test_aliases_that_are_refused(aliases: list[str], complaint: str, closed: list[Engine]) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load("--model", DEFAULT_MODEL, "--alias", *aliases)
+    assert complaint in str(raised.value)
+    assert len(closed) == 1
+
+
+def test_what_is_open_is_closed_when_a_later_artifact_cannot_be(tmp_path: Path, closed: list[Engine]) -> None:
+    with pytest.raises(ArtifactError):
+        load("--model", DEFAULT_MODEL, tmp_path)
+    assert len(closed) == 1
+
+
+def test_both_of_one_name_are_closed(closed: list[Engine]) -> None:
+    with pytest.raises(SettingsError, match=f"Two models are called {NAME}"):
+        load("--model", DEFAULT_MODEL, DEFAULT_MODEL)
+    assert len(set(map(id, closed))) == 2
