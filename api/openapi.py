@@ -99,14 +99,10 @@ def _operation_id(path: str, method: str) -> str:
 
 
 def _description(sharing: Sequence[Endpoint]) -> str:
-    """What the body's docstring says; or, where several share the path, how they are told apart too."""
+    """What the body's docstring says; or, where several share the path, which of them a request is for."""
     if len(sharing) == 1:
         return _docstring(sharing[0].request)
-    lines = []
-    for endpoint in sharing:
-        told_by = f", {endpoint.told_by}" if endpoint.told_by else ""
-        lines.append(f"- **{endpoint.dialect}**{told_by}: {_docstring(endpoint.request) or endpoint.summary}")
-    return "\n".join(lines)
+    return "\n".join(f"- **{endpoint.dialect}**, {endpoint.told_by}: {endpoint.summary}" for endpoint in sharing)
 
 
 def _docstring(kind: Any) -> str:

@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
+from api.dialects.rerank import RerankRequest, RerankResponse
 from api.endpoint import Endpoint
 from api.errors import Error, ErrorBody
 from api.openapi import document
-from api.schemas import RerankRequest, RerankResponse
 
 
 class Query(msgspec.Struct):
@@ -42,15 +42,15 @@ def namesake() -> type[msgspec.Struct]:
     return msgspec.defstruct("Found", [("places", list[str])], module="elsewhere")
 
 
-def endpoint(path: str, **more: Any) -> Endpoint:
+def endpoint(*paths: str, **more: Any) -> Endpoint:
     fields = {"method": "POST", "dialect": "House", "summary": "Look for words", "response": Found}
-    return Endpoint(**(fields | {"paths": (path,), "answer": lambda request, call: None} | more))
+    return Endpoint(paths=paths, answer=lambda request, call: None, **(fields | more))
 
 
 ENDPOINTS = [
     endpoint("/health", method="GET", summary="Whether it is up", response=None),
-    Endpoint("POST", ("/find", "/v1/find"), "House", "Look for words", Found, lambda *_: None, Query),
-    endpoint("/v1/find", dialect="Guest", request=Undocumented, response=namesake(), told_by="by its `words`"),
+    endpoint("/find", "/v1/find", request=Query, told_by="any other body"),
+    endpoint("/v1/find", dialect="Guest", request=Undocumented, response=namesake(), told_by="a body with `words`"),
     endpoint("/bare", request=list[str], response=list[list[float]]),
     endpoint("/either", request=Query, response=Found | Failed),
     endpoint("/v1/rerank", request=RerankRequest, response=RerankResponse, summary="Rank"),
@@ -115,7 +115,9 @@ def test_a_shared_path_takes_and_gives_what_any_of_its_endpoints_does(described:
     operation = described["paths"]["/v1/find"]["post"]
     assert operation["tags"] == ["House", "Guest"]
     assert operation["summary"] == "Look for words"
-    assert "**Guest**, by its `words`: Look for words" in operation["description"]
+    assert operation["description"] == (
+        "- **House**, any other body: Look for words\n- **Guest**, a body with `words`: Look for words"
+    )
     # The two structs of one name are two schemas.
     answer = schema(described, "/v1/find", "200")
     assert accepts(answer, {"places": [0.5]})

@@ -46,12 +46,6 @@ class Browser:
     def __exit__(self, *_: object) -> None:
         self.driver.quit()
 
-    def open(self, url: str) -> None:
-        """Load a page, as somebody who was never there: no stored key."""
-        self.driver.get(url)
-        self.driver.execute_script("sessionStorage.clear()")
-        self.driver.get(url)
-
     def find(self, selector: str) -> WebElement:
         return self.driver.find_element(By.CSS_SELECTOR, selector)
 
@@ -80,6 +74,12 @@ class Browser:
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def disconnect(self, gone: bool) -> None:
+        """Make every request fail from now on, or none."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        conditions = {"offline": gone, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
 
     def requested(self) -> list[str]:
         """The URLs of what pages have requested since the last call; the browser's own are left out."""
