@@ -25,7 +25,7 @@ class Answering:
     def __init__(self, models: Models, limits: Limits) -> None:
         self._models = models
         self._limits = limits
-        self._gate = Gate(limits.max_concurrent_requests)
+        self.gate = Gate(limits.max_concurrent_requests)
         # A request sleeps in a thread while it waits for the engine, whose own workers bound the computing.
         self._threads = CapacityLimiter(limits.max_concurrent_requests)
 
@@ -37,7 +37,7 @@ class Answering:
             if own[0].request is None:
                 return _response(own[0].answer(None, self._call(request)))
             _require_json(request.headers.get("content-type"))
-            with self._gate.entered():
+            with self.gate.entered():
                 body = await read_body(request, self._limits)
                 call = self._call(request)
                 # A client may go while its request waits; what it asked for is then not computed.
@@ -50,7 +50,7 @@ class Answering:
     def _call(self, request: Request) -> Call:
         record = record_of(request.scope)
         record.job = Job(timeout=self._limits.timeout, max_tokens=self._limits.max_request_tokens)
-        return Call(self._models, self._limits, self._gate, request.headers, request.query_params, record.job, record)
+        return Call(self._models, self._limits, self.gate, request.headers, request.query_params, record.job, record)
 
 
 def _answer(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Response:

@@ -1,37 +1,53 @@
-"""The ASGI application: paths, and what becomes of requests on them."""
+"""The ASGI application: paths, what guards them, and what becomes of requests that fail."""
 
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import msgspec
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine import ScoreRTError
 
 from .answering import Answering
 from .dialects import ENDPOINTS
 from .endpoint import Endpoint
-from .errors import Error, ErrorBody, RequestError, client_error, error_headers, status_error
-from .limits import Limits
+from .errors import Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
+from .keys import Keys
+from .metrics import Metrics
 from .models import Models
 from .record import CLIENT_LEFT, Observer
-from .tracking import Tracking, record_of
+from .settings import Settings
+from .tracking import HEADER, Tracking, record_of
+
+# What anybody may see where keys are needed: nothing in it is the models' or their users'.
+_OPEN_PATHS = ("/health", "/ping", "/", "/docs", "/openapi.json", "/static/*")
 
 
-def create_app(models: Models, limits: Limits, observers: Sequence[Observer] = ()) -> ASGIApp:
-    """The application that serves `models`, and closes them when it shuts down."""
+def create_app(models: Models, settings: Settings, observers: Sequence[Observer] = ()) -> ASGIApp:
+    """The application that serves `models`, and closes them when it shuts down.
+
+    `observers` get the record of each request, besides the application's own metrics.
+    """
+    answering = Answering(models, settings.limits)
+    metrics = _metrics(models, answering)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         models.close()
+
+    async def show_metrics(request: Request) -> Response:
+        body, content_type = await to_thread.run_sync(metrics.render, request.headers.get("accept"))
+        return Response(body, headers={"Content-Type": content_type})
 
     handlers = {
         RequestError: _refuse,
@@ -40,8 +56,36 @@ def create_app(models: Models, limits: Limits, observers: Sequence[Observer] = (
         ClientDisconnect: _abandon,
         Exception: _fail,
     }
-    routes = _routes(Answering(models, limits), ENDPOINTS)
-    return Tracking(Starlette(routes=routes, exception_handlers=handlers, lifespan=lifespan), observers)
+    routes = [*_routes(answering, ENDPOINTS), Route("/metrics", show_metrics)]
+    app = Starlette(routes=routes, middleware=_guards(settings), exception_handlers=handlers, lifespan=lifespan)
+    return Tracking(app, [metrics.observe, *observers])
+
+
+def _metrics(models: Models, answering: Answering) -> Metrics:
+    metrics = Metrics()
+    metrics.count_in_flight(lambda: answering.gate.inside)
+    for name, engine in models.served.items():
+        metrics.watch(name, engine)
+        engine.on_batch(metrics.batches(name))
+    return metrics
+
+
+def _guards(settings: Settings) -> list[Middleware]:
+    guards = []
+    if settings.allow_origins:
+        guards.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.allow_origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=["Authorization", "Content-Type", HEADER],
+                expose_headers=[HEADER, "Retry-After"],
+            )
+        )
+    if settings.api_keys:
+        open_paths = (*_OPEN_PATHS, "/metrics") if settings.public_metrics else _OPEN_PATHS
+        guards.append(Middleware(Keys, keys=settings.api_keys, open_paths=open_paths, refuse=_refuse_key))
+    return guards
 
 
 def _routes(answering: Answering, endpoints: Sequence[Endpoint]) -> list[Route]:
@@ -53,11 +97,19 @@ def _routes(answering: Answering, endpoints: Sequence[Endpoint]) -> list[Route]:
     return [Route(path, answering.of(by_method), methods=list(by_method)) for path, by_method in by_path.items()]
 
 
+def _refuse_key(sentence: str) -> ASGIApp:
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        error = InvalidKey(sentence)
+        await (await _refuse(Request(scope), error))(scope, receive, send)
+
+    return refuse
+
+
 async def _refuse(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError | ScoreRTError)
     refusal = client_error(error)
     if refusal is None:
-        return await _fail(request, error)
+        raise error
     return _error(request, refusal, error_headers(error))
 
 
@@ -83,7 +135,7 @@ async def _abandon(request: Request, error: Exception) -> Response:
 
 
 async def _fail(request: Request, error: Exception) -> Response:
-    logging.getLogger("scorert").error("Request %s failed", record_of(request.scope).request_id, exc_info=error)
+    """Starlette raises the exception again once this is sent, for the log."""
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     return _error(request, status_error(status, "The server failed to answer; its log has the reason."))
 

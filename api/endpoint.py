@@ -31,12 +31,12 @@ class Call:
     record: Record
 
     def engine(self, model: str | None, score_type: ScoreType | None = None) -> tuple[str, Engine]:
-        """The engine a request asks for and the name it has.
+        """The engine a request asks for, and the name it asked by.
 
         Raises `UnknownModel`, and `WrongModel` where the path is for models of `score_type` and it is another.
         """
-        name, engine = self.models.get(model)
-        self.record.model = name
+        self.record.model, engine = self.models.get(model)
+        name = model or self.record.model
         if score_type is not None and engine.manifest.score_type != score_type:
             raise WrongModel(name, engine.manifest.score_type, score_type)
         return name, engine

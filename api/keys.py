@@ -10,7 +10,7 @@ _WRONG = "The API key is not one of this server's: check the KEY in `Authorizati
 
 
 class Keys:
-    """ASGI middleware that lets requests with one of `keys` through, and all to `open_paths`.
+    """ASGI middleware that lets requests with one of `keys` through, and GET and HEAD to `open_paths`.
 
     An open path that ends in `/*` stands for every path below it. `refuse` makes the application that answers the
     others, of the sentence that their client reads. Keys are ASCII; none gets into a sentence.
@@ -27,7 +27,7 @@ class Keys:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
-        if scope["type"] != "lifespan" and not self._is_open(scope["path"]):
+        if scope["type"] != "lifespan" and not self._is_open(scope):
             key = _bearer(scope)
             if key is None:
                 app = self._refuse(_MISSING)
@@ -35,8 +35,9 @@ class Keys:
                 app = self._refuse(_WRONG)
         await app(scope, receive, send)
 
-    def _is_open(self, path: str) -> bool:
-        return path in self._open or path.startswith(self._below)
+    def _is_open(self, scope: Scope) -> bool:
+        path = scope["path"]
+        return scope.get("method") in ("GET", "HEAD") and (path in self._open or path.startswith(self._below))
 
     def _knows(self, key: bytes) -> bool:
         # Every comparison is made, each in constant time, so that how long it takes tells nothing about the keys.

@@ -1,17 +1,14 @@
 """The models that are served, by the names requests give them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from engine import Batch, Engine
+from engine import Engine
 
 from .errors import UnknownModel
 from .settings import Settings, SettingsError
-
-Watch = Callable[[str], Callable[[Batch], None]]
-"""Given a model's served name, what is told of each of its runs, on a worker thread."""
 
 
 class Models:
@@ -19,12 +16,13 @@ class Models:
 
     def __init__(self, engines: Mapping[str, Engine], aliases: Mapping[str, str] | None = None) -> None:
         """`aliases` are other names of `engines`, each with the served name it stands for."""
-        self._engines = engines
-        self._by_name = {**engines, **{alias: engines[name] for alias, name in (aliases or {}).items()}}
+        self.served = engines
+        """Without aliases."""
+        self._names = {name: name for name in engines} | dict(aliases or {})
         self._default = next(iter(engines))
 
     @classmethod
-    def load(cls, settings: Settings, watch: Watch | None = None) -> Self:
+    def load(cls, settings: Settings) -> Self:
         """Open every artifact; where one cannot be, those that are open already are closed.
 
         Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name or an alias stands for none.
@@ -33,7 +31,7 @@ class Models:
         with ExitStack() as opened:
             for position, folder in enumerate(settings.models):
                 served = settings.served_model_names[position] if settings.served_model_names else None
-                name, engine = _open(folder, served, settings, watch)
+                name, engine = _open(folder, served, settings)
                 opened.callback(engine.close)
                 if name in engines:
                     raise SettingsError(
@@ -46,42 +44,33 @@ class Models:
 
     def __iter__(self) -> Iterator[tuple[str, Engine]]:
         """Served names and then aliases, each with its engine."""
-        return iter(self._by_name.items())
+        return ((name, self.served[served]) for name, served in self._names.items())
 
     def get(self, name: str | None) -> tuple[str, Engine]:
-        """The engine a request asks for and the name it was asked by. Raises `UnknownModel`."""
+        """The served name and the engine of what a request asks for. Raises `UnknownModel`."""
         name = self._default if name is None else name
-        if name not in self._by_name:
-            raise UnknownModel(name, list(self._by_name))
-        return name, self._by_name[name]
+        if name not in self._names:
+            raise UnknownModel(name, list(self._names))
+        served = self._names[name]
+        return served, self.served[served]
 
     def close(self) -> None:
         """Finish what is running and release the engines' workers."""
-        for engine in self._engines.values():
+        for engine in self.served.values():
             engine.close()
 
 
-def _open(folder: Path, name: str | None, settings: Settings, watch: Watch | None) -> tuple[str, Engine]:
+def _open(folder: Path, name: str | None, settings: Settings) -> tuple[str, Engine]:
     """An artifact's engine, and the name it is served by."""
-    # The name may be the artifact's own, so whom to tell is only known once it is open.
-    told: Callable[[Batch], None] | None = None
-
-    def on_batch(batch: Batch) -> None:
-        if told is not None:
-            told(batch)
-
     engine = Engine.load(
         folder,
         precision=settings.precision,
         provider=settings.provider,
         threads=settings.threads,
         chat_template=settings.chat_template,
-        # max_waiting_tokens=settings.max_queued_tokens, on_batch=on_batch,
+        max_waiting_tokens=settings.max_queued_tokens,
     )
-    name = name or engine.manifest.name
-    if watch is not None:
-        told = watch(name)
-    return name, engine
+    return name or engine.manifest.name, engine
 
 
 def _aliases(settings: Settings, engines: Mapping[str, Engine]) -> dict[str, str]:

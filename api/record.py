@@ -34,6 +34,8 @@ class Record:
     """Queries with documents, or texts to embed, that the request asked for."""
     error: str | None = None
     """The sentence that its client was told, or the exception where the server failed."""
+    began: float = field(default_factory=time.perf_counter)
+    """When it started, on the clock of a job's marks."""
 
 
 Observer = Callable[[Record], None]

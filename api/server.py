@@ -7,13 +7,18 @@ import sys
 from typing import NoReturn
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from engine import Engine, ScoreRTError
+from engine import Engine, ScoreRTError, __version__
 
 from .app import create_app
-from .limits import Limits
+from .logs import configure, log_request
 from .models import Models
 from .settings import Settings, SettingsError, read_settings
+from .tracing import Tracer, tracer_for
+
+# Longer than the minute that load balancers keep an idle connection, so that they never send on one just closed.
+_KEEP_ALIVE = 75
 
 
 def main() -> NoReturn:
@@ -27,21 +32,31 @@ def main() -> NoReturn:
         signal.signal(number, lambda *_: sys.exit(0))
     try:
         settings = read_settings(sys.argv[1:], os.environ)
+        tracer = tracer_for(settings.otlp_endpoint, __version__) if settings.otlp_endpoint else None
         listener = _bind(settings)
         models = Models.load(settings)
     except (SettingsError, ScoreRTError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    _Server(models).run([listener])
+    configure(settings.log_format, settings.log_level)
+    try:
+        _Server(models, _app(models, settings, tracer)).run([listener])
+    finally:
+        if tracer is not None:
+            tracer.shutdown()
     sys.exit(0)
+
+
+def _app(models: Models, settings: Settings, tracer: Tracer | None) -> ASGIApp:
+    return create_app(models, settings, [log_request] if tracer is None else [log_request, tracer.observe])
 
 
 class _Server(uvicorn.Server):
     """uvicorn, saying what it serves when it does."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, app: ASGIApp) -> None:
         config = uvicorn.Config(
-            create_app(models, Limits()), log_level="warning", access_log=False, server_header=False
+            app, log_config=None, access_log=False, server_header=False, timeout_keep_alive=_KEEP_ALIVE
         )
         super().__init__(config)
         self._models = models
@@ -51,7 +66,10 @@ class _Server(uvicorn.Server):
         for listener in sockets or []:
             host, port = listener.getsockname()[:2]
             host = f"[{host}]" if ":" in host else host
-            print(f"ScoreRT serves {', '.join(map(_description, self._models))} on http://{host}:{port}", flush=True)
+            print(
+                f"ScoreRT serves {', '.join(map(_description, self._models.served.items()))} on http://{host}:{port}",
+                flush=True,
+            )
 
 
 def _description(served: tuple[str, Engine]) -> str:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
 
 from .config import Flag, listed, read_flags
@@ -43,7 +44,7 @@ class Settings:
     max_queued_tokens: int
     api_keys: frozenset[str] = field(repr=False)
     public_metrics: bool
-    log_format: str
+    log_format: Literal["text", "json"]
     log_level: str
     otlp_endpoint: str | None
 

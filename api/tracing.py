@@ -1,7 +1,6 @@
 """OpenTelemetry traces: a span for each request, and one for each phase of it, sent by OTLP over HTTP."""
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
@@ -57,9 +56,8 @@ def tracer_for(endpoint: str, version: str) -> Tracer:
         if record.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             span.set_status(trace.StatusCode.ERROR, record.error)
         inside = trace.set_span_in_context(span)
-        # A job's marks are of a clock that starts anywhere. Both clocks are read together now, when the request is
-        # over; they part only where the wall clock was set meanwhile, and then the phases lie beside their request.
-        offset = time.time() - time.perf_counter()
+        # A job's marks are of a clock that starts anywhere.
+        offset = record.started - record.began
         for phase in phases(record.job):
             child = tracer.start_span(phase.name, context=inside, start_time=_nanoseconds(phase.start + offset))
             child.end(_nanoseconds(phase.end + offset))

@@ -37,7 +37,6 @@ class Tracking:
             _request_id(headers.get(HEADER)), scope["method"], scope["path"], client[0] if client else None, headers
         )
         scope["scorert.record"] = record
-        began = time.perf_counter()
         answered = False
 
         async def tracked(message: Message) -> None:
@@ -58,7 +57,7 @@ class Tracking:
         finally:
             route = scope.get("route")
             record.path = "" if route is None else route.path
-            record.seconds = time.perf_counter() - began
+            record.seconds = time.perf_counter() - record.began
             for observer in self._observers:
                 observer(record)
 

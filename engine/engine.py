@@ -68,14 +68,13 @@ class Engine:
         threads: int | None = None,
         chat_template: str | None = None,
         max_waiting_tokens: int | None = None,
-        on_batch: Callable[[Batch], None] | None = None,
     ) -> Self:
         """Open an artifact's folder, after checking its manifest and the hash of every file.
 
         `precision` picks one of several graphs (default: the first that was exported). `provider` is "cpu", "cuda" or
         "tensorrt", or several with commas, to fall back to the next where one is not there. `threads` defaults to the
         machine's cores. `chat_template` is the text of a score template, for a cross-encoder to use instead of its own.
-        `max_waiting_tokens` bounds what may wait to be computed, and `on_batch` hears of each run of the graph.
+        `max_waiting_tokens` bounds what may wait to be computed.
         Raises `ArtifactError` and `ProviderError`.
         """
         folder = Path(path)
@@ -86,7 +85,7 @@ class Engine:
 
         def open_on(name: str) -> Session:
             schedule = schedule_for(name, graph.max_batch, threads, max_waiting_tokens)
-            return Session(folder, graph, name, manifest.pad_token, schedule, on_batch)
+            return Session(folder, graph, name, manifest.pad_token, schedule)
 
         *preferred, last = providers.built_in(provider)
         for name in preferred:
@@ -98,6 +97,10 @@ class Engine:
     def waiting(self) -> Waiting:
         """What waits to be computed now."""
         return self._session.waiting
+
+    def on_batch(self, observer: Callable[[Batch], None]) -> None:
+        """Have `observer` hear of each run of the graph from now on, on a worker's thread."""
+        self._session.on_batch(observer)
 
     def score(
         self,

@@ -65,11 +65,12 @@ class Scheduler:
     next ones, then those of other jobs that are about as long. A worker never waits while there is something to run.
     """
 
-    def __init__(self, run: Run, schedule: Schedule, on_batch: Callable[[Batch], None] | None = None) -> None:
-        """`run` computes one micro-batch; `on_batch` hears of each run that worked, on the worker's thread."""
+    def __init__(self, run: Run, schedule: Schedule) -> None:
+        """`run` computes one micro-batch."""
         self._run = run
         self._schedule = schedule
-        self._on_batch = on_batch
+        self.on_batch: Callable[[Batch], None] = lambda batch: None
+        """Hears of each run that worked, on the worker's thread."""
         self._lock = threading.Lock()
         self._queue: list[_Work] = []
         self._arrivals = 0
@@ -196,8 +197,7 @@ class Scheduler:
         tokens = sum(lengths)
         pace = tokens / max(seconds, 1e-9)
         self._pace = pace if self._pace is None else (1 - _WEIGHT) * self._pace + _WEIGHT * pace
-        if self._on_batch is not None:
-            self._on_batch(Batch(len(lengths), tokens, len(lengths) * max(lengths) - tokens, seconds))
+        self.on_batch(Batch(len(lengths), tokens, len(lengths) * max(lengths) - tokens, seconds))
 
     def _room_in(self) -> int:
         """In how many seconds what waits now will have run, at the pace of late."""

@@ -40,20 +40,23 @@ class Session:
         provider: str,
         pad_token: int,
         schedule: Schedule,
-        on_batch: Callable[[Batch], None] | None = None,
     ) -> None:
-        """Open the graph. `on_batch` as the scheduler's. Raises `ProviderError`."""
+        """Open the graph. Raises `ProviderError`."""
         self._session = providers.open_session(artifact / graph.file, provider, graph.precision, schedule.threads)
         self._inputs = {tensor.name for tensor in graph.inputs}
         self._output = graph.outputs[0].name
         self._device = "cpu" if provider == "cpu" else "cuda"
         self._pad_token = pad_token
-        self._scheduler = Scheduler(self.run_batch, schedule, on_batch)
+        self._scheduler = Scheduler(self.run_batch, schedule)
 
     @property
     def waiting(self) -> Waiting:
         """What waits for a worker now."""
         return self._scheduler.waiting
+
+    def on_batch(self, observer: Callable[[Batch], None]) -> None:
+        """Have `observer` hear of each run of the graph from now on, on a worker's thread."""
+        self._scheduler.on_batch = observer
 
     def admit(self) -> None:
         """Raises `QueueFull` where nothing more may wait."""

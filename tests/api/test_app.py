@@ -8,6 +8,8 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.models import Models
+from api.record import Record
+from api.settings import read_settings
 from engine import Engine, ProviderError
 
 BODY = {"queries": "a", "documents": "b"}
@@ -21,31 +23,34 @@ def engine(contract_artifacts: dict[str, Path]) -> Iterator[Engine]:
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("a secret"), ProviderError("a secret")])
-def test_failures_are_raised_for_the_log_and_answered_without_detail(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, failure: Exception
+def test_failures_are_logged_and_answered_without_detail(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failure: Exception
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise failure
 
     monkeypatch.setattr(engine, "score", fail)
-    app = create_app(Models({"minilm-bi": engine}))
-    # The client raises what the application lets through to the server, which logs it.
-    with pytest.raises(type(failure), match="a secret"):
-        TestClient(app).post("/score", json=BODY)
-    response = TestClient(app, raise_server_exceptions=False).post("/score", json=BODY)
-    assert response.status_code == 500
+    records: list[Record] = []
+    app = create_app(Models({"minilm-bi": engine}), read_settings([], {}), [records.append])
+    response = TestClient(app).post("/score", json=BODY)
+    logged = capsys.readouterr().err
+    assert logged.count("Traceback (most recent call last):\n") == 1
+    assert "a secret" in logged
+    assert response.headers["x-request-id"] in logged
+    assert records[0].status == response.status_code == 500
     assert response.json() == {
+        "request_id": response.headers["x-request-id"],
         "error": {
             "message": "The server failed to answer; its log has the reason.",
             "type": "Internal Server Error",
             "param": None,
             "code": 500,
-        }
+        },
     }
 
 
 def test_the_engines_close_with_the_application(engine: Engine) -> None:
-    with TestClient(create_app(Models({"minilm-bi": engine}))) as client:
+    with TestClient(create_app(Models({"minilm-bi": engine}), read_settings([], {}))) as client:
         assert client.post("/score", json=BODY).status_code == 200
     with pytest.raises(RuntimeError, match="after shutdown"):
         engine.score("a", "b")

@@ -1,11 +1,12 @@
-import msgspec
+from typing import Any
+
 import pytest
 
 from api.decoding import decode
+from api.dialects import ENDPOINTS
+from api.dialects.embeddings import EmbeddingsRequest
+from api.dialects.rerank import RerankRequest
 from api.errors import InvalidRequest
-from api.schemas import RerankRequest
-
-_decoder = msgspec.json.Decoder(RerankRequest)
 
 _GOOD = b'{"query": "q", "documents": ["d"]'
 
@@ -55,15 +56,27 @@ _GOOD = b'{"query": "q", "documents": ["d"]'
 )
 def test_refusals_name_the_field(body: bytes, parameter: str, message: str | None) -> None:
     with pytest.raises(InvalidRequest) as raised:
-        decode(_decoder, body)
+        decode(body, RerankRequest)
     assert raised.value.parameter == parameter
     assert message is None or str(raised.value) == message
 
 
 def test_null_is_as_good_as_absent_for_options() -> None:
     options = b', "model": null, "top_n": null, "return_documents": null, "truncate_prompt_tokens": null}'
-    assert decode(_decoder, _GOOD + options) == decode(_decoder, _GOOD + b"}")
+    assert decode(_GOOD + options, RerankRequest) == decode(_GOOD + b"}", RerankRequest)
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert decode(_decoder, _GOOD + b', "banana": {"a": [1]}}') == decode(_decoder, _GOOD + b"}")
+    assert decode(_GOOD + b', "banana": {"a": [1]}}', RerankRequest) == decode(_GOOD + b"}", RerankRequest)
+
+
+def test_a_choice_names_what_there_is() -> None:
+    with pytest.raises(InvalidRequest, match=r"^encoding_format must be 'float' or 'base64'\.$") as raised:
+        decode(b'{"input": "a", "encoding_format": "x"}', EmbeddingsRequest)
+    assert raised.value.parameter == "body.encoding_format"
+
+
+@pytest.mark.parametrize("kind", {endpoint.request for endpoint in ENDPOINTS} - {None})
+def test_every_request_has_a_decoder(kind: Any) -> None:
+    with pytest.raises(InvalidRequest):
+        decode(b"x", kind)

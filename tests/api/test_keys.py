@@ -27,11 +27,11 @@ SERVED = Starlette(routes=[Route(path, answer, methods=["GET", "POST"]) for path
 APP = Keys(SERVED, KEYS, frozenset({"/", "/health", "/static/*"}), refuse)
 
 
-def send(path: str, *authorizations: str | bytes, app: ASGIApp = APP) -> httpx.Response:
+def send(path: str, *authorizations: str | bytes, app: ASGIApp = APP, method: str = "POST") -> httpx.Response:
     async def request() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://server") as client:
             headers = [(b"authorization", text.encode() if isinstance(text, str) else text) for text in authorizations]
-            return await client.post(path, content=b"body", headers=headers)
+            return await client.request(method, path, content=b"body", headers=headers)
 
     return asyncio.run(request())
 
@@ -66,21 +66,22 @@ def test_with_a_wrong_key(key: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/health", "/static/page.css"])
-def test_open_paths_need_none(path: str) -> None:
-    assert send(path).status_code == 200
-    assert send(path, "Bearer wrong").status_code == 200
+def test_open_paths_need_none_to_be_read(path: str) -> None:
+    assert send(path, method="GET").status_code == 200
+    assert send(path, "Bearer wrong", method="GET").status_code == 200
+    assert send(path, method="POST").status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/score", "/healthy", "/health/", "/static", "/staticx/page.css", "/no/such/path"])
 def test_all_others_do(path: str) -> None:
-    assert send(path).status_code == 401
+    assert send(path, method="GET").status_code == 401
 
 
 def test_without_keys_nothing_gets_through() -> None:
     app = Keys(SERVED, frozenset(), frozenset({"/health"}), refuse)
     assert send("/score", "Bearer sk-first", app=app).status_code == 401
     assert send("/score", "Bearer ", app=app).status_code == 401
-    assert send("/health", app=app).status_code == 200
+    assert send("/health", app=app, method="GET").status_code == 200
 
 
 def test_start_and_end_of_the_server_get_through() -> None:

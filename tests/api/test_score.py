@@ -1,22 +1,21 @@
-"""`/score` under the names its two sides may have, with a real engine and no HTTP."""
+"""`/score` under the names its two sides may have."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
+from starlette.testclient import TestClient
 
-from api.errors import InvalidRequest
+from api.app import create_app
 from api.models import Models
-from api.score import score
 from api.settings import read_settings
 
 
 @pytest.fixture(scope="module")
-def models(contract_artifacts: dict[str, Path]) -> Iterator[Models]:
-    models = Models.load(read_settings(["--model", str(contract_artifacts["minilm-ce"])], {}))
-    yield models
-    models.close()
+def client(contract_artifacts: dict[str, Path]) -> Iterator[TestClient]:
+    settings = read_settings(["--model", str(contract_artifacts["minilm-ce"])], {})
+    with TestClient(create_app(Models.load(settings), settings)) as client:
+        yield client
 
 
 @pytest.mark.parametrize(
@@ -33,19 +32,18 @@ def models(contract_artifacts: dict[str, Path]) -> Iterator[Models]:
         (["queries", "text_2"], "documents"),
     ],
 )
-def test_a_missing_side_is_named(models: Models, given: list[str], missing: str) -> None:
-    body = msgspec.json.encode(dict.fromkeys(given, "a"))
-    with pytest.raises(InvalidRequest, match=rf"^{missing} ") as raised:
-        score(models, body)
-    assert raised.value.parameter == f"body.{missing}"
+def test_a_missing_side_is_named(client: TestClient, given: list[str], missing: str) -> None:
+    error = client.post("/score", json=dict.fromkeys(given, "a")).json()["error"]
+    assert error["message"].startswith(f"{missing} ")
+    assert error["param"] == f"body.{missing}"
 
 
-def test_a_whole_pair_of_names_is_enough(models: Models) -> None:
-    response = score(models, b'{"queries": "ignored", "text_1": "a", "text_2": ["b", "c"]}')
-    assert len(response.data) == 2
+def test_a_whole_pair_of_names_is_enough(client: TestClient) -> None:
+    response = client.post("/score", json={"queries": "ignored", "text_1": "a", "text_2": ["b", "c"]})
+    assert len(response.json()["data"]) == 2
 
 
-def test_null_is_no_text(models: Models) -> None:
-    with pytest.raises(InvalidRequest, match=r"^documents must be a string, an object or a list, not null") as raised:
-        score(models, b'{"queries": "a", "documents": null}')
-    assert raised.value.parameter == "body.documents"
+def test_null_is_no_text(client: TestClient) -> None:
+    error = client.post("/score", json={"queries": "a", "documents": None}).json()["error"]
+    assert error["message"].startswith("documents must be a string, an object or a list, not null")
+    assert error["param"] == "body.documents"

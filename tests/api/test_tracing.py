@@ -96,7 +96,8 @@ def scored(**changes: Any) -> Record:
     job.submitted = job.started - 0.03
     job.created = job.submitted - 0.02
     known: dict[str, Any] = {
-        "started": now - 0.53, "path": "/rerank", "status": 200, "seconds": 0.53, "model": "minilm", "job": job,
+        "started": now - 0.53, "began": mark - 0.53,
+        "path": "/rerank", "status": 200, "seconds": 0.53, "model": "minilm", "job": job,
         "pairs": 2,
     }  # fmt: skip
     caller = {"traceparent": f"00-{TRACE}-{PARENT}-01", "user-agent": "curl/8"}

@@ -13,6 +13,8 @@ from typing import Self
 import httpx
 
 ROOT = Path(__file__).parents[2]
+# Without the lines of ordinary requests, so that what is on stderr went wrong.
+_QUIET = [sys.executable, "-m", "api", "--log-level", "warning"]
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 60.0
 
@@ -21,7 +23,7 @@ class Server:
     """`python -m api` on a free port of 127.0.0.1, from its ready line to the end of the `with` block."""
 
     def __init__(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> None:
-        self._command = [sys.executable, "-m", "api", "--host", "127.0.0.1", "--port", "0", *map(str, arguments)]
+        self._command = [*_QUIET, "--host", "127.0.0.1", "--port", "0", *map(str, arguments)]
         self._environment = os.environ | (environment or {})
 
     def __enter__(self) -> Self:

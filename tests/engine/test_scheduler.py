@@ -47,8 +47,8 @@ def graph():
 def open_scheduler(graph):
     opened = []
 
-    def open_scheduler(max_sequences=8, max_tokens=1024, workers=1, max_waiting=None, on_batch=None):
-        opened.append(Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1, max_waiting), on_batch))
+    def open_scheduler(max_sequences=8, max_tokens=1024, workers=1, max_waiting=None):
+        opened.append(Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1, max_waiting)))
         return opened[-1]
 
     yield open_scheduler
@@ -239,7 +239,9 @@ def test_a_job_has_its_own_bound_on_tokens(open_scheduler, graph):
 def test_a_job_knows_what_it_took(open_scheduler, graph):
     batches = []
     job = Job()
-    open_scheduler(max_sequences=2, on_batch=batches.append).run(inputs(3, 9, 5), job)
+    scheduler = open_scheduler(max_sequences=2)
+    scheduler.on_batch = batches.append
+    scheduler.run(inputs(3, 9, 5), job)
     assert (job.sequences, job.tokens) == (3, 17)
     assert job.created <= job.submitted <= job.started <= job.finished <= time.perf_counter()
     until(lambda: len(batches) == 2)
