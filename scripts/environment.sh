@@ -31,3 +31,19 @@ find_python() {
     echo "ScoreRT needs Python 3.11 or newer with its venv module (Debian, Ubuntu: apt install python3-venv)." >&2
     return 1
 }
+
+# Install the browser of the tests with Debian's packages, where it is not there yet.
+require_chromium() {
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get)
+    if [[ -x /usr/bin/chromium && -x /usr/bin/chromedriver ]]; then
+        return
+    fi
+    if ((EUID)); then
+        apt=(sudo -n "${apt[@]}")
+    fi
+    echo "Installing chromium ..." >&2
+    if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends chromium chromium-driver; } &>/dev/null; then
+        echo "The tests need Debian's chromium and chromium-driver, and apt-get could not install them: install both." >&2
+        return 1
+    fi
+}

@@ -1,0 +1,144 @@
+"""The OpenAPI 3.1 description of what is served, made from the endpoints and the structs of their bodies."""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+
+from .endpoint import Endpoint
+from .errors import ErrorBody
+
+Schema = dict[str, Any]
+Schemas = Mapping[Any, Schema]
+
+# What a client may be answered besides the answer: by the status, the name of the response and what it means.
+_FAILURES: dict[str, tuple[str, str]] = {
+    "400": ("BadRequest", "The request cannot be answered as it is: the message says what to change."),
+    "401": ("Unauthorized", "The server asks for an API key, and the request has none that is right."),
+    "404": ("NotFound", "The model is not served."),
+    "413": ("TooLarge", "The body is larger than the server takes."),
+    "429": ("TooMany", "Too many requests at once: try again after the seconds in Retry-After."),
+    "503": ("Unavailable", "The server is starting, ending or overloaded: try again later."),
+    "504": ("Late", "The answer was not there within the time one request may take."),
+    "default": ("Failure", "Any other failure."),
+}
+# Those that can meet a request without a body.
+_WITHOUT_BODY = ("401", "503", "default")
+_HEADERS = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
+
+
+def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
+    """The description of all `endpoints` as JSON's types, of the server's `version`.
+
+    Endpoints that share a path and a method are one operation, which takes and gives what any of them does.
+    """
+    shared: dict[tuple[str, str], list[Endpoint]] = {}
+    for endpoint in endpoints:
+        for path in endpoint.paths:
+            shared.setdefault((path, endpoint.method), []).append(endpoint)
+
+    bodies = (body for endpoint in endpoints for body in (endpoint.request, endpoint.response))
+    types = list(_distinct([ErrorBody, *_types(bodies)]))
+    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schema_of = dict(zip(types, schemas, strict=True))
+
+    paths: dict[str, Schema] = {}
+    for (path, method), sharing in shared.items():
+        paths.setdefault(path, {})[method.lower()] = _operation(path, method, sharing, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ScoreRT",
+            "version": version,
+            "summary": "Relevance scores of queries and documents.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "tags": [{"name": dialect} for dialect in _distinct(endpoint.dialect for endpoint in endpoints)],
+        # A server that was started without API keys takes requests without one.
+        "security": [{}, {"bearer": []}],
+        "components": {
+            "schemas": components,
+            "responses": {name: _failure(meaning, schema_of) for name, meaning in _FAILURES.values()},
+            "headers": {
+                "RequestId": {
+                    "description": "Names the request in the server's log.",
+                    "schema": {"type": "string"},
+                }
+            },
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(path: str, method: str, sharing: Sequence[Endpoint], schema_of: Schemas) -> Schema:
+    requests = [endpoint.request for endpoint in sharing if endpoint.request is not None]
+    failures = _FAILURES if requests else _WITHOUT_BODY
+    operation: Schema = {
+        "operationId": _operation_id(path, method),
+        "summary": "; ".join(_distinct(endpoint.summary for endpoint in sharing)),
+        "tags": list(_distinct(endpoint.dialect for endpoint in sharing)),
+        "responses": {"200": _answer([endpoint.response for endpoint in sharing], schema_of)}
+        | {status: {"$ref": f"#/components/responses/{_FAILURES[status][0]}"} for status in failures},
+    }
+    if description := _description(sharing):
+        operation["description"] = description
+    if requests:
+        operation["requestBody"] = {
+            "required": len(requests) == len(sharing),
+            "content": _json(_any_of(requests, schema_of)),
+        }
+    return operation
+
+
+def _operation_id(path: str, method: str) -> str:
+    return "_".join([method.lower(), *re.findall(r"\w+", path)])
+
+
+def _description(sharing: Sequence[Endpoint]) -> str:
+    """What the body's docstring says; or, where several share the path, which of them a request is for."""
+    if len(sharing) == 1:
+        return _docstring(sharing[0].request)
+    return "\n".join(f"- **{endpoint.dialect}**, {endpoint.told_by}: {endpoint.summary}" for endpoint in sharing)
+
+
+def _docstring(kind: Any) -> str:
+    """Its own, not one that it inherits."""
+    own = vars(kind).get("__doc__") if isinstance(kind, type) else None
+    return inspect.cleandoc(own) if own else ""
+
+
+def _answer(responses: Sequence[Any], schema_of: Schemas) -> Schema:
+    answer: Schema = {"description": "The answer.", "headers": _HEADERS}
+    if any(response is not None for response in responses):
+        answer["content"] = _json(_any_of(responses, schema_of))
+    return answer
+
+
+def _failure(meaning: str, schema_of: Schemas) -> Schema:
+    return {"description": meaning, "headers": _HEADERS, "content": _json(schema_of[ErrorBody])}
+
+
+def _json(schema: Schema) -> Schema:
+    return {"application/json": {"schema": schema}}
+
+
+def _any_of(bodies: Iterable[Any], schema_of: Schemas) -> Schema:
+    schemas = [schema_of[kind] for kind in _distinct(_types(bodies))]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _types(bodies: Iterable[Any]) -> Iterator[Any]:
+    """Without None, and the members of a union one by one: msgspec describes unions of tagged structs only."""
+    for body in bodies:
+        if get_origin(body) in (Union, UnionType):
+            yield from _types(get_args(body))
+        elif body is not None:
+            yield body
+
+
+def _distinct(items: Iterable[Any]) -> Iterable[Any]:
+    return dict.fromkeys(items)

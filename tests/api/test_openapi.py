@@ -1,0 +1,162 @@
+"""The description of made-up endpoints, held against OpenAPI's own schema and against what they answer."""
+
+import re
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from api.dialects.rerank import RerankRequest, RerankResponse
+from api.endpoint import Endpoint
+from api.errors import Error, ErrorBody
+from api.openapi import document
+
+
+class Query(msgspec.Struct):
+    """Words to look for.
+
+    As many as one likes.
+    """
+
+    words: Annotated[list[str], msgspec.Meta(min_length=1, description="One by one.")]
+    most: Annotated[int, msgspec.Meta(ge=1, le=10)] = 3
+
+
+class Undocumented(Query):
+    pass
+
+
+class Found(msgspec.Struct):
+    places: list[float]
+
+
+class Failed(msgspec.Struct):
+    reason: str
+
+
+def namesake() -> type[msgspec.Struct]:
+    """Another `Found`, as another dialect may have."""
+    return msgspec.defstruct("Found", [("places", list[str])], module="elsewhere")
+
+
+def endpoint(*paths: str, **more: Any) -> Endpoint:
+    fields = {"method": "POST", "dialect": "House", "summary": "Look for words", "response": Found}
+    return Endpoint(paths=paths, answer=lambda request, call: None, **(fields | more))
+
+
+ENDPOINTS = [
+    endpoint("/health", method="GET", summary="Whether it is up", response=None),
+    endpoint("/find", "/v1/find", request=Query, told_by="any other body"),
+    endpoint("/v1/find", dialect="Guest", request=Undocumented, response=namesake(), told_by="a body with `words`"),
+    endpoint("/bare", request=list[str], response=list[list[float]]),
+    endpoint("/either", request=Query, response=Found | Failed),
+    endpoint("/v1/rerank", request=RerankRequest, response=RerankResponse, summary="Rank"),
+]
+
+
+@pytest.fixture(scope="module")
+def described() -> dict[str, Any]:
+    # By way of its bytes: what is served is JSON.
+    served: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(document(ENDPOINTS, "1.2.3")))
+    return served
+
+
+def operations(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for path in described["paths"].values():
+        yield from path.values()
+
+
+def schema(described: dict[str, Any], path: str, status: str | None = None) -> dict[str, Any]:
+    """Of the body that the path takes, or of the one that it answers with `status`; it stands for itself."""
+    operation = described["paths"][path]["post"]
+    body = operation["responses"][status] if status else operation["requestBody"]
+    if "$ref" in body:
+        body = described["components"]["responses"][body["$ref"].rpartition("/")[2]]
+    return body["content"]["application/json"]["schema"] | {"components": described["components"]}
+
+
+def accepts(schema: dict[str, Any], body: Any) -> bool:
+    return jsonschema_rs.Draft202012Validator(schema).is_valid(body)
+
+
+def test_is_valid(described: dict[str, Any]) -> None:
+    jsonschema_rs.Draft202012Validator(OPENAPI_31).validate(described)
+    for component in described["components"]["schemas"].values():
+        jsonschema_rs.meta.validate(component)
+    assert described["info"]["version"] == "1.2.3"
+
+
+def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
+    references = re.findall(r'"\$ref":"#/components/(\w+)/([^"]+)"', msgspec.json.encode(described).decode())
+    assert {kind for kind, _ in references} == {"schemas", "responses", "headers"}
+    for kind, name in references:
+        assert name in described["components"][kind]
+
+
+def test_operation_ids_are_unique(described: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for operation in operations(described)]
+    assert len(ids) == 6
+    assert len(set(ids)) == 6
+    assert "post_v1_find" in ids
+
+
+def test_constraints_hold(described: dict[str, Any]) -> None:
+    body = schema(described, "/find")
+    assert accepts(body, {"words": ["a"], "most": 10})
+    assert not accepts(body, {"words": []})
+    assert not accepts(body, {"words": ["a"], "most": 11})
+    assert not accepts(body, {})
+
+
+def test_a_shared_path_takes_and_gives_what_any_of_its_endpoints_does(described: dict[str, Any]) -> None:
+    operation = described["paths"]["/v1/find"]["post"]
+    assert operation["tags"] == ["House", "Guest"]
+    assert operation["summary"] == "Look for words"
+    assert operation["description"] == (
+        "- **House**, any other body: Look for words\n- **Guest**, a body with `words`: Look for words"
+    )
+    # The two structs of one name are two schemas.
+    answer = schema(described, "/v1/find", "200")
+    assert accepts(answer, {"places": [0.5]})
+    assert accepts(answer, {"places": ["here"]})
+    assert not accepts(answer, {"places": [None]})
+    assert not accepts(schema(described, "/find", "200"), {"places": ["here"]})
+
+
+def test_a_union_of_answers(described: dict[str, Any]) -> None:
+    answer = schema(described, "/either", "200")
+    assert accepts(answer, {"places": []})
+    assert accepts(answer, {"reason": "none"})
+    assert not accepts(answer, {})
+
+
+def test_descriptions_are_the_docstrings(described: dict[str, Any]) -> None:
+    found = described["paths"]["/find"]["post"]
+    assert found["description"] == "Words to look for.\n\nAs many as one likes."
+    words = described["components"]["schemas"]["Query"]["properties"]["words"]
+    assert words["description"] == "One by one."
+    assert "description" not in described["paths"]["/bare"]["post"]
+
+
+def test_an_answer_without_a_body(described: dict[str, Any]) -> None:
+    health = described["paths"]["/health"]["get"]
+    assert "content" not in health["responses"]["200"]
+    assert "requestBody" not in health
+    assert "400" not in health["responses"]
+
+
+@pytest.mark.parametrize("status", ["400", "401", "404", "413", "429", "503", "504", "default"])
+def test_failures_have_the_error_object(described: dict[str, Any], status: str) -> None:
+    error = Error("It is so.", "BadRequestError", None, 400)
+    fields = {field.name: "x" for field in msgspec.structs.fields(ErrorBody) if field.name != "error"}
+    body = msgspec.to_builtins(ErrorBody(error=error, **fields))
+    assert accepts(schema(described, "/find", status), body)
+    assert not accepts(schema(described, "/find", status), {"detail": "no"})
+
+
+def test_a_key_may_be_given(described: dict[str, Any]) -> None:
+    assert described["security"] == [{}, {"bearer": []}]
+    assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
