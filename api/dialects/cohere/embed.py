@@ -39,20 +39,18 @@ class EmbedRequest(msgspec.Struct, kw_only=True):
     priority: int | None = None
 
 
-class FloatsResponse(msgspec.Struct, frozen=True, kw_only=True):
+class FloatsResponse(msgspec.Struct, frozen=True, kw_only=True, tag_field="response_type", tag="embeddings_floats"):
     """Embeddings in the order of the texts."""
 
-    response_type: Literal["embeddings_floats"] = "embeddings_floats"
     id: str
     embeddings: Written
     texts: list[str]
     meta: Meta
 
 
-class ByTypeResponse(msgspec.Struct, frozen=True, kw_only=True):
+class ByTypeResponse(msgspec.Struct, frozen=True, kw_only=True, tag_field="response_type", tag="embeddings_by_type"):
     """Embeddings in the order of the texts, for each type that was asked for."""
 
-    response_type: Literal["embeddings_by_type"] = "embeddings_by_type"
     id: str
     embeddings: dict[EmbeddingType, Written]
     texts: list[str]

@@ -21,7 +21,8 @@ Cohere does not publish its calibration of eight bits. What sentence-transformer
 place, with the same range of -1 to 1 for every dimension, which no number of a unit vector leaves; others are clipped.
 """
 
-Written = list[list[float]] | list[list[int]] | list[str]
+Written = list[list[float] | str]
+"""Numbers, those of eight bits without a fraction, or base64."""
 
 
 def written(embeddings: Floats, embedding_type: EmbeddingType) -> Written:
@@ -38,7 +39,7 @@ def _bits(embeddings: Floats) -> NDArray[np.int16]:
     return np.packbits(embeddings > 0, axis=-1).astype(np.int16)
 
 
-def _base64(embeddings: Floats) -> list[str]:
+def _base64(embeddings: Floats) -> Written:
     return [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in embeddings]
 
 

@@ -89,7 +89,7 @@ ENDPOINTS = (
         dialect=DIALECT,
         summary="Classify texts or pairs with a cross-encoder",
         request=PredictRequest,
-        response=Predictions | list[Predictions],
+        response=list[Prediction | Predictions],
         answer=predict,
     ),
 )

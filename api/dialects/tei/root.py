@@ -42,7 +42,7 @@ ENDPOINTS = (
         dialect=DIALECT,
         summary="Classes, embeddings or token embeddings of texts, as the model gives them",
         request=msgspec.Raw,
-        response=predict.Predictions | list[Any],
+        response=list[predict.Prediction | list[Any]],
         answer=answer,
         told_by="any other body",
     ),
