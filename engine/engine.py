@@ -252,9 +252,9 @@ class Engine:
         """A text's tokens, with the special ones of a text by itself, whatever the model's layouts and prompts are."""
         return self._tokenizer.tokenize(text, add_special_tokens=add_special_tokens)
 
-    def detokenize(self, tokens: Sequence[int]) -> str:
-        """The text of token ids, special ones included."""
-        return self._tokenizer.decode(tokens)
+    def detokenize(self, tokens: Sequence[int], *, skip_special_tokens: bool = False) -> str:
+        """The text of token ids."""
+        return self._tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)
 
     def close(self) -> None:
         """Finish what is running and release the workers."""

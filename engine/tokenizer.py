@@ -56,10 +56,10 @@ class Tokenizer:
         parts = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
         return [Token(token_id, token, special == 1, *offsets) for token_id, token, special, offsets in parts]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of tokens, special ones included. Raises `InvalidInput` for an id that is not in the vocabulary."""
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = False) -> str:
+        """The text of tokens. Raises `InvalidInput` for an id that is not in the vocabulary."""
         self.check(ids)
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=False)
+        text: str = self._tokenizer.decode(ids, skip_special_tokens=skip_special_tokens)
         return text
 
     def check(self, ids: Sequence[int]) -> None:

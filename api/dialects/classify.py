@@ -10,7 +10,7 @@ from .common import Common, CompletionUsage, common_arguments
 from .texts import Inputs, several
 
 # What transformers calls the class of a model with one, unless its configuration names it.
-_LABEL = "LABEL_0"
+LABEL = "LABEL_0"
 
 
 class ClassifyRequest(Common, kw_only=True):
@@ -50,7 +50,7 @@ def classify(request: ClassifyRequest, call: Call) -> ClassifyResponse:
         id=response_id("classify", request.request_id, call),
         created=int(time.time()),
         model=model,
-        data=[Classified(index, _LABEL, [score], 1) for index, score in enumerate(classes.scores.tolist())],
+        data=[Classified(index, LABEL, [score], 1) for index, score in enumerate(classes.scores.tolist())],
         usage=CompletionUsage.of(sum(classes.tokens)),
     )
 

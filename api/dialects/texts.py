@@ -58,8 +58,11 @@ Inputs = str | list[str | int | Tokens]
 """One text or several, each as a string or as token ids."""
 
 
-def several(inputs: Inputs, call: Call) -> list[str | Tokens]:
-    """One text or several as several, counted. Raises `InvalidRequest` where tokens and texts are mixed up."""
+def several(inputs: Inputs, call: Call, parameter: str = "input") -> list[str | Tokens]:
+    """One text or several, the request's `parameter`, as several, counted.
+
+    Raises `InvalidRequest` where tokens and texts are mixed up.
+    """
     if isinstance(inputs, str):
         texts: list[str | Tokens] = [inputs]
     elif inputs and all(isinstance(token, int) for token in inputs):
@@ -68,7 +71,8 @@ def several(inputs: Inputs, call: Call) -> list[str | Tokens]:
         texts = cast("list[str | Tokens]", inputs)
     else:
         raise InvalidRequest(
-            "input must be a string, a list of strings, a list of token ids, or a list of such lists.", "body.input"
+            f"{parameter} must be a string, a list of strings, a list of token ids, or a list of such lists.",
+            f"body.{parameter}",
         )
-    call.count(len(texts), "input")
+    call.count(len(texts), parameter)
     return texts

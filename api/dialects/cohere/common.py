@@ -1,0 +1,35 @@
+"""How Cohere's clients are told, and what every answer tells them."""
+
+from typing import Literal, Self
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ...endpoint import Headers
+
+Version = Literal["1", "2"]
+
+
+def from_cohere_client(headers: Headers) -> bool:
+    """Whether one of Cohere's own libraries sent a request: each names itself, such as "cohere" or "cohere-ai"."""
+    return "cohere" in headers.get("X-Fern-SDK-Name", "").lower()
+
+
+class ApiVersion(msgspec.Struct, frozen=True):
+    version: Version
+
+
+class BilledUnits(msgspec.Struct, frozen=True, kw_only=True):
+    """`search_units` are one for every 100 documents begun; `input_tokens` count special tokens too."""
+
+    input_tokens: int | UnsetType = UNSET
+    search_units: int | UnsetType = UNSET
+
+
+class Meta(msgspec.Struct, frozen=True):
+    api_version: ApiVersion
+    billed_units: BilledUnits
+
+    @classmethod
+    def of(cls, version: Version, units: BilledUnits) -> Self:
+        return cls(ApiVersion(version), units)

@@ -1,0 +1,131 @@
+"""`/v1/rerank` and `/v2/rerank`: documents in order of their scores for a query (Cohere)."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from ...endpoint import Call, Endpoint, Fields, Headers
+from ...errors import InvalidRequest
+from ...ids import response_id
+from .common import BilledUnits, Meta, Version, from_cohere_client
+
+_SEARCH_UNIT = 100
+
+_OWN_FIELDS = ("rank_fields", "max_chunks_per_doc")
+
+Document = str | dict[str, Any]
+
+
+class RerankRequest(msgspec.Struct, kw_only=True):
+    """Documents to put in order for one query; `top_n` null returns all of them.
+
+    A document that is an object is read as its "text", or as a line "name: value" for each of its `rank_fields`.
+    `priority`: the lower goes first. Long documents are cut, to `max_tokens_per_doc` if that is less than the model
+    takes; `max_chunks_per_doc` changes nothing, because documents are not scored in chunks.
+    """
+
+    query: str
+    documents: list[Document]
+    model: str | None = None
+    top_n: int | None = None
+    rank_fields: list[str] | None = None
+    return_documents: bool | None = None
+    max_chunks_per_doc: int | None = None
+    max_tokens_per_doc: int | None = None
+    priority: int | None = None
+
+
+class RerankResult(msgspec.Struct, frozen=True):
+    """`document` is the one that was given, if that was asked for: a string as `{"text": …}`."""
+
+    index: int
+    relevance_score: float
+    document: dict[str, Any] | UnsetType = UNSET
+
+
+class RerankResponse(msgspec.Struct, frozen=True):
+    """Results by falling score."""
+
+    id: str
+    results: list[RerankResult]
+    meta: Meta
+
+
+def rerank(request: RerankRequest, call: Call, version: Version) -> RerankResponse:
+    """Answer one request."""
+    _, engine = call.engine(request.model)
+    call.count(len(request.documents), "documents")
+    call.job.priority = request.priority or 0
+    limit = request.max_tokens_per_doc
+    ranking = engine.rerank(
+        request.query,
+        [_text(index, document, request.rank_fields) for index, document in enumerate(request.documents)],
+        top_n=request.top_n,
+        truncate_prompt_tokens=-1,
+        # Clients send Cohere's default of 4096 to any model; the engine wants fewer than the model takes.
+        max_tokens_per_doc=limit if limit is not None and limit < engine.manifest.max_length else None,
+        job=call.job,
+    )
+    return RerankResponse(
+        id=response_id("rerank", None, call),
+        results=[
+            RerankResult(
+                ranked.index,
+                ranked.score,
+                _given(request.documents[ranked.index]) if request.return_documents else UNSET,
+            )
+            for ranked in ranking.results
+        ],
+        meta=Meta.of(version, BilledUnits(search_units=-(-len(request.documents) // _SEARCH_UNIT))),
+    )
+
+
+def _text(index: int, document: Document, rank_fields: Sequence[str] | None) -> str:
+    """What a document is read as. Raises `InvalidRequest` where it has none of the fields it is to be read by."""
+    if isinstance(document, str):
+        return document
+    if not rank_fields:
+        text = document.get("text")
+        if not isinstance(text, str):
+            raise InvalidRequest(
+                f"documents[{index}] has no text: give it one, or name the fields to read in rank_fields.",
+                "body.documents",
+            )
+        return text
+    # As YAML writes them, which Cohere advises for documents with fields.
+    lines = [f"{name}: {_line(document[name])}" for name in rank_fields if name in document]
+    if not lines:
+        raise InvalidRequest(f"documents[{index}] has none of the rank_fields: name one that it has.", "body.documents")
+    return "\n".join(lines)
+
+
+def _line(value: object) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _given(document: Document) -> dict[str, Any]:
+    return {"text": document} if isinstance(document, str) else document
+
+
+def _is_meant(fields: Fields, headers: Headers) -> bool:
+    return from_cohere_client(headers) or not fields.keys().isdisjoint(_OWN_FIELDS)
+
+
+def _endpoint(version: Version, *paths: str) -> Endpoint:
+    return Endpoint(
+        method="POST",
+        paths=paths,
+        dialect="Cohere",
+        summary="Put documents in the order of their scores for a query",
+        request=RerankRequest,
+        response=RerankResponse,
+        answer=partial(rerank, version=version),
+        when=_is_meant,
+        told_by="the headers of Cohere's clients, or a body with `rank_fields` or `max_chunks_per_doc`",
+    )
+
+
+ENDPOINTS = (_endpoint("1", "/v1/rerank", "/rerank"), _endpoint("2", "/v2/rerank"))

@@ -1,0 +1,32 @@
+"""What a client is told of an input that is too long, in the words of the API that it speaks."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TypeVar
+
+from engine import InputTooLong
+
+from ..endpoint import Call
+from ..errors import InvalidRequest
+
+R = TypeVar("R")
+A = TypeVar("A")
+
+
+def advise(remedy: str) -> Callable[[Callable[[R, Call], A]], Callable[[R, Call], A]]:
+    """Have an answering function name `remedy`, such as "set truncate to true", where the engine names its own."""
+
+    def decorate(answer: Callable[[R, Call], A]) -> Callable[[R, Call], A]:
+        @wraps(answer)
+        def advised(request: R, call: Call) -> A:
+            try:
+                return answer(request, call)
+            except InputTooLong as error:
+                raise InvalidRequest(
+                    f"An input has {error.tokens:,} tokens, more than this model takes: shorten it, or {remedy}.",
+                    "body.truncate",
+                ) from None
+
+        return advised
+
+    return decorate

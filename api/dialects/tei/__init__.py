@@ -1,0 +1,13 @@
+"""The API of text-embeddings-inference (TEI): https://huggingface.github.io/text-embeddings-inference."""
+
+from . import embed, info, predict, rerank, root, similarity, tokens
+
+ENDPOINTS = (
+    *rerank.ENDPOINTS,
+    *predict.ENDPOINTS,
+    *embed.ENDPOINTS,
+    *similarity.ENDPOINTS,
+    *tokens.ENDPOINTS,
+    *info.ENDPOINTS,
+    *root.ENDPOINTS,
+)

@@ -1,0 +1,52 @@
+"""What the requests of TEI's API have in common."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from engine import Engine
+from engine.results import Floats
+from engine.similarity import sigmoid
+
+from ...endpoint import Call
+from ..long_inputs import advise
+
+PromptName = Literal["query", "document", "passage"]
+"""Which of a model's prompts a text gets."""
+
+DIALECT = "TEI"
+
+advise_truncate = advise("set truncate to true")
+
+
+class Truncated(msgspec.Struct, kw_only=True):
+    """Whether long texts are cut to what the model takes, and at which end; else they are refused."""
+
+    truncate: bool | None = None
+    truncation_direction: Literal["left", "right", "Left", "Right"] = "right"
+
+
+class Common(Truncated, kw_only=True):
+    """What every request may say. TEI serves one model and knows no `model`; here it picks one of several."""
+
+    model: str | None = None
+
+
+def truncation_arguments(request: Truncated, call: Call) -> dict[str, Any]:
+    """The keyword arguments that all of the engine's calls have."""
+    return {
+        "truncate_prompt_tokens": -1 if request.truncate else None,
+        "truncation_side": request.truncation_direction.lower(),
+        "job": call.job,
+    }
+
+
+def as_asked(scores: Floats, raw_scores: bool, engine: Engine) -> list[float]:
+    """The sigmoid of a cross-encoder's logits, unless they are asked for raw.
+
+    So it is in TEI for every model, also where the model's own activation is the identity. An embedder's scores are no
+    logits, and stay.
+    """
+    logits = engine.manifest.score_type == "cross-encoder"
+    answered: list[float] = (sigmoid(scores) if logits and not raw_scores else scores).tolist()
+    return answered

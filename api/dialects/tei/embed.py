@@ -1,0 +1,87 @@
+"""`/embed` and `/embed_all`: embeddings of texts, and of their tokens (TEI)."""
+
+from engine.similarity import normalized
+
+from ...endpoint import Call, Endpoint
+from ...errors import InvalidRequest
+from ..texts import Inputs, several
+from ..vectors import role
+from .common import DIALECT, Common, PromptName, advise_truncate, truncation_arguments
+
+Embeddings = list[list[float]]
+"""`[texts, dim]`"""
+TokenEmbeddings = list[list[list[float]]]
+"""`[texts, tokens, dim]`"""
+
+
+class EmbedAllRequest(Common, kw_only=True):
+    """Texts are documents, unless `prompt_name` says otherwise."""
+
+    inputs: Inputs
+    prompt_name: PromptName | None = None
+
+
+class EmbedRequest(Common, kw_only=True):
+    """Texts are embedded without a prompt, unless `prompt_name` names one.
+
+    `dimensions` cuts the embeddings of Matryoshka models.
+    """
+
+    inputs: Inputs
+    prompt_name: PromptName | None = None
+    normalize: bool = True
+    dimensions: int | None = None
+
+
+@advise_truncate
+def embed(request: EmbedRequest, call: Call) -> Embeddings:
+    """Answer one request, with embeddings in the order of the texts."""
+    _, engine = call.engine(request.model, "bi-encoder")
+    if engine.manifest.normalized and not request.normalize:
+        raise InvalidRequest(
+            "This model's graph normalizes its embeddings, so they cannot be had otherwise: leave normalize out.",
+            "body.normalize",
+        )
+    embedded = engine.embed(
+        several(request.inputs, call, "inputs"),
+        role=role(request.prompt_name),
+        dimensions=request.dimensions,
+        **truncation_arguments(request, call),
+    ).embeddings
+    in_place = engine.manifest.normalized or not request.normalize
+    embeddings: Embeddings = (embedded if in_place else normalized(embedded)).tolist()
+    return embeddings
+
+
+@advise_truncate
+def embed_all(request: EmbedAllRequest, call: Call) -> TokenEmbeddings:
+    """Answer one request, with those tokens of each text that are scored."""
+    _, engine = call.engine(request.model, "late-interaction")
+    embedded = engine.embed_tokens(
+        several(request.inputs, call, "inputs"),
+        role=role(request.prompt_name) or "document",
+        **truncation_arguments(request, call),
+    )
+    return [rows.tolist() for rows in embedded.embeddings]
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/embed",),
+        dialect=DIALECT,
+        summary="Embed texts with a bi-encoder",
+        request=EmbedRequest,
+        response=Embeddings,
+        answer=embed,
+    ),
+    Endpoint(
+        method="POST",
+        paths=("/embed_all",),
+        dialect=DIALECT,
+        summary="Embed each token of texts with a late-interaction model",
+        request=EmbedAllRequest,
+        response=TokenEmbeddings,
+        answer=embed_all,
+    ),
+)

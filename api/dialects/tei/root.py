@@ -1,0 +1,49 @@
+"""`/`: what a model is for (TEI, for clients of the Inference API)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from engine import ScoreType
+
+from ...decoding import decode
+from ...endpoint import Call, Endpoint
+from . import embed, predict
+from .common import DIALECT
+
+
+class Named(msgspec.Struct):
+    """The part of any request that says which model it is for."""
+
+    model: str | None = None
+
+
+_ANSWERS: dict[ScoreType, tuple[Any, Callable[[Any, Call], Any]]] = {
+    "cross-encoder": (predict.PredictRequest, predict.predict),
+    "bi-encoder": (embed.EmbedRequest, embed.embed),
+    "late-interaction": (embed.EmbedAllRequest, embed.embed_all),
+}
+
+
+def answer(body: msgspec.Raw, call: Call) -> predict.Predictions | list[Any]:
+    """Answer a request as `/predict`, `/embed` or `/embed_all` does, by the model's score type."""
+    content = bytes(body)
+    _, engine = call.engine(decode(content, Named).model)
+    kind, task = _ANSWERS[engine.manifest.score_type]
+    answered: predict.Predictions | list[Any] = task(decode(content, kind), call)
+    return answered
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/",),
+        dialect=DIALECT,
+        summary="Classes, embeddings or token embeddings of texts, as the model gives them",
+        request=msgspec.Raw,
+        response=list[predict.Prediction | list[Any]],
+        answer=answer,
+        told_by="any other body",
+    ),
+)

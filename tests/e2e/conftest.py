@@ -1,0 +1,51 @@
+"""A server process with a model of every score type, and variants of them that differ in their manifests alone."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.server import ROOT, Server
+
+DEFAULT = "all-MiniLM-L6-v2"
+
+
+def prompted(manifest: dict[str, Any]) -> None:
+    """A bi-encoder with prompts, whose embeddings may be cut and are taken for not normalised."""
+    manifest["query"]["prompt"] = "query: "
+    manifest["document"]["prompt"] = "passage: "
+    manifest["matryoshka"] = []
+    manifest["normalized"] = False
+
+
+def identity(manifest: dict[str, Any]) -> None:
+    """A cross-encoder whose scores are its logits."""
+    manifest["activation"] = "identity"
+
+
+@pytest.fixture(scope="module")
+def server(contract_artifacts: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serves all-MiniLM-L6-v2 by default, and minilm-ce, minilm-bi, minilm-colbert, prompted and identity."""
+    folder = tmp_path_factory.mktemp("variants")
+    variants = [
+        _variant(contract_artifacts["minilm-bi"], folder, prompted),
+        _variant(contract_artifacts["minilm-ce"], folder, identity),
+    ]
+    with Server(
+        "--model", ROOT / "models" / DEFAULT, *contract_artifacts.values(), *variants, "--threads", "1"
+    ) as server:
+        yield server
+
+
+def _variant(artifact: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    name = change.__name__
+    shutil.copytree(artifact, folder / name)
+    path = folder / name / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["name"] = name
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+    return folder / name
