@@ -15,8 +15,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from engine import ScoreRTError
+from engine import ScoreRTError, __version__
 
+from . import openapi, pages
 from .answering import Answering
 from .dialects import ENDPOINTS
 from .endpoint import Endpoint
@@ -49,6 +50,11 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
         body, content_type = await to_thread.run_sync(metrics.render, request.headers.get("accept"))
         return Response(body, headers={"Content-Type": content_type})
 
+    description = msgspec.json.encode(openapi.document(ENDPOINTS, __version__))
+
+    async def describe(request: Request) -> Response:
+        return Response(description, media_type="application/json")
+
     handlers = {
         RequestError: _refuse,
         ScoreRTError: _refuse,
@@ -56,7 +62,12 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
         ClientDisconnect: _abandon,
         Exception: _fail,
     }
-    routes = [*_routes(answering, ENDPOINTS), Route("/metrics", show_metrics)]
+    routes = [
+        *_routes(answering, ENDPOINTS),
+        Route("/metrics", show_metrics),
+        Route("/openapi.json", describe),
+        *pages.routes(),
+    ]
     app = Starlette(routes=routes, middleware=_guards(settings), exception_handlers=handlers, lifespan=lifespan)
     return Tracking(app, [metrics.observe, *observers])
 

@@ -13,11 +13,11 @@ InputType = Literal["query", "document", "passage", "search_query", "search_docu
 """Which of a model's prompts a text gets: the same two, under the names that clients have for them."""
 
 
-def encoded(values: Floats, encoding_format: EncodingFormat) -> list[float] | list[list[float]] | str:
+def encoded(values: Floats, encoding_format: EncodingFormat) -> list[float | list[float]] | str:
     """An embedding `[dim]`, or token embeddings `[tokens, dim]`."""
     if encoding_format == "base64":
         return base64.b64encode(values.astype("<f4").tobytes()).decode()
-    numbers: list[float] | list[list[float]] = values.tolist()
+    numbers: list[float | list[float]] = values.tolist()
     return numbers
 
 

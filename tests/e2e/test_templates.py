@@ -113,7 +113,7 @@ def test_a_model_without_a_template_refuses_an_instruction(contract_artifacts: d
         ("minilm-ce", "{{ messages }", "The score template cannot be used from its line 1 on"),
         ("minilm-ce", "{{ messages[0].content }}", "does not write out the document"),
         ("minilm-ce", "{% for i in range(10 ** 9) %}{% endfor %}", "it loops more than 10,000 times"),
-        ("minilm-ce", None, "--chat-template"),
+        ("minilm-ce", None, "SCORERT_CHAT_TEMPLATE"),
     ],
 )
 def test_a_template_that_cannot_be_used_keeps_the_server_from_starting(
@@ -122,7 +122,9 @@ def test_a_template_that_cannot_be_used_keeps_the_server_from_starting(
     path = tmp_path / "score.jinja"
     if text is not None:
         path.write_text(text)
-    ended = run_to_exit("--model", contract_artifacts[model], environment={"SCORERT_CHAT_TEMPLATE": str(path)})
+    ended = run_to_exit(
+        "--port", "0", "--model", contract_artifacts[model], environment={"SCORERT_CHAT_TEMPLATE": str(path)}
+    )
     assert ended.returncode == 2
     assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
