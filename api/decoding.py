@@ -2,7 +2,9 @@
 
 import functools
 import re
-from typing import Any, Literal, get_args, get_origin
+from collections.abc import Sequence
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -72,12 +74,23 @@ def _invalid_json(complaint: str, size: int) -> InvalidRequest:
     return InvalidRequest(f"The body is not valid JSON from byte {position} on.", f"body.{position}")
 
 
-def _choices(kind: Any, field: str) -> list[str]:
-    """What a struct's field may be, where its type has literals."""
-    types = {own.name: own.type for own in msgspec.structs.fields(kind)} if hasattr(kind, "__struct_fields__") else {}
-    wanted = types.get(field)
-    literals = [part for part in (wanted, *get_args(wanted)) if get_origin(part) is Literal]
-    return [repr(value) for literal in literals for value in get_args(literal)]
+def _choices(kind: Any, path: str) -> list[str]:
+    """What may stand at a path of the body, "inputs[0].kind" say, where its type has literals."""
+    types = _members(kind)
+    for field, _ in re.findall(r"(\w+)|(\[[^]]*\])", path):
+        types = [member for outer in types for member in _members(_inside(outer, field))]
+    return [repr(value) for literal in types if get_origin(literal) is Literal for value in get_args(literal)]
+
+
+def _members(kind: Any) -> Sequence[Any]:
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else [kind]
+
+
+def _inside(kind: Any, field: str) -> Any:
+    """The type of a struct's field; where no field is named, that of what a list or an object has."""
+    if field and hasattr(kind, "__struct_fields__"):
+        return next((own.type for own in msgspec.structs.fields(kind) if own.name == field), None)
+    return get_args(kind)[-1] if not field and get_args(kind) else None
 
 
 def _alternatives(words: list[str]) -> str:

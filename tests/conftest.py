@@ -1,5 +1,6 @@
 """Artifacts the tests share, each exported once by the real exporter; and which tests share a process."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
     return Scheduling(config, log)
 
 
+# Environments that tests make compile what they import, and once is enough.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
 def export(checkpoint: Path, output: Path, *options: str) -> Path:
     """Run the exporter as its command does, and return the artifact."""
     assert main([str(checkpoint), "--output", str(output), *options]) == 0
@@ -36,19 +41,23 @@ def export(checkpoint: Path, output: Path, *options: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def artifacts(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Path]:
-    """The fp32 artifact of a checkpoint of `tests.checkpoints`, by name: "minilm-ce" and so on."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder that all workers have in common; what is made there needs a `FileLock`."""
     folder = tmp_path_factory.getbasetemp()
-    if worker_id != "master":
-        # Every worker has a folder of its own there.
-        folder = folder.parent
-    output = folder / "shared-artifacts"
+    # Every worker has a folder of its own there.
+    return folder if worker_id == "master" else folder.parent
+
+
+@pytest.fixture(scope="session")
+def artifacts(shared_folder: Path) -> Callable[[str], Path]:
+    """The fp32 artifact of a checkpoint of `tests.checkpoints`, by name: "minilm-ce" and so on."""
+    output = shared_folder / "shared-artifacts"
 
     def artifact(name: str) -> Path:
-        with FileLock(folder / f"{name}.lock"):
+        with FileLock(shared_folder / f"{name}.lock"):
             if not (output / name).exists():
                 build = getattr(checkpoints, f"build_{name.replace('-', '_')}")
-                export(build(folder / "shared-checkpoints" / name), output)
+                export(build(shared_folder / "shared-checkpoints" / name), output)
         return output / name
 
     return artifact

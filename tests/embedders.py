@@ -17,19 +17,19 @@ _WIDTH = 128
 
 def bert_embedder(folder: Path) -> Path:
     """bge-small's layout: the first token, normalised, a prompt for queries alone."""
-    tiny.build("bert", folder, head="Model", num_hidden_layers=1)
+    tiny.build("bert", folder, head="Model")
     prompts = {"query": "Represent this sentence for searching relevant passages: ", "document": ""}
     return sentence_transformer(folder, "cls", prompts)
 
 
 def mpnet_embedder(folder: Path) -> Path:
     """all-mpnet-base-v2's layout: mean pooling."""
-    return sentence_transformer(tiny.build("mpnet", folder, head="Model", num_hidden_layers=1), "mean", {})
+    return sentence_transformer(tiny.build("mpnet", folder, head="Model"), "mean", {})
 
 
 def e5(folder: Path) -> Path:
     """multilingual-e5's layout: a prompt for each side."""
-    tiny.build("xlm-roberta", folder, head="Model", num_hidden_layers=1)
+    tiny.build("xlm-roberta", folder, head="Model")
     return sentence_transformer(folder, "mean", {"query": "query: ", "passage": "passage: "})
 
 
@@ -40,12 +40,12 @@ def modernbert_embedder(folder: Path) -> Path:
 
 def embedder(folder: Path) -> Path:
     """A plain DistilBERT body: what --score-type late-interaction makes of any embedder."""
-    return tiny.build("distilbert", folder, head="Model", n_layers=1)
+    return tiny.build("distilbert", folder, head="Model")
 
 
 def bge_m3(folder: Path) -> Path:
     """bge-m3's layout: dense by modules.json, with the projections of its other two ways of matching beside it."""
-    sentence_transformer(tiny.build("xlm-roberta", folder, head="Model", num_hidden_layers=1), "cls", {})
+    sentence_transformer(tiny.build("xlm-roberta", folder, head="Model"), "cls", {})
     torch.manual_seed(6)
     torch.save({"weight": torch.randn(_WIDTH, _WIDTH) / 11, "bias": torch.randn(_WIDTH)}, folder / "colbert_linear.pt")
     torch.save({"weight": torch.randn(1, _WIDTH), "bias": torch.zeros(1)}, folder / "sparse_linear.pt")
@@ -54,7 +54,7 @@ def bge_m3(folder: Path) -> Path:
 
 def colbert(folder: Path, attend: bool = False) -> Path:
     """colbertv2.0's layout: `HF_ColBERT`, its projection beside the body, markers and lengths in artifact.metadata."""
-    tiny.build("bert", folder, head="Model", num_hidden_layers=1)
+    tiny.build("bert", folder, head="Model")
     weights = {f"bert.{name}": tensor for name, tensor in load_file(folder / "model.safetensors").items()}
     torch.manual_seed(7)
     weights["linear.weight"] = torch.randn(32, _WIDTH) / 11
@@ -82,7 +82,7 @@ def colbert(folder: Path, attend: bool = False) -> Path:
 def pylate(folder: Path) -> Path:
     """A PyLate folder with two Dense layers, the first of them residual, a prompt and no expansion."""
     return _pylate(
-        tiny.build("bert", folder, head="Model", num_hidden_layers=1),
+        tiny.build("bert", folder, head="Model"),
         widths=(_WIDTH, 32),
         settings={
             "prompts": {"search": "search: "},

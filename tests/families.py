@@ -8,6 +8,8 @@ from tests import embedders, published, rerankers, tiny
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     **{family: partial(tiny.build, family) for family in tiny.FAMILIES},
+    # Its last layer is computed for the first token alone, the one before it for all.
+    "bert": partial(tiny.build, "bert", num_hidden_layers=2),
     "gte-reranker": published.gte_reranker,
     "nemotron-rerank": published.nemotron_rerank,
     "bge-reranker-v2-gemma": rerankers.bge_gemma,

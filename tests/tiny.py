@@ -26,7 +26,8 @@ _SIZES: dict[str, Any] = {
     "vocab_size": VOCABULARY,
     # The smallest width whose weights are worth 8 bits.
     "hidden_size": 128,
-    "num_hidden_layers": 2,
+    # Tracing takes as long as a graph has operators.
+    "num_hidden_layers": 1,
     "num_attention_heads": 4,
     "intermediate_size": 256,
     "initializer_range": 0.1,
@@ -43,9 +44,17 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "type_vocab_size": 0,
         "position_biased_input": False,
         "pooler_hidden_size": 128,
+        # They share their table of relative positions.
+        "num_hidden_layers": 2,
     },
     "distilbert": {"max_position_embeddings": 512},
-    "modernbert": {"max_position_embeddings": 2048, "local_attention": 16, "global_attn_every_n_layers": 2},
+    # A global layer and a local one.
+    "modernbert": {
+        "max_position_embeddings": 2048,
+        "local_attention": 16,
+        "global_attn_every_n_layers": 2,
+        "num_hidden_layers": 2,
+    },
     "mpnet": {"max_position_embeddings": 514, "pad_token_id": 1},
     "roberta": {"max_position_embeddings": 514, "type_vocab_size": 1},
     "xlm-roberta": {"max_position_embeddings": 514, "type_vocab_size": 1},
@@ -70,7 +79,7 @@ def build(family: str, folder: Path, head: str = "ForSequenceClassification", **
     if head == "ForSequenceClassification":
         settings["num_labels"] = 1
     if family == "distilbert":
-        settings |= {"dim": 128, "hidden_dim": 256, "n_layers": 2, "n_heads": 4}
+        settings |= {"dim": 128, "hidden_dim": 256, "n_layers": 1, "n_heads": 4}
     model_class = getattr(transformers, _MODEL_NAMES[family] + head)
     model = model_class(AutoConfig.for_model(family, **(settings | config)))
     if head == "ForSequenceClassification":

@@ -23,9 +23,9 @@ class Document(msgspec.Struct, frozen=True):
     multi_modal: None = None
 
 
-class RerankResult(msgspec.Struct, frozen=True):
+class RerankResult(msgspec.Struct, frozen=True, kw_only=True):
     index: int
-    document: Document | UnsetType
+    document: Document | UnsetType = UNSET
     relevance_score: float
 
 
@@ -59,7 +59,11 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
         model=model,
         usage=Usage(ranking.tokens, ranking.tokens),
         results=[
-            RerankResult(ranked.index, Document(documents[ranked.index]) if with_documents else UNSET, ranked.score)
+            RerankResult(
+                index=ranked.index,
+                document=Document(documents[ranked.index]) if with_documents else UNSET,
+                relevance_score=ranked.score,
+            )
             for ranked in ranking.results
         ],
     )

@@ -6,7 +6,7 @@ needs PyTorch is in `loading` and `lora`, and not imported here.
 
 from typing import Any
 
-from transformers import PreTrainedConfig
+from transformers import PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from . import gte, jina, nemotron, nomic, zerank
@@ -30,6 +30,6 @@ def native_config(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def as_transformers(native: dict[str, Any]) -> PreTrainedConfig:
+def as_transformers(native: dict[str, Any]) -> PretrainedConfig:
     """A native configuration as an object of the class its `model_type` names, without the code a checkpoint names."""
     return CONFIG_MAPPING[native["model_type"]].from_dict(without(native))

@@ -4,8 +4,10 @@ import pytest
 
 from api.decoding import decode
 from api.dialects import ENDPOINTS
+from api.dialects.cohere.embed import EmbedRequest
 from api.dialects.embeddings import EmbeddingsRequest
 from api.dialects.rerank import RerankRequest
+from api.dialects.tei.similarity import SimilarityRequest
 from api.errors import InvalidRequest
 
 _GOOD = b'{"query": "q", "documents": ["d"]'
@@ -70,10 +72,29 @@ def test_unknown_fields_are_ignored() -> None:
     assert decode(_GOOD + b', "banana": {"a": [1]}}', RerankRequest) == decode(_GOOD + b"}", RerankRequest)
 
 
-def test_a_choice_names_what_there_is() -> None:
-    with pytest.raises(InvalidRequest, match=r"^encoding_format must be 'float' or 'base64'\.$") as raised:
-        decode(b'{"input": "a", "encoding_format": "x"}', EmbeddingsRequest)
-    assert raised.value.parameter == "body.encoding_format"
+@pytest.mark.parametrize(
+    ("body", "kind", "path", "choices"),
+    [
+        (b'{"input": "a", "encoding_format": "x"}', EmbeddingsRequest, "encoding_format", "'float' or 'base64'"),
+        (
+            b'{"inputs": {"source_sentence": "a", "sentences": []}, "parameters": {"prompt_name": "x"}}',
+            SimilarityRequest,
+            "parameters.prompt_name",
+            "'query', 'document' or 'passage'",
+        ),
+        (
+            b'{"texts": ["a"], "embedding_types": ["float", "x"]}',
+            EmbedRequest,
+            "embedding_types[1]",
+            "'float', 'int8', 'uint8', 'binary', 'ubinary' or 'base64'",
+        ),
+    ],
+)
+def test_a_choice_names_what_there_is(body: bytes, kind: Any, path: str, choices: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        decode(body, kind)
+    assert str(raised.value) == f"{path} must be {choices}."
+    assert raised.value.parameter == f"body.{path.split('.')[0].split('[')[0]}"
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(endpoint.request for endpoint in ENDPOINTS if endpoint.request))

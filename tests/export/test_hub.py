@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -77,39 +78,55 @@ def hub(tmp_path):
     server.shutdown()
 
 
-def export(cache: Path, output: Path, endpoint: str, *options: str, model=("org/tiny",), **environment: str):
+# Imports take longer than what is tested here, so a process runs several exports, each after some variables change.
+EXPORTS = """
+import json, os, sys
+from export.__main__ import main
+for variables, arguments in json.loads(sys.argv[1]):
+    os.environ.update(variables)
+    print(f"exit code {main(arguments)}", file=sys.stderr)
+"""
+Run = tuple[dict[str, str], list[str]]
+
+
+def export(hub: http.server.ThreadingHTTPServer, cache: Path, *runs: Run, **environment: str) -> list[str]:
+    """What each export of one process said, exit code included."""
+    endpoint = f"http://127.0.0.1:{hub.server_port}"
     variables = {"HF_HOME": str(cache), "HF_ENDPOINT": endpoint, "HF_HUB_DISABLE_XET": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "export", *model, "--output", str(output), *options],
+    done = subprocess.run(
+        [sys.executable, "-c", EXPORTS, json.dumps(runs)],
         cwd=ROOT,
         env=os.environ | variables | environment,
         capture_output=True,
         text=True,
         check=False,
     )
+    assert done.returncode == 0, done.stderr
+    said = re.findall(r"(.*?exit code \d+)\n", done.stderr, re.DOTALL)
+    assert len(said) == len(runs)
+    return said
 
 
 @pytest.mark.slow
 def test_a_hub_id_is_downloaded_with_the_environments_token_and_found_in_the_cache_later(hub, tmp_path):
-    endpoint = f"http://127.0.0.1:{hub.server_port}"
-    refused = export(tmp_path / "empty", tmp_path, endpoint, HF_TOKEN="hf_wrong")
-    assert refused.returncode == 2
-    assert "The Hub has no model org/tiny that you may read" in refused.stderr
-
-    cache = tmp_path / "cache"
-    done = export(cache, tmp_path, endpoint, "--revision", "main", HF_TOKEN=TOKEN)
-    assert done.returncode == 0, done.stderr
-    manifest = read_manifest(tmp_path / "tiny")
-    assert (manifest.source.model, manifest.source.revision) == ("org/tiny", COMMIT)
+    cache, output = tmp_path / "cache", ["--output", str(tmp_path)]
+    # Refused once the checkpoint is there and read.
+    downloaded = ["org/tiny", "--revision", "main", "--max-length", "9999", *output]
+    runs = ({"HF_TOKEN": "hf_wrong"}, ["org/tiny", *output]), ({"HF_TOKEN": TOKEN}, downloaded)
+    refused, done = export(hub, cache, *runs)
+    assert "The Hub has no model org/tiny that you may read" in refused
+    assert "--max-length must be from 8 to 512" in done
     assert not list(cache.rglob("tf_model.h5"))
 
     hub.shutdown()
     hub.server_close()
-    offline = export(cache, tmp_path / "offline", endpoint, HF_HUB_OFFLINE="1")
-    assert offline.returncode == 0, offline.stderr
-    missing = export(tmp_path / "empty", tmp_path / "offline", endpoint, "--force", HF_HUB_OFFLINE="1")
-    assert missing.returncode == 2
-    assert "is not in the local cache and the Hub could not be reached" in missing.stderr
+    runs = ({}, ["org/tiny", *output]), ({}, ["org/other", *output])
+    offline, missing = export(hub, cache, *runs, HF_HUB_OFFLINE="1")
+    assert offline.endswith("exit code 0"), offline
+    manifest = read_manifest(tmp_path / "tiny")
+    assert (manifest.source.model, manifest.source.revision) == ("org/tiny", COMMIT)
+    assert "is not in the local cache and the Hub could not be reached" in missing
+    assert missing.endswith("exit code 2")
 
 
 @pytest.mark.slow
@@ -120,10 +137,10 @@ def test_graphs_are_downloaded_without_other_graphs_and_without_the_weights_they
         Toy().write(Hub.folder / "onnx" / f"{name}.onnx")
     (Hub.folder / "2_Dense").mkdir()
     (Hub.folder / "2_Dense" / "model.safetensors").write_bytes(b"a head's")
-    endpoint = f"http://127.0.0.1:{hub.server_port}"
     cache = tmp_path / "cache"
-    done = export(cache, tmp_path, endpoint, model=("--from-onnx", "org/tiny"), HF_TOKEN=TOKEN)
-    assert done.returncode == 0, done.stderr
+    arguments = ["--from-onnx", "org/tiny", "--output", str(tmp_path)]
+    (done,) = export(hub, cache, ({}, arguments), HF_TOKEN=TOKEN)
+    assert done.endswith("exit code 0"), done
     source = read_manifest(tmp_path / "tiny").source
     assert (source.model, source.revision, list(source.weights)) == ("org/tiny", COMMIT, ["onnx/model.onnx"])
     snapshot = cache / "hub" / "models--org--tiny" / "snapshots" / COMMIT

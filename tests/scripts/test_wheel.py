@@ -37,9 +37,10 @@ def test_holds_the_packages_with_their_data_and_the_default_model(wheel: Path, c
 
 
 def test_installed_alone_serves_the_default_model(wheel: Path, checkout: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=True)
+    venv.create(tmp_path / "venv", with_pip=False)
     python = tmp_path / "venv/bin/python"
-    _run(python, "-m", "pip", "install", "--quiet", "-c", checkout / "constraints.txt", f"{wheel}[cpu]")
+    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
+    _run(*pip, "-c", checkout / "constraints.txt", f"{wheel}[cpu]")
     (tmp_path / "elsewhere").mkdir()
     server = subprocess.Popen(
         [python, "-m", "api", "--host", "127.0.0.1", "--port", "0"],

@@ -17,9 +17,9 @@ class RerankRequest(Common, kw_only=True):
     return_text: bool = False
 
 
-class Rank(msgspec.Struct, frozen=True):
+class Rank(msgspec.Struct, frozen=True, kw_only=True):
     index: int
-    text: str | UnsetType
+    text: str | UnsetType = UNSET
     score: float
 
 
@@ -32,7 +32,7 @@ def rerank(request: RerankRequest, call: Call) -> list[Rank]:
     ranked = engine.rerank(request.query, request.texts, use_activation=False, **arguments).results
     scores = as_asked(np.array([rank.score for rank in ranked], np.float32), request.raw_scores, engine)
     return [
-        Rank(rank.index, request.texts[rank.index] if request.return_text else UNSET, score)
+        Rank(index=rank.index, text=request.texts[rank.index] if request.return_text else UNSET, score=score)
         for rank, score in zip(ranked, scores, strict=True)
     ]
 
