@@ -16,7 +16,7 @@ from .layout import Input, Truncation, truncation
 from .maxsim import maxsim
 from .results import Classes, Embeddings, Floats, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
-from .session import Session, schedule_for
+from .session import Session, schedule_for, sharing_for
 from .similarity import sigmoid, similarity
 from .template import Prompting, ScoreTemplate
 from .tokenizer import Token, Tokenizer
@@ -85,7 +85,7 @@ class Engine:
 
         def open_on(name: str) -> Session:
             schedule = schedule_for(name, graph.max_batch, threads, max_waiting_tokens)
-            return Session(folder, graph, name, manifest.pad_token, schedule)
+            return Session(folder, graph, name, manifest.pad_token, schedule, sharing_for(name, graph))
 
         *preferred, last = providers.built_in(provider)
         for name in preferred:
@@ -271,7 +271,7 @@ class Engine:
     ) -> Scores:
         if len(queries) == 1:
             queries = list(queries) * len(documents)
-        inputs = self._inputs.pairs(queries, documents, limits, prompting)
+        inputs = self._session.share(self._inputs.pairs(queries, documents, limits, prompting), queries)
         return Scores(self._activated(self._session.run(inputs, job), use_activation), sum(_lengths(inputs)))
 
     def _score_embedded(
