@@ -1,8 +1,9 @@
 """The beginning that prompts of one call have in common, which a causal graph need read only once."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,6 @@ from numpy.typing import NDArray
 from .artifact import Tensor
 
 Ids = NDArray[np.int64]
-
-# Below it, feeding keys and values costs about what it saves.
-_SHORTEST = 16
 
 
 class Prefix:
@@ -38,37 +36,48 @@ class Prefix:
 
 
 def shared_prefixes(sequences: Sequence[Ids], queries: Sequence[str], least: int) -> list[Prefix | None]:
-    """A prefix for each sequence, the same object for those that share it, and None for those that share too little.
+    """A prefix for each sequence, one object for those that share it, and None for those that share none.
 
-    Sequences share it by query, or all of them share one where that saves more. Each keeps at least one token of its
-    own. None of them share where it saves fewer than `least` tokens.
+    They share one by query, or all of them one where that saves more. A prefix leaves each sequence a token of its own,
+    and is there only where it saves `least` tokens: its length for every sequence but the first.
     """
     by_query: dict[str, list[int]] = {}
     for index, query in enumerate(queries):
         by_query.setdefault(query, []).append(index)
-    groupings = [[*by_query.values()], [[*range(len(sequences))]]] if len(by_query) > 1 else [[*by_query.values()]]
-    groups = max((list(_prefixed(sequences, groups)) for groups in groupings), key=_saved)
+    groupings = [_Group.of(sequences, [range(len(sequences))]), _Group.of(sequences, [*by_query.values()])]
+    best = max(groupings, key=lambda groups: sum(group.saved for group in groups))
     prefixes: list[Prefix | None] = [None] * len(sequences)
-    if _saved(groups) >= least:
-        for group, prefix in groups:
-            for index in group:
+    for group in best:
+        if group.saved >= least:
+            prefix = Prefix(sequences[group.members[0]][: group.length])
+            for index in group.members:
                 prefixes[index] = prefix
     return prefixes
 
 
-def _prefixed(sequences: Sequence[Ids], groups: list[list[int]]) -> Iterator[tuple[list[int], Prefix]]:
-    for group in groups:
-        first = sequences[group[0]]
-        length = min(len(sequences[index]) for index in group) - 1
-        for index in group:
-            differs = np.flatnonzero(sequences[index][:length] != first[:length])
-            length = int(differs[0]) if len(differs) else length
-        if len(group) > 1 and length >= _SHORTEST:
-            yield group, Prefix(first[:length])
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Sequences, by index, and how many tokens they begin with in common."""
+
+    members: Sequence[int]
+    length: int
+
+    @property
+    def saved(self) -> int:
+        return (len(self.members) - 1) * self.length
+
+    @classmethod
+    def of(cls, sequences: Sequence[Ids], groups: Sequence[Sequence[int]]) -> list[Self]:
+        return [cls(members, _common([sequences[index] for index in members])) for members in groups]
 
 
-def _saved(groups: list[tuple[list[int], Prefix]]) -> int:
-    return sum((len(group) - 1) * len(prefix) for group, prefix in groups)
+def _common(sequences: Sequence[Ids]) -> int:
+    first = sequences[0]
+    length = min(map(len, sequences)) - 1
+    for sequence in sequences:
+        differs = np.flatnonzero(sequence[:length] != first[:length])
+        length = int(differs[0]) if len(differs) else length
+    return length
 
 
 def no_past(tensor: Tensor) -> NDArray[Any]:

@@ -1,16 +1,20 @@
 """Every row of the exporter's table: exported, scored against other people's code, and served."""
 
 import dataclasses
+import gc
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from filelock import FileLock
 
 from engine import Engine
 from engine.artifact import read_manifest
-from engine.layout import Truncation, lay_out_pair
+from engine.layout import Input, Truncation, lay_out_pair
+from engine.prefix import Prefix
 from engine.template import Prompting
 from export.__main__ import main
 from export.families import FAMILIES
@@ -27,6 +31,8 @@ ENCODERS = ["bert", "deberta-v2", "modernbert", "xlm-roberta"]
 # A body's states are the same whatever comes after them, and what comes computes in float32: half precision is shown
 # once for each body, and once for each that classifies by itself.
 HALVED = {(family.body, "ForSequence" in family.architecture): family.name for family in reversed(FAMILIES)}.values()
+# Language models that differ in their bodies and in what their prompts begin with.
+PREFIXED = ["bge-reranker-v2-gemma", "mxbai-rerank-v2", "qwen3-reranker"]
 # Embedders that are not late-interaction models until someone asks for it.
 TURNED = ("bge-m3", "embedder")
 pytestmark = pytest.mark.slow
@@ -114,6 +120,64 @@ def test_one_batch_may_go_through_several_adapters(exported, name):
     # The adapter makes a difference.
     (other,) = engine._session.run_batch([dataclasses.replace(inputs[0], adapter=inputs[-1].adapter)])
     assert np.abs(other - alone[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", PREFIXED)
+def test_a_shared_prefix_changes_no_score(exported, name):
+    engine = Engine.load(exported(name)[1])
+    query, other = QUERIES[0], QUERIES[-1]
+    short, long = "Paris", DOCUMENTS[1]
+    alike = [f"{long} {end}" for end in ("yes", "no", "no, not at all")]
+    cut = {"truncate_prompt_tokens": engine.score(query, "").tokens + 20}
+    calls = {
+        "different lengths": (query, sorted(DOCUMENTS[:16], key=len)),
+        "duplicates": (query, [short, short, long, short]),
+        "one document": (query, [long]),
+        "documents that begin alike": (query, alike),
+        "no documents to speak of": (query, ["", ""]),
+        "two queries": ([query, other, query, other], [short, short, long, long]),
+        "a query each": (QUERIES[::12], DOCUMENTS[::12]),
+    }
+    for what, (queries, documents) in calls.items():
+        pairs = list(zip([queries] * len(documents) if isinstance(queries, str) else queries, documents, strict=True))
+        for settings in ({}, cut, cut | {"truncation_side": "left"}):
+            got = engine.score(queries, documents, use_activation=False, **settings)
+            alone = [engine.score(*pair, use_activation=False, **settings) for pair in pairs]
+            np.testing.assert_allclose(got.scores, [one.scores[0] for one in alone], atol=1e-5, err_msg=what)
+            assert got.tokens == sum(one.tokens for one in alone)
+
+
+@pytest.mark.parametrize("name", PREFIXED)
+def test_a_batch_may_be_of_several_prefixes(exported, name):
+    """In padded runs as on a GPU, with the keys and values in its memory: here, this machine's."""
+    engine = Engine.load(exported(name)[1])
+    session = engine._session
+    inputs = engine._inputs.pairs(QUERIES, DOCUMENTS, Truncation(max_length=512, total=512), Prompting())
+    alone = [session.run_batch([item])[0] for item in inputs]
+    shared = session.share([*inputs[::2], *inputs[1::2]], [*QUERIES[::2], *QUERIES[1::2]])
+    prefixes = {item.prefix for item in shared if item.prefix}
+    assert len(prefixes) > 1
+    np.testing.assert_allclose(session.run_batch(shared), [*alone[::2], *alone[1::2]], atol=1e-5)
+    nothing = onnxruntime.OrtValue.ortvalue_from_numpy(session._no_past)
+    for prefix in prefixes:
+        members = [place for place, item in enumerate(inputs) if (item.input_ids[: len(prefix)] == prefix.ids).all()]
+        past = session._run_bound(session._pad([Input(prefix.ids, prefix.ids * 0, len(prefix))], 0), nothing, "present")
+        feeds = session._pad([inputs[place] for place in members], len(prefix))
+        bound = session._run_bound(feeds, past, "logits").numpy()
+        np.testing.assert_allclose(bound, [alone[place] for place in members], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PREFIXED[:1])
+def test_threads_share_no_prefixes_and_leave_none_behind(exported, name):
+    engine = Engine.load(exported(name)[1])
+    queries = list(dict.fromkeys(QUERIES))[:8]
+    want = {query: engine.score(query, DOCUMENTS[:8]).scores for query in queries}
+    with ThreadPoolExecutor(8) as pool:
+        for query, got in pool.map(lambda query: (query, engine.score(query, DOCUMENTS[:8])), queries * 4):
+            np.testing.assert_allclose(got.scores, want[query], atol=1e-5)
+    engine.close()
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Prefix)]
 
 
 @pytest.mark.parametrize("name", ENCODERS)
