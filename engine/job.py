@@ -26,7 +26,8 @@ class Job:
         self.sequences = 0
         """Inputs of the graph: pairs, or texts."""
         self.tokens = 0
-        """Their tokens, special ones included, as they were computed: once for equal texts."""
+        """Their tokens, special ones included, once for equal texts; of prompts all, though a prefix that they share is
+        computed once."""
         self._timeout = timeout
         self._max_tokens = max_tokens
         self._cancelled = threading.Event()

@@ -19,8 +19,8 @@ class Input:
 
     `input_ids` and `token_type_ids` are int64 `[tokens]`. The first `attended` tokens are attended to; only a query's
     expansion comes after them. `adapter` is the one of the graph's that computes it, where the graph has several.
-    `prefix` is what it shares with other inputs of its call; its tokens are counted in each of them, though a graph
-    that takes a past computes them once.
+    `prefix` is what it begins with as other inputs of its call do. It is part of `input_ids` and of the length, of all
+    that counts tokens therefore, though it is computed once.
     """
 
     input_ids: Ids

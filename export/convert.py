@@ -97,5 +97,5 @@ def _sample(names: list[str], network: ScoringNetwork) -> dict[str, Tensor]:
         "adapter": torch.zeros(shape[0], dtype=torch.int64),
     }
     if PAST in names:
-        inputs[PAST] = network.read(ids[:1, :7])
+        inputs[PAST] = network.past_of(ids[:1, :7])
     return {name: inputs[name] for name in names}

@@ -55,9 +55,11 @@ class ScoringNetwork(PreTrainedModel):
 
     @property
     def is_causal(self) -> bool:
-        """Whether no token's states depend on those after it, so that they can be kept for other sequences."""
+        """Whether no token's states depend on later ones, and all that later ones need of it are keys and values."""
         flags = [bool(module.is_causal) for module in self.body.modules() if hasattr(module, "is_causal")]
-        return self.reads("past_key_values") and bool(flags) and all(flags)
+        layers = getattr(self.config, "layer_types", None) or []
+        attends = self.reads("past_key_values") and {"full_attention", "sliding_attention"}.issuperset(layers)
+        return attends and bool(flags) and all(flags)
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, past: Tensor | None = None, **inputs: Any
@@ -79,8 +81,8 @@ class ScoringNetwork(PreTrainedModel):
         return outputs
 
     @torch.no_grad()
-    def read(self, input_ids: Tensor) -> Tensor:
-        """One sequence's tokens `[1, tokens]` as a past."""
+    def past_of(self, input_ids: Tensor) -> Tensor:
+        """The past that one sequence's tokens `[1, tokens]` are."""
         cache = DynamicCache()
         self.body(input_ids=input_ids, past_key_values=cache)
         return _present(cache)

@@ -44,7 +44,8 @@ class TracedNetwork:
         if adapters(checkpoint.native):
             inputs.append("adapter")
         # What prompts have in common at their beginning is then computed once.
-        past = [PAST] if recipe.template is not None and self._network.is_causal else []
+        shares = recipe.template is not None and not checkpoint.trust_remote_code and self._network.is_causal
+        past = [PAST] if shares else []
         self._converter = Converter(self._network, [*inputs, *past])
         self._original = Original("PyTorch", f"{torch.__version__} float32", inputs, self._run)
 

@@ -3,6 +3,7 @@
 import dataclasses
 import gc
 import json
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +15,6 @@ from filelock import FileLock
 from engine import Engine
 from engine.artifact import read_manifest
 from engine.layout import Input, Truncation, lay_out_pair
-from engine.prefix import Prefix
 from engine.template import Prompting
 from export.__main__ import main
 from export.families import FAMILIES
@@ -152,32 +152,45 @@ def test_a_batch_may_be_of_several_prefixes(exported, name):
     """In padded runs as on a GPU, with the keys and values in its memory: here, this machine's."""
     engine = Engine.load(exported(name)[1])
     session = engine._session
-    inputs = engine._inputs.pairs(QUERIES, DOCUMENTS, Truncation(max_length=512, total=512), Prompting())
-    alone = [session.run_batch([item])[0] for item in inputs]
-    shared = session.share([*inputs[::2], *inputs[1::2]], [*QUERIES[::2], *QUERIES[1::2]])
+    # One query's prompts apart from each other.
+    pairs = sorted(PAIRS, key=lambda pair: pair[1])
+    inputs = engine._inputs.pairs(*zip(*pairs, strict=True), Truncation(max_length=512, total=512), Prompting())
+    alone = np.array([session.run_batch([item])[0] for item in inputs])
+    shared = session.share(inputs, [query for query, _ in pairs])
+    np.testing.assert_allclose(session.run_batch(shared), alone, atol=1e-5)
     prefixes = {item.prefix for item in shared if item.prefix}
     assert len(prefixes) > 1
-    np.testing.assert_allclose(session.run_batch(shared), [*alone[::2], *alone[1::2]], atol=1e-5)
     nothing = onnxruntime.OrtValue.ortvalue_from_numpy(session._no_past)
     for prefix in prefixes:
-        members = [place for place, item in enumerate(inputs) if (item.input_ids[: len(prefix)] == prefix.ids).all()]
+        members = [place for place, item in enumerate(shared) if item.prefix is prefix]
         past = session._run_bound(session._pad([Input(prefix.ids, prefix.ids * 0, len(prefix))], 0), nothing, "present")
         feeds = session._pad([inputs[place] for place in members], len(prefix))
-        bound = session._run_bound(feeds, past, "logits").numpy()
-        np.testing.assert_allclose(bound, [alone[place] for place in members], atol=1e-5)
+        np.testing.assert_allclose(session._run_bound(feeds, past, "logits").numpy(), alone[members], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", PREFIXED[:1])
-def test_threads_share_no_prefixes_and_leave_none_behind(exported, name):
+@pytest.mark.parametrize("name", PREFIXED[-1:])
+def test_many_threads_get_their_own_prefixes_scores(exported, name):
     engine = Engine.load(exported(name)[1])
     queries = list(dict.fromkeys(QUERIES))[:8]
-    want = {query: engine.score(query, DOCUMENTS[:8]).scores for query in queries}
+    want = {query: [engine.score(query, document).scores[0] for document in DOCUMENTS[:8]] for query in queries}
     with ThreadPoolExecutor(8) as pool:
         for query, got in pool.map(lambda query: (query, engine.score(query, DOCUMENTS[:8])), queries * 4):
             np.testing.assert_allclose(got.scores, want[query], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PREFIXED[-1:])
+def test_a_prefix_is_gone_after_its_call(exported, name):
+    engine = Engine.load(exported(name)[1])
+    limits = Truncation(max_length=512, total=512)
+    inputs = engine._inputs.pairs([QUERIES[0]] * 8, DOCUMENTS[:8], limits, Prompting())
+    shared = engine._session.share(inputs, [QUERIES[0]] * 8)
+    prefix = weakref.ref(shared[0].prefix)
+    engine._session.run(shared)
+    assert prefix()._states is not None
+    del shared
     engine.close()
     gc.collect()
-    assert not [thing for thing in gc.get_objects() if isinstance(thing, Prefix)]
+    assert prefix() is None
 
 
 @pytest.mark.parametrize("name", ENCODERS)
