@@ -1,5 +1,6 @@
 """What becomes of an exception nobody expected."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,8 @@ def test_failures_are_logged_and_answered_without_detail(
         raise failure
 
     monkeypatch.setattr(engine, "score", fail)
+    # Libraries that other tests used in this process may have left some.
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
     records: list[Record] = []
     app = create_app(Models({"minilm-bi": engine}), read_settings([], {}), [records.append])
     response = TestClient(app).post("/score", json=BODY)
