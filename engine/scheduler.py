@@ -93,9 +93,12 @@ class Scheduler:
     def run(self, inputs: Sequence[Input], job: Job) -> list[Floats]:
         """The graph's rows for each input, in order; blocks until they are there.
 
+        A job that is submitted already had more inputs than those that are left to run.
+
         Raises `QueueFull`, what `Job.check` and `Job.submit` raise, and what the graph raises for one of the inputs.
         """
-        job.submit([len(item) for item in inputs])
+        if job.submitted is None:
+            job.submit([len(item) for item in inputs])
         work = self._enter(inputs, job)
         if not work.done.wait(job.remaining()) or job.cancelled:
             self._leave(work)
@@ -111,12 +114,13 @@ class Scheduler:
         self._workers.shutdown()
 
     def _enter(self, inputs: Sequence[Input], job: Job) -> "_Work":
+        tokens = sum(len(item) for item in inputs)
         with self._lock:
-            self.admit(job.tokens)
+            self.admit(tokens)
             self._arrivals += 1
             work = _Work(inputs, job, self._arrivals)
             insort(self._queue, work, key=lambda work: work.place)
-            self._count(len(inputs), job.tokens)
+            self._count(len(inputs), tokens)
             idle = min(self._schedule.workers - self._busy, len(inputs))
             self._busy += idle
         job.on_cancel(work.done.set)
