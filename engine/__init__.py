@@ -1,18 +1,22 @@
 """ScoreRT's engine: relevance scores from an exported artifact, on ONNX Runtime alone."""
 
 from .artifact import Manifest, Role, ScoreType
+from .cache import CacheUse
 from .engine import Engine
 from .errors import (
     ArtifactError,
     Cancelled,
     DeadlineExceeded,
     InputTooLong,
+    InvalidDocuments,
+    InvalidIndex,
     InvalidInput,
     ProviderError,
     QueueFull,
     ScoreRTError,
     UnsupportedTask,
 )
+from .index import Index
 from .job import Job
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
@@ -23,12 +27,16 @@ __version__ = "0.1.0"
 __all__ = [
     "ArtifactError",
     "Batch",
+    "CacheUse",
     "Cancelled",
     "Classes",
     "DeadlineExceeded",
     "Embeddings",
     "Engine",
+    "Index",
     "InputTooLong",
+    "InvalidDocuments",
+    "InvalidIndex",
     "InvalidInput",
     "Job",
     "Manifest",
