@@ -1,7 +1,7 @@
 """ScoreRT's engine: relevance scores from an exported artifact, on ONNX Runtime alone."""
 
 from .artifact import Manifest, Role, ScoreType
-from .cache import CacheUse
+from .cache import DEFAULT_CACHE_BYTES, CacheUse
 from .engine import Engine
 from .errors import (
     ArtifactError,
@@ -17,14 +17,18 @@ from .errors import (
     UnsupportedTask,
 )
 from .index import Index
+from .index_files import read_index_manifest
 from .job import Job
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
+from .stored import STORES, Store
 from .tokenizer import Token
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DEFAULT_CACHE_BYTES",
+    "STORES",
     "ArtifactError",
     "Batch",
     "CacheUse",
@@ -48,9 +52,11 @@ __all__ = [
     "ScoreRTError",
     "ScoreType",
     "Scores",
+    "Store",
     "Token",
     "TokenEmbeddings",
     "TokenSimilarity",
     "UnsupportedTask",
     "Waiting",
+    "read_index_manifest",
 ]

@@ -15,7 +15,7 @@ from .stored import STORES, Store, Stored
 
 Floats = NDArray[np.float32]
 
-DEFAULT_BYTES = 256 * 2**20
+DEFAULT_CACHE_BYTES = 256 * 2**20
 """Room for 140,000 embeddings of 384 numbers, or for the token embeddings of 4,000 passages of 128 tokens of 128."""
 
 # What an entry takes besides its numbers: its key, two objects and a place in the dictionary; rounded up.

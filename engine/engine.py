@@ -9,7 +9,7 @@ import numpy as np
 
 from . import matryoshka, providers
 from .artifact import TOKENIZER, Graph, Manifest, Role, read_manifest, select_graph
-from .cache import DEFAULT_BYTES, CacheUse, EmbeddingCache
+from .cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
 from .embedder import Embedder
 from .errors import ProviderError, UnsupportedTask
 from .inputs import Inputs, Text, aligned, listed
@@ -74,7 +74,7 @@ class Engine:
         threads: int | None = None,
         chat_template: str | None = None,
         max_waiting_tokens: int | None = None,
-        embedding_cache_bytes: int = DEFAULT_BYTES,
+        embedding_cache_bytes: int = DEFAULT_CACHE_BYTES,
         embedding_cache_store: Store = "float32",
     ) -> Self:
         """Open an artifact's folder, after checking its manifest and the hash of every file.

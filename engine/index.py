@@ -8,7 +8,7 @@ import numpy as np
 from .document_ids import find
 from .engine import Engine
 from .errors import InvalidIndex, InvalidInput
-from .index_files import IndexManifest, embedder_of, open_index
+from .index_files import IndexManifest, open_index
 from .job import Job
 from .layout import truncation
 from .ranking import check_top_n, ranked
@@ -28,7 +28,7 @@ class Index:
         """Open a folder that `python -m engine index` has made. Raises `InvalidIndex`, also for another model's."""
         self._files = open_index(Path(folder))
         self._engine = engine
-        if self.manifest.embedder != embedder_of(engine.manifest, engine.graph):
+        if not self.manifest.is_of(engine.manifest, engine.graph):
             raise InvalidIndex(
                 f"{folder} was made by {self.manifest.model} ({self.manifest.precision}), whose graph, tokenizer or "
                 f"prompts are not those of {engine.manifest.name} ({engine.graph.precision}): open it with the model "

@@ -39,6 +39,10 @@ class IndexManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     vectors: int
     dimension: int
 
+    def is_of(self, manifest: Manifest, graph: Graph) -> bool:
+        """Whether that model made it, so that its queries can be compared with it."""
+        return self.embedder == embedder_of(manifest, graph)
+
 
 @dataclass(frozen=True, slots=True)
 class IndexFiles:
@@ -62,7 +66,7 @@ def embedder_of(manifest: Manifest, graph: Graph) -> str:
 
 def open_index(folder: Path) -> IndexFiles:
     """Map an index's files, after checking their sizes. Raises `InvalidIndex`."""
-    manifest = _read_manifest(folder)
+    manifest = read_index_manifest(folder)
     dtype = np.dtype(manifest.store).newbyteorder("<")
     starts = (manifest.documents + 1,) if manifest.score_type == "late-interaction" else None
     return IndexFiles(
@@ -76,7 +80,8 @@ def open_index(folder: Path) -> IndexFiles:
     )
 
 
-def _read_manifest(folder: Path) -> IndexManifest:
+def read_index_manifest(folder: Path) -> IndexManifest:
+    """What an index's folder says of itself. Raises `InvalidIndex`."""
     path = folder / MANIFEST
     if not path.is_file():
         raise InvalidIndex(f"{folder} is not an index: it has no {MANIFEST}. Make one with `python -m engine index`.")
