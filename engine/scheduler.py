@@ -100,7 +100,10 @@ class Scheduler:
         if job.submitted is None:
             job.submit([len(item) for item in inputs])
         work = self._enter(inputs, job)
-        if not work.done.wait(job.remaining()) or job.cancelled:
+        try:
+            work.done.wait(job.remaining())
+        finally:
+            # What has not begun of a job that is late or cancelled, or whose thread is interrupted.
             self._leave(work)
         if work.error is not None:
             raise work.error
