@@ -21,7 +21,7 @@ class Stored:
     """Embeddings `[…, dim]` as float32, float16 or int8. An int8 vector has a float32 scale in `scales` `[…]`.
 
     Of a vector x, float16 is off by at most 2^-11 of each element (2^-25 for elements under 2^-14), int8 by half a
-    scale, max|x| / 254.
+    scale, max|x| / 254. float16 ends at 65,504, far beyond what embeddings hold.
     """
 
     values: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]

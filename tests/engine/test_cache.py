@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Engine, InvalidInput, Job
@@ -128,6 +128,7 @@ def test_inputs_are_told_apart_by_all_that_the_graph_sees() -> None:
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 11), st.integers(1, 300)), max_size=60)
 
 
+@settings(deadline=None)
 @given(STEPS, st.integers(1, 6000), st.sampled_from(["float32", "float16", "int8"]))
 def test_the_oldest_goes_first_and_the_bound_holds(steps: Any, bound: int, store: Any) -> None:
     cache = EmbeddingCache(bound, store)
@@ -185,6 +186,7 @@ def test_threads_share_it() -> None:
     assert use.bytes == use.entries * alone(100, "float32")
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-65_000, 65_000, width=32), min_size=1, max_size=20))
 def test_stores_round_as_they_say(numbers: list[float]) -> None:
     exact = np.array([numbers, numbers[::-1]], np.float32)
@@ -192,4 +194,4 @@ def test_stores_round_as_they_say(numbers: list[float]) -> None:
     half = Stored.of(exact, "float16").floats()
     assert (np.abs(half - exact) <= np.maximum(2.0**-11 * np.abs(exact), 2.0**-25)).all()
     byte = Stored.of(exact, "int8").floats()
-    assert (np.abs(byte - exact) <= np.abs(exact).max() / 254 * (1 + 1e-5)).all()
+    assert (np.abs(byte - exact) <= np.abs(exact).max() / 254 * (1 + 1e-5) + np.finfo(np.float32).tiny).all()

@@ -14,9 +14,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine import Engine, Index, InvalidIndex, InvalidInput
+from engine import Engine, Index, InvalidDocuments, InvalidIndex, InvalidInput
 from engine.__main__ import main
 from engine.document_ids import Collected, find, repeated
+from engine.documents import read_documents
 from engine.indexing import build_index
 from tests.e2e.server import ROOT
 
@@ -123,6 +124,26 @@ def test_documents_that_cannot_be_read_are_one_sentence(
     assert said.startswith(f"error: {complaint.format(file=file)}")
     assert said.count("\n") == 1
     assert list(tmp_path.iterdir()) == before
+
+
+def test_parquet_is_read_as_json_lines_are(tmp_path: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+
+    def read(columns: dict[str, list[Any]]) -> list[Any]:
+        parquet.write_table(pyarrow.table(columns), tmp_path / "docs.parquet", row_group_size=2)
+        return list(read_documents(tmp_path / "docs.parquet"))
+
+    columns = {"title": ["x", "y", "z"], "id": ["a", None, "c"], "text": ["1", "2", "3"]}
+    assert read(columns) == [("row 1", "a", "1"), ("row 2", "2", "2"), ("row 3", "c", "3")]
+    assert [document.id for document in read({"text": ["1"], "id": [7]})] == ["7"]
+    with pytest.raises(InvalidDocuments, match=r"Row 2 of .* is no document: Expected str, got null"):
+        read({"text": ["1", None]})
+    with pytest.raises(InvalidDocuments, match=r"Row 1 of .* is no document: Object missing required field text"):
+        read({"id": ["1"]})
+    (tmp_path / "docs.parquet").write_text("not Parquet")
+    with pytest.raises(InvalidDocuments, match="cannot be read: Parquet magic bytes not found"):
+        list(read_documents(tmp_path / "docs.parquet"))
 
 
 def test_a_cross_encoder_and_a_folder_that_exists_are_refused(
