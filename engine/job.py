@@ -26,7 +26,8 @@ class Job:
         self.sequences = 0
         """Inputs of the graph: pairs, or texts."""
         self.tokens = 0
-        """Their tokens, special ones included, as they were computed: once for equal texts."""
+        """Their tokens, special ones included, once for the equal texts of a scoring call. What was computed before and
+        is remembered counts too."""
         self._timeout = timeout
         self._max_tokens = max_tokens
         self._cancelled = threading.Event()

@@ -100,11 +100,17 @@ class Scheduler:
     def run(self, inputs: Sequence[Input], job: Job) -> list[Floats]:
         """The graph's rows for each input, in order; blocks until they are there.
 
+        A job that is submitted already had more inputs than those that are left to run.
+
         Raises `QueueFull`, what `Job.check` and `Job.submit` raise, and what the graph raises for one of the inputs.
         """
-        job.submit([len(item) for item in inputs])
+        if job.submitted is None:
+            job.submit([len(item) for item in inputs])
         work = self._enter(inputs, job)
-        if not work.done.wait(job.remaining()) or job.cancelled:
+        try:
+            work.done.wait(job.remaining())
+        finally:
+            # What has not begun of a job that is late or cancelled, or whose thread is interrupted.
             self._leave(work)
         if work.error is not None:
             raise work.error
@@ -118,11 +124,12 @@ class Scheduler:
         self._workers.shutdown()
 
     def _enter(self, inputs: Sequence[Input], job: Job) -> "_Work":
+        tokens = sum(len(item) for item in inputs)
         with self._lock:
-            self.admit(job.tokens)
+            self.admit(tokens)
             work = _Work(inputs, job, self._clock)
             insort(self._queue, work, key=_Work.place)
-            self._count(len(inputs), job.tokens)
+            self._count(len(inputs), tokens)
             idle = min(self._schedule.workers - self._busy, len(inputs))
             self._busy += idle
         job.on_cancel(work.done.set)
@@ -230,6 +237,7 @@ class _Work:
         self.job = job
         self._entered = clock
         self._taken = 0
+        self._tokens = sum(len(item) for item in inputs)
         # Ascending: the longest is taken first, from the end, so that several workers end together.
         self.waiting = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
         self.lengths = [len(inputs[index]) for index in self.waiting]
@@ -241,7 +249,7 @@ class _Work:
     @property
     def turn(self) -> int:
         """The clock's time when its slice ends."""
-        return self._entered + min(self.job.tokens, (self._taken // _SLICE + 1) * _SLICE)
+        return self._entered + min(self._tokens, (self._taken // _SLICE + 1) * _SLICE)
 
     def place(self) -> tuple[int, int]:
         return self.job.priority, self.turn

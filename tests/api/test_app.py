@@ -56,4 +56,4 @@ def test_the_engines_close_with_the_application(engine: Engine) -> None:
     with TestClient(create_app(Models({"minilm-bi": engine}), read_settings([], {}))) as client:
         assert client.post("/score", json=BODY).status_code == 200
     with pytest.raises(RuntimeError, match="after shutdown"):
-        engine.score("a", "b")
+        engine.score("a", "not remembered")
