@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from engine import Engine, Index, InvalidDocuments, InvalidIndex, InvalidInput
@@ -127,9 +128,8 @@ def test_documents_that_cannot_be_read_are_one_sentence(
 
 
 def test_parquet_is_read_as_json_lines_are(tmp_path: Path) -> None:
-
     def read(columns: dict[str, list[Any]]) -> list[Any]:
-        parquet.write_table(pyarrow.table(columns), tmp_path / "docs.parquet", row_group_size=2)
+        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "docs.parquet", row_group_size=2)
         return list(read_documents(tmp_path / "docs.parquet"))
 
     columns = {"title": ["x", "y", "z"], "id": ["a", None, "c"], "text": ["1", "2", "3"]}
