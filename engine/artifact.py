@@ -15,6 +15,7 @@ SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 SCORE_TEMPLATE = "score_template.jinja"
+PAST, PRESENT = "past", "present"
 
 ScoreType = Literal["cross-encoder", "late-interaction", "bi-encoder"]
 Role = Literal["query", "document"]
@@ -57,6 +58,10 @@ class Graph(_Part, frozen=True):
 
     `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a
     score cannot depend on its neighbours. `verification` is None only while an export is going on.
+
+    A causal graph may have an input `past`: the keys and values of tokens that every sequence of a run begins with,
+    `[layers, 2, key heads, past_tokens, head size]`, where `past_tokens` may be 0. Its output `present` is the same of
+    the first sequence, its own tokens included, to be the past of other runs.
     """
 
     precision: Precision
@@ -66,6 +71,11 @@ class Graph(_Part, frozen=True):
     outputs: list[Tensor]
     max_batch: int | None = None
     verification: Verification | None = None
+
+    @property
+    def past(self) -> Tensor | None:
+        """The input for keys and values, if the graph has one."""
+        return next((tensor for tensor in self.inputs if tensor.name == PAST), None)
 
 
 class File(_Part, frozen=True):

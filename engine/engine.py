@@ -18,7 +18,7 @@ from .layout import Input, Truncation, truncation
 from .ranking import check_top_n, ranked
 from .results import Classes, Embeddings, Floats, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
-from .session import Session, schedule_for
+from .session import Session, schedule_for, sharing_for
 from .similarity import sigmoid
 from .stored import Store
 from .template import Prompting, ScoreTemplate
@@ -97,7 +97,7 @@ class Engine:
 
         def open_on(name: str) -> Session:
             schedule = schedule_for(name, graph.max_batch, threads, max_waiting_tokens)
-            return Session(folder, graph, name, manifest.pad_token, schedule)
+            return Session(folder, graph, name, manifest.pad_token, schedule, sharing_for(name, graph))
 
         *preferred, last = providers.built_in(provider)
         for name in preferred:
@@ -283,7 +283,7 @@ class Engine:
     ) -> Scores:
         if len(queries) == 1:
             queries = list(queries) * len(documents)
-        inputs = self._inputs.pairs(queries, documents, limits, prompting)
+        inputs = self._session.share(self._inputs.pairs(queries, documents, limits, prompting), queries)
         return Scores(self._activated(self._session.run(inputs, job), use_activation), sum(_lengths(inputs)))
 
     def _activated(self, rows: list[Floats], use_activation: bool) -> Floats:

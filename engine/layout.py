@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .artifact import PairLayout, TextLayout
 from .errors import InputTooLong, InvalidInput
+from .prefix import Ids, Prefix
 
 Side = Literal["left", "right"]
-Ids = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +19,15 @@ class Input:
 
     `input_ids` and `token_type_ids` are int64 `[tokens]`. The first `attended` tokens are attended to; only a query's
     expansion comes after them. `adapter` is the one of the graph's that computes it, where the graph has several.
+    `prefix` is what it begins with as other inputs of its call do. It is part of `input_ids` and of the length, of all
+    that counts tokens therefore, though it is computed once.
     """
 
     input_ids: Ids
     token_type_ids: Ids
     attended: int
     adapter: int = 0
+    prefix: Prefix | None = None
 
     def __len__(self) -> int:
         return len(self.input_ids)

@@ -1,18 +1,27 @@
 """A graph at work: micro-batches in, rows of output out."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from . import providers
-from .artifact import Graph
+from .artifact import PAST, PRESENT, Graph
 from .job import Job
 from .layout import Input
+from .prefix import Ids, Prefix, no_past, shared_prefixes
 from .scheduler import Batch, Schedule, Scheduler, Waiting
 
 Floats = NDArray[np.float32]
+States: TypeAlias = NDArray[Any] | onnxruntime.OrtValue
+"""What a graph gives: an array, or where it is in a GPU's memory a handle to it."""
+
+# The tokens of one run on a GPU.
+_GPU_TOKENS = 16_384
 
 
 def schedule_for(provider: str, max_batch: int | None, threads: int | None, max_waiting: int | None = None) -> Schedule:
@@ -26,8 +35,20 @@ def schedule_for(provider: str, max_batch: int | None, threads: int | None, max_
             max_sequences=1, max_tokens=1, workers=threads or providers.cores(), threads=1, max_waiting=max_waiting
         )
     return Schedule(
-        max_sequences=max_batch or 64, max_tokens=16_384, workers=2, threads=threads or 1, max_waiting=max_waiting
+        max_sequences=max_batch or 64, max_tokens=_GPU_TOKENS, workers=2, threads=threads or 1, max_waiting=max_waiting
     )
+
+
+def sharing_for(provider: str, graph: Graph) -> int | None:
+    """How many tokens a prefix has to save to be worth its own run of the graph; None: no prefixes are shared.
+
+    On a CPU any run takes as long as 8 to 20 tokens more would. On a GPU a prefix also splits batches, which mix them
+    otherwise, and so it should save a whole one.
+    """
+    # Where activations are quantised over a whole run, what is in it changes the score.
+    if graph.past is None or graph.max_batch == 1:
+        return None
+    return 32 if provider == "cpu" else _GPU_TOKENS
 
 
 class Session:
@@ -40,13 +61,22 @@ class Session:
         provider: str,
         pad_token: int,
         schedule: Schedule,
+        share_from: int | None,
     ) -> None:
-        """Open the graph. Raises `ProviderError`."""
+        """Open the graph. Raises `ProviderError`.
+
+        Inputs of a call share prefixes that save at least `share_from` tokens; None: they share none.
+        """
         self._session = providers.open_session(artifact / graph.file, provider, graph.precision, schedule.threads)
         self._inputs = {tensor.name for tensor in graph.inputs}
         self._output = graph.outputs[0].name
         self._device = "cpu" if provider == "cpu" else "cuda"
         self._pad_token = pad_token
+        self._share_from = share_from
+        self._no_past: States | None = None
+        if graph.past is not None:
+            empty = no_past(graph.past)
+            self._no_past = empty if self._device == "cpu" else onnxruntime.OrtValue.ortvalue_from_numpy(empty)
         self._scheduler = Scheduler(self.run_batch, schedule)
 
     @property
@@ -62,33 +92,64 @@ class Session:
         """Raises `QueueFull` where nothing more may wait."""
         self._scheduler.admit()
 
+    def share(self, inputs: list[Input], queries: Sequence[str]) -> list[Input]:
+        """The inputs of one call, with the prefixes that they share by query."""
+        if self._share_from is None:
+            return inputs
+        prefixes = shared_prefixes([item.input_ids for item in inputs], queries, self._share_from)
+        return [replace(item, prefix=prefix) for item, prefix in zip(inputs, prefixes, strict=True)]
+
     def run(self, inputs: Sequence[Input], job: Job | None = None) -> list[Floats]:
         """The graph's output for each input, in order: a logit `[]`, an embedding `[dim]`, or token embeddings
         `[tokens, dim]` without the rows of padding. Raises as `Scheduler.run`."""
         return self._scheduler.run(inputs, job or Job())
 
     def run_batch(self, inputs: Sequence[Input]) -> list[Floats]:
-        """As `run`, but all in one run of the graph, padded on the right to the longest, on the caller's thread."""
-        feeds = self._pad(inputs)
-        output = self._session.run([self._output], feeds)[0] if self._device == "cpu" else self._run_bound(feeds)
-        if output.ndim == 3:
-            return [row[: len(item)] for row, item in zip(output, inputs, strict=True)]
-        return list(output)
+        """As `run`, but on the caller's thread, and all in one run of the graph, padded on the right to the longest.
+
+        Inputs with a prefix are in a run for each, with one more for the prefix itself the first time.
+        """
+        rows: dict[int, Floats] = {}
+        for prefix in dict.fromkeys(item.prefix for item in inputs):
+            places = [place for place, item in enumerate(inputs) if item.prefix is prefix]
+            rows |= zip(places, self._run_alike([inputs[place] for place in places], prefix), strict=True)
+        return [rows[place] for place in range(len(inputs))]
 
     def close(self) -> None:
         """Finish what is running and end the workers."""
         self._scheduler.close()
 
-    def _pad(self, inputs: Sequence[Input]) -> dict[str, NDArray[np.int64]]:
-        shape = (len(inputs), max(len(item) for item in inputs))
+    def _run_alike(self, inputs: Sequence[Input], prefix: Prefix | None) -> list[Floats]:
+        feeds = self._pad(inputs, 0 if prefix is None else len(prefix))
+        past = self._no_past if prefix is None else prefix.states(self._read)
+        output = self._run(feeds, past, self._output)
+        rows: Floats = output if isinstance(output, np.ndarray) else output.numpy()
+        if rows.ndim == 3:
+            return [row[: len(item)] for row, item in zip(rows, inputs, strict=True)]
+        return list(rows)
+
+    def _read(self, ids: Ids) -> States:
+        feeds = self._pad([Input(ids, np.zeros_like(ids), len(ids))], 0)
+        return self._run(feeds, self._no_past, PRESENT)
+
+    def _run(self, feeds: dict[str, NDArray[np.int64]], past: States | None, name: str) -> States:
+        """The output `name`, which stays where the provider has its memory."""
+        if self._device != "cpu":
+            return self._run_bound(feeds, past, name)
+        output: States = self._session.run([name], feeds if past is None else feeds | {PAST: past})[0]
+        return output
+
+    def _pad(self, inputs: Sequence[Input], begin: int) -> dict[str, NDArray[np.int64]]:
+        """What the graph is fed of the inputs from their token `begin` on."""
+        shape = (len(inputs), max(len(item) for item in inputs) - begin)
         input_ids = np.full(shape, self._pad_token, dtype=np.int64)
         attention_mask = np.zeros(shape, dtype=np.int64)
         token_type_ids = np.zeros(shape, dtype=np.int64)
         adapter = np.array([item.adapter for item in inputs], dtype=np.int64)
         for row, item in enumerate(inputs):
-            input_ids[row, : len(item)] = item.input_ids
-            attention_mask[row, : item.attended] = 1
-            token_type_ids[row, : len(item)] = item.token_type_ids
+            input_ids[row, : len(item) - begin] = item.input_ids[begin:]
+            attention_mask[row, : item.attended - begin] = 1
+            token_type_ids[row, : len(item) - begin] = item.token_type_ids[begin:]
         feeds = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
@@ -97,12 +158,13 @@ class Session:
         }
         return {name: array for name, array in feeds.items() if name in self._inputs}
 
-    def _run_bound(self, feeds: dict[str, NDArray[np.int64]]) -> Floats:
+    def _run_bound(self, feeds: dict[str, NDArray[np.int64]], past: States | None, name: str) -> onnxruntime.OrtValue:
         """Run with inputs and outputs bound, so that ONNX Runtime allocates on the device and copies once each way."""
         binding = self._session.io_binding()
-        for name, array in feeds.items():
-            binding.bind_cpu_input(name, array)
-        binding.bind_output(self._output, self._device)
+        for feed, array in feeds.items():
+            binding.bind_cpu_input(feed, array)
+        if past is not None:
+            binding.bind_ortvalue_input(PAST, past)
+        binding.bind_output(name, self._device)
         self._session.run_with_iobinding(binding)
-        output: Floats = binding.copy_outputs_to_cpu()[0]
-        return output
+        return binding.get_outputs()[0]

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
-from engine.artifact import Precision
+from engine.artifact import PAST, Precision
 
 from .attention import as_operators, define
 from .graph import PROVIDERS, Provider, name_axes
@@ -29,12 +29,13 @@ class Converter:
 
     def __init__(self, network: ScoringNetwork, inputs: list[str]) -> None:
         self._network = network
-        self._sample = _sample(inputs, network.config.vocab_size)
+        self._sample = _sample(inputs, network)
 
     def convert(self, precision: Precision) -> ir.Model:
         """The graph of that precision, with any batch and length, fused for the provider it is for."""
         if precision == "fp16":
-            return _trace(halved(self._network), self._sample, PROVIDERS[precision])
+            half = {name: tensor.half() if name == PAST else tensor for name, tensor in self._sample.items()}
+            return _trace(halved(self._network), half, PROVIDERS[precision])
         # A clone, because quantisation rewrites in place.
         model = self._float32.clone()
         if precision == "int8":
@@ -47,7 +48,7 @@ class Converter:
 
 
 def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider) -> ir.Model:
-    """`sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced."""
+    """`sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced, and a past."""
     config = OnnxConfig(dynamic=True, ort_fusions=provider)
     operators = as_operators(network) if provider == "cpu" else contextlib.nullcontext()
     with _quiet(), operators:
@@ -83,16 +84,18 @@ def _quiet() -> Iterator[None]:
                 logging.getLogger(name).setLevel(level)
 
 
-def _sample(names: list[str], vocabulary: int) -> dict[str, Tensor]:
+def _sample(names: list[str], network: ScoringNetwork) -> dict[str, Tensor]:
     """Two padded sequences to trace with, of sizes that no model dimension shares."""
     shape = (2, 11)
     mask = torch.ones(shape, dtype=torch.int64)
     mask[1, 6:] = 0
-    ids = torch.arange(shape[0] * shape[1]).reshape(shape) % vocabulary
+    ids = torch.arange(shape[0] * shape[1]).reshape(shape) % network.config.vocab_size
     inputs = {
         "input_ids": ids,
         "attention_mask": mask,
         "token_type_ids": torch.zeros(shape, dtype=torch.int64),
         "adapter": torch.zeros(shape[0], dtype=torch.int64),
     }
+    if PAST in names:
+        inputs[PAST] = network.past_of(ids[:1, :7])
     return {name: inputs[name] for name in names}

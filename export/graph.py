@@ -5,7 +5,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from engine.artifact import Precision, ScoreType, Tensor
+from engine.artifact import PAST, PRESENT, Precision, ScoreType, Tensor
 
 Provider = Literal["cpu", "cuda"]
 
@@ -21,6 +21,7 @@ PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "
 
 AXES = ("batch", "tokens")
 """The names of the dimensions that vary from run to run."""
+_PAST_AXIS = 3
 
 # ONNX files hold at most 2 GiB; larger weights go to a file beside the graph.
 _INLINE_BYTES = 1_900_000_000
@@ -50,9 +51,19 @@ def name_axes(model: ir.Model) -> None:
     names: dict[str, str] = {}
     for value in model.graph.inputs:
         assert value.shape is not None
+        if value.name == PAST:
+            names[str(value.shape[_PAST_AXIS])] = "past_tokens"
+            continue
         # An adapter's input has no tokens.
         for symbol, name in zip(value.shape, AXES, strict=False):
             names[str(symbol)] = name
     for value in (*model.graph.inputs, *model.graph.outputs):
         assert value.shape is not None
-        value.shape = ir.Shape([dim if isinstance(dim, int) else names.get(str(dim), str(dim)) for dim in value.shape])
+        if value.name == PRESENT:
+            names[str(value.shape[_PAST_AXIS])] = "all_tokens"
+        value.shape = ir.Shape([_named(dim, names) for dim in value.shape])
+
+
+def _named(dim: int | ir.SymbolicDim, names: dict[str, str]) -> int | str:
+    # A size that turned out to be fixed is a symbol too, called by its number.
+    return int(str(dim)) if str(dim).isdigit() else names.get(str(dim), str(dim))

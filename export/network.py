@@ -11,9 +11,12 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
+    DynamicCache,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+
+from engine.artifact import PRESENT
 
 from . import heads
 from .errors import ExportError
@@ -32,6 +35,9 @@ class ScoringNetwork(PreTrainedModel):
 
     `logits` is `[batch]`, `embeddings` `[batch, dim]`, `token_embeddings` `[batch, tokens, dim]`. The heads compute in
     float32 whatever the body's precision is, so that sums over tokens and norms cannot overflow.
+
+    A causal body may be given `past`, and then there is a second output, `present`: see `engine.artifact.Graph`. Both
+    are in the body's own precision.
     """
 
     # The body has settled how it attends; this keeps PreTrainedModel from settling it again.
@@ -47,14 +53,54 @@ class ScoringNetwork(PreTrainedModel):
         """Whether the body takes an input of that name."""
         return name in signature(type(self.body).forward).parameters
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
-        result = self.body(input_ids=input_ids, attention_mask=attention_mask, **inputs)
+    @property
+    def is_causal(self) -> bool:
+        """Whether no token's states depend on later ones, and all that later ones need of it are keys and values."""
+        flags = [bool(module.is_causal) for module in self.body.modules() if hasattr(module, "is_causal")]
+        layers = getattr(self.config, "layer_types", None) or []
+        attends = self.reads("past_key_values") and {"full_attention", "sliding_attention"}.issuperset(layers)
+        return attends and bool(flags) and all(flags)
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, past: Tensor | None = None, **inputs: Any
+    ) -> dict[str, Tensor]:
+        attended = attention_mask
+        if past is not None:
+            inputs["past_key_values"] = cache = _cache(past, input_ids.shape[0])
+            before = attention_mask.new_ones(input_ids.shape[0], past.shape[3])
+            attended = torch.cat([before, attention_mask], dim=1)
+        result = self.body(input_ids=input_ids, attention_mask=attended, **inputs)
         if self.output == "logits" and not self.heads:
             return {self.output: result.logits.squeeze(-1).float()}
         states = result.last_hidden_state.float()
         for head in self.heads:
             states = head(states, attention_mask)
-        return {self.output: states.squeeze(-1) if self.output == "logits" else states}
+        outputs = {self.output: states.squeeze(-1) if self.output == "logits" else states}
+        if past is not None:
+            outputs[PRESENT] = _present(cache)
+        return outputs
+
+    @torch.no_grad()
+    def past_of(self, input_ids: Tensor) -> Tensor:
+        """The past that one sequence's tokens `[1, tokens]` are."""
+        cache = DynamicCache()
+        self.body(input_ids=input_ids, past_key_values=cache)
+        return _present(cache)
+
+
+def _cache(past: Tensor, batch: int) -> DynamicCache:
+    """A past before each sequence of a batch."""
+    layers = []
+    for layer in past:
+        keys, values = (states.unsqueeze(0).expand(batch, -1, -1, -1) for states in layer)
+        layers.append((keys, values))
+    # Without a configuration it keeps every token, in layers with a window too.
+    return DynamicCache(layers)
+
+
+def _present(cache: DynamicCache) -> Tensor:
+    """The first sequence's keys and values."""
+    return torch.stack([torch.stack([keys[0], values[0]]) for keys, values, _ in cache])
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,20 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 import onnxruntime as ort
 
+from engine.artifact import PAST
+from engine.prefix import no_past
+
+from .graph import interface
 from .simplify import MICROSOFT, Floats, constant_matrix, insert, replace
 
-Feeds = Mapping[str, npt.NDArray[np.int64]]
+Feeds = Mapping[str, npt.NDArray[Any]]
 
 MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
 MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.
@@ -73,15 +78,16 @@ def quantize_rows(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
 
 
 def random_samples(model: ir.Model) -> list[Feeds]:
-    """Returns unpadded sequences of random token ids, for the inputs that every text encoder has."""
+    """Returns unpadded sequences of random token ids, for the inputs that every text encoder has; nothing is past."""
     tables = [n.inputs[0] for n in model.graph if n.op_type == "Gather" and n.inputs[1] in model.graph.inputs]
     vocabulary = max((int(t.shape[0]) for t in tables if t is not None and t.shape), default=1000)  # type: ignore[arg-type]
     rng, shape = np.random.default_rng(0), (1, 64)
-    constant = {
+    constant: dict[str, npt.NDArray[Any]] = {
         "attention_mask": np.ones(shape, np.int64),
         "token_type_ids": np.zeros(shape, np.int64),
         "adapter": np.zeros(1, np.int64),
     }
+    constant |= {tensor.name: no_past(tensor) for tensor in interface(model)[0] if tensor.name == PAST}
     return [
         {str(i.name): constant.get(str(i.name), rng.integers(0, vocabulary, shape)) for i in model.graph.inputs}
         for _ in range(8)

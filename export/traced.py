@@ -4,7 +4,7 @@ import onnx_ir as ir
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from engine.artifact import Precision
+from engine.artifact import PAST, Precision
 
 from .convert import Converter
 from .errors import ExportError
@@ -43,7 +43,10 @@ class TracedNetwork:
             inputs.append("token_type_ids")
         if adapters(checkpoint.native):
             inputs.append("adapter")
-        self._converter = Converter(self._network, inputs)
+        # What prompts have in common at their beginning is then computed once.
+        shares = recipe.template is not None and not checkpoint.trust_remote_code and self._network.is_causal
+        past = [PAST] if shares else []
+        self._converter = Converter(self._network, [*inputs, *past])
         self._original = Original("PyTorch", f"{torch.__version__} float32", inputs, self._run)
 
     def original(self, precision: Precision) -> Original:

@@ -15,7 +15,7 @@ from engine import Engine
 from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Role, Verification
 from engine.providers import cores
 from engine.scheduler import Schedule
-from engine.session import Session, schedule_for
+from engine.session import Session, schedule_for, sharing_for
 from engine.similarity import sigmoid
 from engine.template import ScoreTemplate
 from engine.tokenizer import Tokenizer
@@ -100,16 +100,19 @@ def expected(reference: Reference, manifest: Manifest) -> Expected:
 def verify(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit) -> Verification:
     """Compare a graph in `folder` with the original, each input alone and, where the graph may be, in padded batches.
 
+    Where inputs may share prefixes they do so both times, and once more in padded batches they do not.
     Raises `VerificationError` past the limit.
     """
-    schedules = [schedule_for("cpu", graph.max_batch, None)]
+    share_from = sharing_for("cpu", graph)
+    ways = [(schedule_for("cpu", graph.max_batch, None), share_from)]
     if graph.max_batch is None:
-        schedules.append(Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores()))
+        padded = Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores())
+        ways += [(padded, least) for least in dict.fromkeys([None, share_from])]
     tokenizer = Tokenizer(folder / TOKENIZER)
     template = ScoreTemplate.of(folder, manifest, tokenizer)
     found = []
-    for schedule in schedules:
-        session = Session(folder, graph, "cpu", manifest.pad_token, schedule)
+    for schedule, least in ways:
+        session = Session(folder, graph, "cpu", manifest.pad_token, schedule, least)
         engine = Engine(manifest, graph, "cpu", session, tokenizer, template)
         try:
             found.append(_measure(engine, wanted, limit))

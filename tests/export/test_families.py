@@ -1,16 +1,20 @@
 """Every row of the exporter's table: exported, scored against other people's code, and served."""
 
 import dataclasses
+import gc
 import json
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from filelock import FileLock
 
 from engine import Engine
 from engine.artifact import read_manifest
-from engine.layout import Truncation, lay_out_pair
+from engine.layout import Input, Truncation, lay_out_pair
 from engine.template import Prompting
 from export.__main__ import main
 from export.families import FAMILIES
@@ -27,6 +31,8 @@ ENCODERS = ["bert", "deberta-v2", "modernbert", "xlm-roberta"]
 # A body's states are the same whatever comes after them, and what comes computes in float32: half precision is shown
 # once for each body, and once for each that classifies by itself.
 HALVED = {(family.body, "ForSequence" in family.architecture): family.name for family in reversed(FAMILIES)}.values()
+# Language models that differ in their bodies and in what their prompts begin with.
+PREFIXED = ["bge-reranker-v2-gemma", "mxbai-rerank-v2", "qwen3-reranker"]
 # Embedders that are not late-interaction models until someone asks for it.
 TURNED = ("bge-m3", "embedder")
 pytestmark = pytest.mark.slow
@@ -66,7 +72,8 @@ def test_scores_are_those_of_the_checkpoint(exported, name):
     for graph in manifest.graphs:
         assert graph.verification.texts >= 64
         assert graph.verification.spearman > 0.98
-        assert {tensor.type for tensor in graph.inputs} == {"int64"}
+        assert {tensor.type for tensor in graph.inputs if tensor != graph.past} == {"int64"}
+        assert (graph.past is not None) == (manifest.template is not None and name != "nemotron-rerank")
     engines = {graph.precision: Engine.load(artifact, precision=graph.precision) for graph in manifest.graphs}
     got = {precision: logits(engine) for precision, engine in engines.items()}
     # MaxSim sums a similarity for each of a query's tokens, up to 48 of them here.
@@ -113,6 +120,77 @@ def test_one_batch_may_go_through_several_adapters(exported, name):
     # The adapter makes a difference.
     (other,) = engine._session.run_batch([dataclasses.replace(inputs[0], adapter=inputs[-1].adapter)])
     assert np.abs(other - alone[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", PREFIXED)
+def test_a_shared_prefix_changes_no_score(exported, name):
+    engine = Engine.load(exported(name)[1])
+    query, other = QUERIES[0], QUERIES[-1]
+    short, long = "Paris", DOCUMENTS[1]
+    alike = [f"{long} {end}" for end in ("yes", "no", "no, not at all")]
+    cut = {"truncate_prompt_tokens": engine.score(query, "").tokens + 20}
+    calls = {
+        "different lengths": (query, sorted(DOCUMENTS[:16], key=len)),
+        "duplicates": (query, [short, short, long, short]),
+        "one document": (query, [long]),
+        "documents that begin alike": (query, alike),
+        "no documents to speak of": (query, ["", ""]),
+        "two queries": ([query, other, query, other], [short, short, long, long]),
+        "a query each": (QUERIES[::12], DOCUMENTS[::12]),
+    }
+    for what, (queries, documents) in calls.items():
+        pairs = list(zip([queries] * len(documents) if isinstance(queries, str) else queries, documents, strict=True))
+        for settings in ({}, cut, cut | {"truncation_side": "left"}):
+            got = engine.score(queries, documents, use_activation=False, **settings)
+            alone = [engine.score(*pair, use_activation=False, **settings) for pair in pairs]
+            np.testing.assert_allclose(got.scores, [one.scores[0] for one in alone], atol=1e-5, err_msg=what)
+            assert got.tokens == sum(one.tokens for one in alone)
+
+
+@pytest.mark.parametrize("name", PREFIXED)
+def test_a_batch_may_be_of_several_prefixes(exported, name):
+    """In padded runs as on a GPU, with the keys and values in its memory: here, this machine's."""
+    engine = Engine.load(exported(name)[1])
+    session = engine._session
+    # One query's prompts apart from each other.
+    pairs = sorted(PAIRS, key=lambda pair: pair[1])
+    inputs = engine._inputs.pairs(*zip(*pairs, strict=True), Truncation(max_length=512, total=512), Prompting())
+    alone = np.array([session.run_batch([item])[0] for item in inputs])
+    shared = session.share(inputs, [query for query, _ in pairs])
+    np.testing.assert_allclose(session.run_batch(shared), alone, atol=1e-5)
+    prefixes = {item.prefix for item in shared if item.prefix}
+    assert len(prefixes) > 1
+    nothing = onnxruntime.OrtValue.ortvalue_from_numpy(session._no_past)
+    for prefix in prefixes:
+        members = [place for place, item in enumerate(shared) if item.prefix is prefix]
+        past = session._run_bound(session._pad([Input(prefix.ids, prefix.ids * 0, len(prefix))], 0), nothing, "present")
+        feeds = session._pad([inputs[place] for place in members], len(prefix))
+        np.testing.assert_allclose(session._run_bound(feeds, past, "logits").numpy(), alone[members], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PREFIXED[-1:])
+def test_many_threads_get_their_own_prefixes_scores(exported, name):
+    engine = Engine.load(exported(name)[1])
+    queries = list(dict.fromkeys(QUERIES))[:8]
+    want = {query: [engine.score(query, document).scores[0] for document in DOCUMENTS[:8]] for query in queries}
+    with ThreadPoolExecutor(8) as pool:
+        for query, got in pool.map(lambda query: (query, engine.score(query, DOCUMENTS[:8])), queries * 4):
+            np.testing.assert_allclose(got.scores, want[query], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PREFIXED[-1:])
+def test_a_prefix_is_gone_after_its_call(exported, name):
+    engine = Engine.load(exported(name)[1])
+    limits = Truncation(max_length=512, total=512)
+    inputs = engine._inputs.pairs([QUERIES[0]] * 8, DOCUMENTS[:8], limits, Prompting())
+    shared = engine._session.share(inputs, [QUERIES[0]] * 8)
+    prefix = weakref.ref(shared[0].prefix)
+    engine._session.run(shared)
+    assert prefix()._states is not None
+    del shared
+    engine.close()
+    gc.collect()
+    assert prefix() is None
 
 
 @pytest.mark.parametrize("name", ENCODERS)

@@ -4,6 +4,8 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 import pytest
+import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -11,7 +13,7 @@ from transformers import AutoTokenizer
 
 from export.convert import Converter
 from export.graph import save
-from export.network import load_network
+from export.network import ScoringNetwork, load_network
 from export.quantize import quantize_rows, quantize_weight
 from export.recognise import recognise
 from export.simplify import simplify
@@ -78,3 +80,39 @@ def test_simplifying_changes_no_score_and_computes_the_last_layer_for_the_first_
         for name in ("traced.onnx", "simplified.onnx")
     ]
     np.testing.assert_allclose(logits[1], logits[0], atol=1e-5)
+
+
+class Itself(torch.nn.Module):
+    def forward(self, states, mask):
+        return states
+
+
+@pytest.mark.parametrize(
+    ("family", "settings", "causal"),
+    [
+        ("Gemma", {"head_dim": 16}, True),
+        ("Qwen3", {}, True),
+        ("Mistral", {"sliding_window": 6}, True),
+        ("Qwen2", {"use_sliding_window": True, "sliding_window": 6, "max_window_layers": 1}, True),
+        ("Lfm2", {"layer_types": ["conv", "full_attention"]}, False),
+        ("Bert", {}, False),
+    ],
+)
+def test_a_past_stands_for_the_tokens_it_was_made_of(family, settings, causal):
+    sizes = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = getattr(transformers, f"{family}Config")(vocab_size=100, num_key_value_heads=2, **sizes, **settings)
+    torch.manual_seed(0)
+    body = getattr(transformers, f"{family}Model")(config).eval()
+    network = ScoringNetwork(body, [Itself()], "token_embeddings")
+    assert network.is_causal == causal
+    if causal:
+        ids = torch.randint(1, 100, (2, 30))
+        ids[1, :20] = ids[0, :20]
+        mask = torch.ones_like(ids)
+        mask[1, 25:] = 0
+        with torch.no_grad():
+            whole = network(ids, mask)["token_embeddings"][:, 20:]
+            outputs = network(ids[:, 20:], mask[:, 20:], past=network.past_of(ids[:1, :20]))
+        seen = mask[:, 20:].bool()
+        torch.testing.assert_close(outputs["token_embeddings"][seen], whole[seen], atol=1e-5, rtol=0)
+        torch.testing.assert_close(outputs["present"], network.past_of(ids[:1]), atol=1e-5, rtol=0)

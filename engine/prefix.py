@@ -1,0 +1,85 @@
+"""The beginning that prompts of one call have in common, which a causal graph need read only once."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .artifact import Tensor
+
+Ids = NDArray[np.int64]
+
+
+class Prefix:
+    """Tokens that several inputs begin with, and their keys and values, which go when the inputs do.
+
+    `ids` are int64 `[tokens]`. Thread-safe.
+    """
+
+    def __init__(self, ids: Ids) -> None:
+        self.ids = ids
+        self._lock = threading.Lock()
+        self._states: Any = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def states(self, compute: Callable[[Ids], Any]) -> Any:
+        """What `compute` makes of the tokens: of the first call for all, and others wait for it meanwhile."""
+        with self._lock:
+            if self._states is None:
+                self._states = compute(self.ids)
+            return self._states
+
+
+def shared_prefixes(sequences: Sequence[Ids], queries: Sequence[str], least: int) -> list[Prefix | None]:
+    """A prefix for each sequence, one object for those that share it, and None for those that share none.
+
+    They share one by query, or all of them one where that saves more. A prefix leaves each sequence a token of its own,
+    and is there only where it saves `least` tokens: its length for every sequence but the first.
+    """
+    by_query: dict[str, list[int]] = {}
+    for index, query in enumerate(queries):
+        by_query.setdefault(query, []).append(index)
+    groupings = [_Group.of(sequences, [range(len(sequences))]), _Group.of(sequences, [*by_query.values()])]
+    best = max(groupings, key=lambda groups: sum(group.saved for group in groups))
+    prefixes: list[Prefix | None] = [None] * len(sequences)
+    for group in best:
+        if group.saved >= least:
+            prefix = Prefix(sequences[group.members[0]][: group.length])
+            for index in group.members:
+                prefixes[index] = prefix
+    return prefixes
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Sequences, by index, and how many tokens they begin with in common."""
+
+    members: Sequence[int]
+    length: int
+
+    @property
+    def saved(self) -> int:
+        return (len(self.members) - 1) * self.length
+
+    @classmethod
+    def of(cls, sequences: Sequence[Ids], groups: Sequence[Sequence[int]]) -> list[Self]:
+        return [cls(members, _common([sequences[index] for index in members])) for members in groups]
+
+
+def _common(sequences: Sequence[Ids]) -> int:
+    first = sequences[0]
+    length = min(map(len, sequences)) - 1
+    for sequence in sequences:
+        differs = np.flatnonzero(sequence[:length] != first[:length])
+        length = int(differs[0]) if len(differs) else length
+    return length
+
+
+def no_past(tensor: Tensor) -> NDArray[Any]:
+    """What a graph's input for the past is fed where its sequences are whole."""
+    return np.zeros([dim if isinstance(dim, int) else 0 for dim in tensor.dims], tensor.type)
