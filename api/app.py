@@ -77,6 +77,7 @@ def _metrics(models: Models, answering: Answering) -> Metrics:
     metrics.count_in_flight(lambda: answering.gate.inside)
     for name, engine in models.served.items():
         metrics.watch(name, engine)
+        metrics.watch_cache(name, engine)
         engine.on_batch(metrics.batches(name))
     return metrics
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from engine import Engine, Job, ScoreType
+from engine import Engine, Index, Job, ScoreType
 
 from .errors import InvalidRequest, WrongModel
 from .limits import Gate, Limits
@@ -40,6 +40,16 @@ class Call:
         if score_type is not None and engine.manifest.score_type != score_type:
             raise WrongModel(name, engine.manifest.score_type, score_type)
         return name, engine
+
+    def index(self, model: str) -> Index:
+        """The index of a model that `engine` has found. Raises `InvalidRequest` where it has none."""
+        served, _ = self.models.get(model)
+        if served not in self.models.indexes:
+            raise InvalidRequest(
+                f"The model `{model}` has no index of documents: send documents, or start the server with --index.",
+                "body.document_ids",
+            )
+        return self.models.indexes[served]
 
     def count(self, pairs: int, parameter: str) -> None:
         """Note how many pairs or texts the request's `parameter` asks for. Raises `InvalidRequest` for too many."""

@@ -1,14 +1,16 @@
 """Prometheus metrics: what requests took, what batches held, and what waits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPMethod, HTTPStatus
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, PlatformCollector
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
-from engine import Batch, Waiting
+from engine import Batch, CacheUse, Waiting
 
 from .phases import PHASES, phases
 from .record import Record
@@ -30,6 +32,39 @@ class Queue(Protocol):
     def waiting(self) -> Waiting: ...
 
 
+class Remembering(Protocol):
+    """What an engine tells of the embeddings that it remembers; None where it remembers none."""
+
+    @property
+    def cache(self) -> CacheUse | None: ...
+
+
+class _Caches(Collector):
+    """What caches have been asked for and hold, read whenever metrics are."""
+
+    def __init__(self) -> None:
+        self.engines: dict[str, Remembering] = {}
+        """By their models' names."""
+
+    def collect(self) -> Iterator[Metric]:
+        """What prometheus-client asks of a collector. A model without a cache has no series."""
+        hits = CounterMetricFamily(
+            "scorert_embedding_cache_hits", "Texts whose embeddings were remembered.", labels=["model"]
+        )
+        misses = CounterMetricFamily(
+            "scorert_embedding_cache_misses", "Texts whose embeddings had to be computed.", labels=["model"]
+        )
+        size = GaugeMetricFamily(
+            "scorert_embedding_cache_bytes", "Memory of the embeddings that are remembered.", labels=["model"]
+        )
+        for model, engine in self.engines.items():
+            if (use := engine.cache) is not None:
+                hits.add_metric([model], use.hits)
+                misses.add_metric([model], use.misses)
+                size.add_metric([model], use.bytes)
+        yield from (hits, misses, size)
+
+
 class Metrics:
     """The server's metrics, in a registry of their own. Thread-safe.
 
@@ -42,6 +77,8 @@ class Metrics:
         PlatformCollector(registry)
         GCCollector(registry)
         self._registry = registry
+        self._caches = _Caches()
+        registry.register(self._caches)
 
         def counter(name: str, told: str, *labels: str) -> Counter:
             return Counter(f"scorert_{name}", told, labels, registry=registry)
@@ -108,6 +145,10 @@ class Metrics:
         self._pairs.labels(model)
         for histogram in self._phase_seconds.values():
             histogram.labels(model)
+
+    def watch_cache(self, model: str, engine: Remembering) -> None:
+        """Read the use of the engine's cache whenever metrics are."""
+        self._caches.engines[model] = engine
 
     def render(self, accept: str | None) -> tuple[bytes, str]:
         """All metrics and their content type, in OpenMetrics where the Accept header asks for it."""

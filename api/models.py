@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from engine import Engine
+from engine import Engine, Index, read_index_manifest
 
 from .errors import UnknownModel
 from .settings import Settings, SettingsError
@@ -14,10 +14,20 @@ from .settings import Settings, SettingsError
 class Models:
     """Engines by name, in the order they were given; the first serves requests that name none."""
 
-    def __init__(self, engines: Mapping[str, Engine], aliases: Mapping[str, str] | None = None) -> None:
-        """`aliases` are other names of `engines`, each with the served name it stands for."""
+    def __init__(
+        self,
+        engines: Mapping[str, Engine],
+        aliases: Mapping[str, str] | None = None,
+        indexes: Mapping[str, Index] | None = None,
+    ) -> None:
+        """`aliases` are other names of `engines`, each with the served name it stands for.
+
+        `indexes` are by served names.
+        """
         self.served = engines
         """Without aliases."""
+        self.indexes = indexes or {}
+        """By the served names of the models that made them."""
         self._names = {name: name for name in engines} | dict(aliases or {})
         self._default = next(iter(engines))
 
@@ -25,7 +35,8 @@ class Models:
     def load(cls, settings: Settings) -> Self:
         """Open every artifact; where one cannot be, those that are open already are closed.
 
-        Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name or an alias stands for none.
+        Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name, an alias stands for none, or an
+        index is of none or of one that has another.
         """
         engines: dict[str, Engine] = {}
         with ExitStack() as opened:
@@ -38,7 +49,7 @@ class Models:
                         f"Two models are called {name}: give each its own name with --served-model-name."
                     )
                 engines[name] = engine
-            models = cls(engines, _aliases(settings, engines))
+            models = cls(engines, _aliases(settings, engines), _indexes(settings, engines))
             opened.pop_all()
         return models
 
@@ -69,6 +80,8 @@ def _open(folder: Path, name: str | None, settings: Settings) -> tuple[str, Engi
         threads=settings.threads,
         chat_template=settings.chat_template,
         max_waiting_tokens=settings.max_queued_tokens,
+        embedding_cache_bytes=settings.embedding_cache_bytes,
+        embedding_cache_store=settings.embedding_cache_store,
     )
     return name or engine.manifest.name, engine
 
@@ -84,3 +97,24 @@ def _aliases(settings: Settings, engines: Mapping[str, Engine]) -> dict[str, str
             raise SettingsError(f"--alias {alias}={name} gives a name that is taken: choose another.")
         aliases[alias] = name
     return aliases
+
+
+def _indexes(settings: Settings, engines: Mapping[str, Engine]) -> dict[str, Index]:
+    """Each index with every model it fits: the same artifact may be served by several names."""
+    indexes: dict[str, Index] = {}
+    folders: dict[str, Path] = {}
+    for folder in settings.indexes:
+        manifest = read_index_manifest(folder)
+        own = [name for name, engine in engines.items() if manifest.is_of(engine.manifest, engine.graph)]
+        if not own:
+            raise SettingsError(
+                f"--index {folder} was made by {manifest.model} ({manifest.precision}), which is not served as it was "
+                "then: add it with --model, or make the index again."
+            )
+        for name in own:
+            if name in folders:
+                raise SettingsError(
+                    f"--index {folders[name]} and {folder} are both of {name}: give each model one, of all documents."
+                )
+            indexes[name], folders[name] = Index(folder, engines[name]), folder
+    return indexes

@@ -1,34 +1,46 @@
 """ScoreRT's engine: relevance scores from an exported artifact, on ONNX Runtime alone."""
 
 from .artifact import Manifest, Role, ScoreType
+from .cache import DEFAULT_CACHE_BYTES, CacheUse
 from .engine import Engine
 from .errors import (
     ArtifactError,
     Cancelled,
     DeadlineExceeded,
     InputTooLong,
+    InvalidDocuments,
+    InvalidIndex,
     InvalidInput,
     ProviderError,
     QueueFull,
     ScoreRTError,
     UnsupportedTask,
 )
+from .index import Index
+from .index_files import read_index_manifest
 from .job import Job
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
+from .stored import STORES, Store
 from .tokenizer import Token
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DEFAULT_CACHE_BYTES",
+    "STORES",
     "ArtifactError",
     "Batch",
+    "CacheUse",
     "Cancelled",
     "Classes",
     "DeadlineExceeded",
     "Embeddings",
     "Engine",
+    "Index",
     "InputTooLong",
+    "InvalidDocuments",
+    "InvalidIndex",
     "InvalidInput",
     "Job",
     "Manifest",
@@ -40,9 +52,11 @@ __all__ = [
     "ScoreRTError",
     "ScoreType",
     "Scores",
+    "Store",
     "Token",
     "TokenEmbeddings",
     "TokenSimilarity",
     "UnsupportedTask",
     "Waiting",
+    "read_index_manifest",
 ]

@@ -9,15 +9,18 @@ import numpy as np
 
 from . import matryoshka, providers
 from .artifact import TOKENIZER, Graph, Manifest, Role, read_manifest, select_graph
-from .errors import InvalidInput, ProviderError, UnsupportedTask
+from .cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
+from .embedder import Embedder
+from .errors import ProviderError, UnsupportedTask
 from .inputs import Inputs, Text, aligned, listed
 from .job import Job
 from .layout import Input, Truncation, truncation
-from .maxsim import maxsim
-from .results import Classes, Embeddings, Floats, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
+from .ranking import check_top_n, ranked
+from .results import Classes, Embeddings, Floats, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
 from .session import Session, schedule_for, sharing_for
-from .similarity import sigmoid, similarity
+from .similarity import sigmoid
+from .stored import Store
 from .template import Prompting, ScoreTemplate
 from .tokenizer import Token, Tokenizer
 
@@ -49,14 +52,17 @@ class Engine:
         session: Session,
         tokenizer: Tokenizer,
         template: ScoreTemplate | None = None,
+        cache: EmbeddingCache | None = None,
     ) -> None:
-        """An engine of parts that are open already; `Engine.load` opens them."""
+        """An engine of parts that are open already; `Engine.load` opens them. Without a cache nothing is remembered."""
         self.manifest = manifest
         self.graph = graph
         self.provider = provider
         self._session = session
         self._tokenizer = tokenizer
         self._inputs = Inputs(manifest, tokenizer, template)
+        self.embedder = Embedder(manifest, self._inputs, session, cache or EmbeddingCache(0))
+        """What embeds texts, where the model is no cross-encoder."""
 
     @classmethod
     def load(
@@ -68,6 +74,8 @@ class Engine:
         threads: int | None = None,
         chat_template: str | None = None,
         max_waiting_tokens: int | None = None,
+        embedding_cache_bytes: int = DEFAULT_CACHE_BYTES,
+        embedding_cache_store: Store = "float32",
     ) -> Self:
         """Open an artifact's folder, after checking its manifest and the hash of every file.
 
@@ -75,6 +83,9 @@ class Engine:
         "tensorrt", or several with commas, to fall back to the next where one is not there. `threads` defaults to the
         machine's cores. `chat_template` is the text of a score template, for a cross-encoder to use instead of its own.
         `max_waiting_tokens` bounds what may wait to be computed.
+
+        Embeddings, of queries and documents, are remembered in `embedding_cache_bytes` of memory, 0 for none, and not
+        computed again; `embedding_cache_store` "float16" or "int8" holds more of them, all rounded as `Stored` says.
         Raises `ArtifactError` and `ProviderError`.
         """
         folder = Path(path)
@@ -82,6 +93,7 @@ class Engine:
         graph = select_graph(manifest, precision)
         tokenizer = Tokenizer(folder / TOKENIZER)
         template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
+        cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
 
         def open_on(name: str) -> Session:
             schedule = schedule_for(name, graph.max_batch, threads, max_waiting_tokens)
@@ -90,13 +102,19 @@ class Engine:
         *preferred, last = providers.built_in(provider)
         for name in preferred:
             with suppress(ProviderError):
-                return cls(manifest, graph, name, open_on(name), tokenizer, template)
-        return cls(manifest, graph, last, open_on(last), tokenizer, template)
+                return cls(manifest, graph, name, open_on(name), tokenizer, template, cache)
+        return cls(manifest, graph, last, open_on(last), tokenizer, template, cache)
 
     @property
     def waiting(self) -> Waiting:
         """What waits to be computed now."""
         return self._session.waiting
+
+    @property
+    def cache(self) -> CacheUse | None:
+        """What is remembered and how often that helped; None where nothing is: it is off, or a cross-encoder."""
+        cache = self.embedder.cache
+        return cache.use if cache.on and self.manifest.pair is None else None
 
     def on_batch(self, observer: Callable[[Batch], None]) -> None:
         """Have `observer` hear of each run of the graph from now on, on a worker's thread."""
@@ -129,7 +147,7 @@ class Engine:
         prompting = Prompting(instruction, chat_template_kwargs)
         if self.manifest.pair is not None:
             return self._score_pairs(queries, documents, use_activation, limits, prompting, job)
-        return self._score_embedded(queries, documents, limits, prompting, job)
+        return self.embedder.score(queries, documents, limits, prompting, job)
 
     def rerank(
         self,
@@ -147,8 +165,7 @@ class Engine:
         job: Job | None = None,
     ) -> Ranking:
         """Documents by falling score for `query`, the first `top_n` of them (None or 0: all)."""
-        if top_n is not None and top_n < 0:
-            raise InvalidInput("top_n must be greater than or equal to 0.", "top_n")
+        check_top_n(top_n)
         scored = self.score(
             query,
             documents,
@@ -161,8 +178,7 @@ class Engine:
             chat_template_kwargs=chat_template_kwargs,
             job=job,
         )
-        order = np.argsort(-scored.scores, kind="stable")[: top_n or None]
-        return Ranking([Ranked(int(index), float(scored.scores[index])) for index in order], scored.tokens)
+        return ranked(scored, top_n)
 
     def classify(
         self,
@@ -200,7 +216,7 @@ class Engine:
         self._session.admit()
         limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
         inputs = self._inputs.texts(listed(texts), role, limits, Prompting(instruction))
-        rows = np.stack(self._session.run(inputs, job))
+        rows = np.stack(self.embedder.embed({role or "document": inputs}, job)[role or "document"])
         return Embeddings(matryoshka.cut(self.manifest, rows, dimensions), _lengths(inputs))
 
     def embed_tokens(
@@ -217,8 +233,8 @@ class Engine:
         self._session.admit()
         limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
         inputs = self._inputs.texts(listed(texts), role, limits, Prompting())
-        rows = self._session.run(inputs, job)
-        embeddings = [self._inputs.scored(row, item, role) for row, item in zip(rows, inputs, strict=True)]
+        # Copies, because those that are remembered are not the caller's to change.
+        embeddings = [np.array(rows) for rows in self.embedder.embed({role: inputs}, job)[role]]
         return TokenEmbeddings(embeddings, _lengths(inputs))
 
     def compare_tokens(
@@ -234,19 +250,15 @@ class Engine:
         self._require("late-interaction", "token_embed")
         self._session.admit()
         limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
-        roles: tuple[Role, Role] = ("query", "document")
-        inputs = [
-            self._inputs.texts([text], role, limits, Prompting())[0]
-            for text, role in zip((query, document), roles, strict=True)
-        ]
-        rows = self._session.run(inputs, job)
-        embeddings, tokens = [], []
-        for row, item, role in zip(rows, inputs, roles, strict=True):
-            seen = self._inputs.is_scored(item, role)
-            embeddings.append(row[seen])
-            tokens.append([self._tokenizer.token(int(token)) for token in item.input_ids[seen]])
-        products = embeddings[0] @ embeddings[1].T
-        return TokenSimilarity(tokens[0], tokens[1], products, sum(_lengths(inputs)))
+        texts: dict[Role, str] = {"query": query, "document": document}
+        inputs = {role: self._inputs.texts([text], role, limits, Prompting())[0] for role, text in texts.items()}
+        rows = self.embedder.embed({role: [item] for role, item in inputs.items()}, job)
+        tokens = {
+            role: [self._tokenizer.token(int(token)) for token in item.input_ids[self._inputs.is_scored(item, role)]]
+            for role, item in inputs.items()
+        }
+        products = rows["query"][0] @ rows["document"][0].T
+        return TokenSimilarity(tokens["query"], tokens["document"], products, sum(map(len, inputs.values())))
 
     def tokenize(self, text: str, *, add_special_tokens: bool = True) -> list[Token]:
         """A text's tokens, with the special ones of a text by itself, whatever the model's layouts and prompts are."""
@@ -274,42 +286,6 @@ class Engine:
         inputs = self._session.share(self._inputs.pairs(queries, documents, limits, prompting), queries)
         return Scores(self._activated(self._session.run(inputs, job), use_activation), sum(_lengths(inputs)))
 
-    def _score_embedded(
-        self,
-        queries: Sequence[str],
-        documents: Sequence[str],
-        limits: Truncation,
-        prompting: Prompting,
-        job: Job | None,
-    ) -> Scores:
-        sides: dict[Role, list[str]] = {
-            "query": list(dict.fromkeys(queries)),
-            "document": list(dict.fromkeys(documents)),
-        }
-        inputs: dict[Role, list[Input]] = {
-            "query": self._inputs.texts(sides["query"], "query", limits, prompting),
-            "document": self._inputs.texts(sides["document"], "document", limits, Prompting()),
-        }
-        rows = self._session.run([*inputs["query"], *inputs["document"]], job)
-        split = len(inputs["query"])
-        if self.manifest.score_type == "late-interaction":
-            laid_out: list[tuple[Role, Input]] = [(role, item) for role in sides for item in inputs[role]]
-            rows = [self._inputs.scored(row, item, role) for row, (role, item) in zip(rows, laid_out, strict=True)]
-        query_rows = dict(zip(sides["query"], rows[:split], strict=True))
-        document_rows = dict(zip(sides["document"], rows[split:], strict=True))
-        lengths = {role: dict(zip(sides[role], map(len, inputs[role]), strict=True)) for role in sides}
-        tokens = sum(lengths["query"][text] for text in queries) + sum(lengths["document"][text] for text in documents)
-
-        scores = np.empty(len(documents), np.float32)
-        for query, own in _documents_of(queries, len(documents)).items():
-            scores[own] = self._similarity(query_rows[query], [document_rows[documents[i]] for i in own])
-        return Scores(scores, tokens)
-
-    def _similarity(self, query: Floats, documents: list[Floats]) -> Floats:
-        if self.manifest.score_type == "late-interaction":
-            return maxsim(query, documents)
-        return similarity(query, documents, self.manifest.similarity)
-
     def _activated(self, rows: list[Floats], use_activation: bool) -> Floats:
         logits = np.array(rows, dtype=np.float32)
         return sigmoid(logits) if use_activation and self.manifest.activation == "sigmoid" else logits
@@ -322,13 +298,3 @@ class Engine:
 
 def _lengths(inputs: Sequence[Input]) -> list[int]:
     return [len(item) for item in inputs]
-
-
-def _documents_of(queries: Sequence[str], documents: int) -> dict[str, list[int]]:
-    """Each distinct query's documents, by index, so that they are compared with it all at once."""
-    if len(queries) == 1:
-        return {queries[0]: list(range(documents))}
-    own: dict[str, list[int]] = {}
-    for index, query in enumerate(queries):
-        own.setdefault(query, []).append(index)
-    return own

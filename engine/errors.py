@@ -9,6 +9,18 @@ class ArtifactError(ScoreRTError):
     """The artifact's folder is missing, damaged, or of a schema this version does not read."""
 
 
+class InvalidIndex(ScoreRTError):
+    """An index's folder is missing or damaged, or was made by another model than the one it is opened with."""
+
+
+class InvalidDocuments(ScoreRTError):
+    """A file of documents cannot be read as one: the message names the line."""
+
+
+class StagingError(ScoreRTError):
+    """A folder cannot be written where it was asked for."""
+
+
 class ProviderError(ScoreRTError):
     """The execution provider that was asked for is unknown or cannot run here."""
 

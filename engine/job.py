@@ -26,8 +26,8 @@ class Job:
         self.sequences = 0
         """Inputs of the graph: pairs, or texts."""
         self.tokens = 0
-        """Their tokens, special ones included, once for equal texts; of prompts all, though a prefix that they share is
-        computed once."""
+        """Their tokens, special ones included, once for the equal texts of a scoring call. What was computed before and
+        is remembered counts too, and so does a prefix that prompts share for each of them."""
         self._timeout = timeout
         self._max_tokens = max_tokens
         self._cancelled = threading.Event()

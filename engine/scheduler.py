@@ -20,6 +20,8 @@ Run = Callable[[Sequence[Input]], list[Floats]]
 
 # A run takes in another job's inputs where they are at least this part of its longest: little padding.
 _ALIKE = 0.8
+# Tokens of a job's turn: some 25 documents of usual length.
+_SLICE = 2048
 # How much the latest run weighs in the pace, and the longest that a refused client is sent away for, in seconds.
 _WEIGHT = 0.1
 _LONGEST_WAIT = 60
@@ -61,8 +63,12 @@ class Waiting:
 class Scheduler:
     """Runs the inputs of all jobs, in micro-batches across jobs. Thread-safe.
 
-    Jobs go by priority, then by arrival. A run starts with the longest input of the first job and takes in that job's
-    next ones, then those of other jobs that are about as long. A worker never waits while there is something to run.
+    Jobs go by priority. Those of one priority take turns, small jobs whole and large ones in slices, as in self-clocked
+    fair queueing (Golestani, https://doi.org/10.1109/INFCOM.1994.337677): a small job waits for no more than a slice of
+    a large one, small ones hold up a large one for a while only, and jobs of one size go by arrival.
+
+    A run starts with the longest input of the first job and takes in that job's next ones, then those of other jobs
+    that are about as long. A worker never waits while there is something to run.
     """
 
     def __init__(self, run: Run, schedule: Schedule) -> None:
@@ -73,7 +79,8 @@ class Scheduler:
         """Hears of each run that worked, on the worker's thread."""
         self._lock = threading.Lock()
         self._queue: list[_Work] = []
-        self._arrivals = 0
+        self._clock = 0
+        """The latest turn, in tokens."""
         self._waiting = Waiting(0, 0)
         self._busy = 0
         self._pace: float | None = None
@@ -93,11 +100,17 @@ class Scheduler:
     def run(self, inputs: Sequence[Input], job: Job) -> list[Floats]:
         """The graph's rows for each input, in order; blocks until they are there.
 
+        A job that is submitted already had more inputs than those that are left to run.
+
         Raises `QueueFull`, what `Job.check` and `Job.submit` raise, and what the graph raises for one of the inputs.
         """
-        job.submit([len(item) for item in inputs])
+        if job.submitted is None:
+            job.submit([len(item) for item in inputs])
         work = self._enter(inputs, job)
-        if not work.done.wait(job.remaining()) or job.cancelled:
+        try:
+            work.done.wait(job.remaining())
+        finally:
+            # What has not begun of a job that is late or cancelled, or whose thread is interrupted.
             self._leave(work)
         if work.error is not None:
             raise work.error
@@ -111,12 +124,12 @@ class Scheduler:
         self._workers.shutdown()
 
     def _enter(self, inputs: Sequence[Input], job: Job) -> "_Work":
+        tokens = sum(len(item) for item in inputs)
         with self._lock:
-            self.admit(job.tokens)
-            self._arrivals += 1
-            work = _Work(inputs, job, self._arrivals)
-            insort(self._queue, work, key=lambda work: work.place)
-            self._count(len(inputs), job.tokens)
+            self.admit(tokens)
+            work = _Work(inputs, job, self._clock)
+            insort(self._queue, work, key=_Work.place)
+            self._count(len(inputs), tokens)
             idle = min(self._schedule.workers - self._busy, len(inputs))
             self._busy += idle
         job.on_cancel(work.done.set)
@@ -146,19 +159,25 @@ class Scheduler:
             if not self._queue:
                 self._busy -= 1
                 return []
+            self._clock = max(self._clock, self._queue[0].turn)
             longest = self._queue[0].lengths[-1]
             room = max(1, min(self._schedule.max_sequences, self._schedule.max_tokens // max(1, longest)))
             taken: list[tuple[_Work, int]] = []
-            tokens = 0
-            for place, work in enumerate(list(self._queue)):
+            moved = []
+            for place, work in enumerate(self._queue):
                 if len(taken) == room:
                     break
+                turn = work.turn
                 for index in work.take(math.ceil(longest * _ALIKE) if place else 0, longest, room - len(taken)):
                     taken.append((work, index))
-                    tokens += len(work.inputs[index])
-                if not work.waiting:
-                    self._queue.remove(work)
-            self._count(-len(taken), -tokens)
+                if not work.waiting or work.turn != turn:
+                    moved.append(work)
+            for work in moved:
+                self._queue.remove(work)
+            for work in moved:
+                if work.waiting:
+                    insort(self._queue, work, key=_Work.place)
+            self._count(-len(taken), -sum(len(work.inputs[index]) for work, index in taken))
         return taken
 
     def _outcomes(self, inputs: Sequence[Input]) -> list[Floats | Exception]:
@@ -213,10 +232,12 @@ class Scheduler:
 class _Work:
     """A job's inputs that wait, by length, and the rows of those that have run."""
 
-    def __init__(self, inputs: Sequence[Input], job: Job, arrival: int) -> None:
+    def __init__(self, inputs: Sequence[Input], job: Job, clock: int) -> None:
         self.inputs = inputs
         self.job = job
-        self.place = (job.priority, arrival)
+        self._entered = clock
+        self._taken = 0
+        self._tokens = sum(len(item) for item in inputs)
         # Ascending: the longest is taken first, from the end, so that several workers end together.
         self.waiting = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
         self.lengths = [len(inputs[index]) for index in self.waiting]
@@ -225,11 +246,20 @@ class _Work:
         self.error: Exception | None = None
         self.done = threading.Event()
 
+    @property
+    def turn(self) -> int:
+        """The clock's time when its slice ends."""
+        return self._entered + min(self._tokens, (self._taken // _SLICE + 1) * _SLICE)
+
+    def place(self) -> tuple[int, int]:
+        return self.job.priority, self.turn
+
     def take(self, shortest: int, longest: int, room: int) -> list[int]:
         """Up to `room` inputs of `shortest` to `longest` tokens, the longest first; they wait no more."""
         end = bisect_left(self.lengths, longest + 1)
         start = max(end - room, bisect_left(self.lengths, shortest))
         taken = self.waiting[start:end]
+        self._taken += sum(self.lengths[start:end])
         del self.waiting[start:end], self.lengths[start:end]
         if taken and self.job.started is None:
             self.job.started = time.perf_counter()

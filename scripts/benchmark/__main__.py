@@ -1,9 +1,7 @@
-"""Measure ScoreRT beside a padded batch and sentence-transformers, on the cross-encoder behind `tests/contract`."""
+"""Measure ScoreRT beside vLLM, infinity and sentence-transformers, on the cross-encoder behind `tests/contract`."""
 
 import argparse
 import statistics
-import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -13,115 +11,85 @@ import numpy as np
 
 from engine import Engine
 from scripts.server import start_server
-from tests.checkpoints import build_minilm_ce
 
-from . import contenders, machine
+from . import bars, contenders, curves, field, machine
+from .floating_point import Shape, float32_rate
+from .load import under_load
 from .quality import compare, score_all
-from .report import Bar, Report, print_report, write_report
-from .speed import Contender, Speed, measure, ratio
+from .report import Report, print_report, write_report
+from .speed import measure
 from .workload import DOCUMENTS, Request, make_requests
 
-CACHE = Path(".bench")
 RESULTS = Path("docs/benchmarks")
-PRECISIONS = ["fp32", "int8", "int8-fast"]
-CLIENTS = [1, 8]
-BASELINE = "one padded batch, fp32"
+# A query's documents where ranks are compared: more than 2,000 pairs in all.
+JUDGED = 70
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--quick", action="store_true", help="about a minute, and only prints")
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="under 3 minutes: without the servers of others, printed")
+    report = run(parser.parse_args().quick)
+    print_report(report)
+    if report.loads:
+        print(f"Written to {write_report(report, machine.file_name(), RESULTS)}")
+
+
+def run(quick: bool) -> Report:
+    """Everything, or what takes under 3 minutes."""
     requests = make_requests()
-    if options.quick:
-        requests, rounds = requests[:8], [requests[:4], requests[4:8]]
-    else:
-        rounds = [requests[start::3] for start in (0, 1, 2)] * 2
-
-    checkpoint = CACHE / "minilm-ce"
-    artifact = prepare(checkpoint)
+    rounds = [requests[:4], requests[4:8]] if quick else [requests[start::3] for start in (0, 1, 2)] * 2
+    checkpoint, artifact = field.checkpoint_and_artifact()
+    shape = Shape.of(checkpoint)
+    engines = {precision: Engine.load(artifact, precision=precision) for precision in field.PRECISIONS}
+    libraries = field.libraries(checkpoint)
+    reference = libraries[field.library("float32")]
+    missing: dict[str, str] = {}
     with ExitStack() as at_exit:
-        engines = {precision: Engine.load(artifact, precision=precision) for precision in PRECISIONS}
-        torch_models = {dtype: contenders.sentence_transformers(checkpoint, dtype) for dtype in torch_dtypes()}
-        field = [
-            Contender(BASELINE, contenders.padded_batch(artifact, engines["fp32"].manifest), 1),
-            *(
-                Contender(in_process(precision, clients), contenders.in_process(engine), clients)
-                for precision, engine in engines.items()
-                for clients in CLIENTS
-            ),
-            *(
-                Contender(over_http(precision, clients), contenders.over_http(url), clients)
-                for precision, url in serve(artifact, at_exit).items()
-                for clients in CLIENTS
-            ),
-            *(Contender(f"sentence-transformers, {dtype}", score, 1) for dtype, score in torch_models.items()),
-        ]
-        speed = measure(field, rounds)
+        servers = field.own_servers(artifact, at_exit)
+        if not quick:
+            servers |= field.other_servers(checkpoint, at_exit, missing)
+            libraries |= field.other_libraries(checkpoint, at_exit, missing)
+        rates = [float32_rate()]
+        speed = measure(field.contenders_of(artifact, engines, servers, libraries), rounds)
+        rates.append(float32_rate())
+        loads = {} if quick else under_load(servers, requests)
 
-    reference = score_all(torch_models["float32"], requests)
-    quality = {
-        precision: compare(score_all(contenders.in_process(engine), requests), reference)
-        for precision, engine in engines.items()
-    }
     tokens = token_counts(engines["fp32"], requests)
-    server = measure_server(requests, starts=1 if options.quick else 3)
-    report = Report(
+    pair = shape.operations(tokens) / len(tokens)
+    rate = statistics.mean(rates)
+    lengths = {} if quick else curves.over_length(engines, shape)
+    numbers = {} if quick else curves.over_number(engines, shape)
+    judged = requests if quick else make_requests(JUDGED)
+    logits = score_all(reference, judged)
+    server = measure_server(requests, starts=1 if quick else 3)
+    fp32 = statistics.median(speed[field.in_process("fp32", 8)].pairs_per_second)
+    return Report(
         machine=machine.describe(),
         workload=(
             f"{len(requests)} queries, each with {DOCUMENTS} documents of Python's own reference; tokens a pair: mean "
             f"{np.mean(tokens):.0f}, 5th to 95th percentile {np.percentile(tokens, 5):.0f} to "
             f"{np.percentile(tokens, 95):.0f}. {len(rounds)} rounds of {len(rounds[0])} queries. Clients run on the "
-            f"same cores as the server."
+            f"same cores as the server. {pair / 1e9:.2f} GFLOP a pair; all cores multiply float32 matrices at "
+            f"{rate / 1e9:.0f} GFLOP/s ({', '.join(f'{each / 1e9:.0f}' for each in rates)} before and after)."
         ),
+        missing=missing,
         speed=speed,
-        logits_spread=float(np.concatenate(reference).std()),
-        quality=quality,
+        loads=loads,
+        lengths=lengths,
+        numbers=numbers,
+        pairs=sum(map(len, logits)),
+        logits_spread=float(np.concatenate(logits).std()),
+        quality={
+            precision: compare(score_all(contenders.in_process(engine), judged), logits)
+            for precision, engine in engines.items()
+        },
         server=server,
-        bars=bars(speed, server),
+        bars=[
+            *bars.alone(speed, server, fp32 * pair / rate),
+            *bars.beside(speed),
+            *bars.of_growth(lengths, numbers),
+        ],
     )
-    print_report(report)
-    if not options.quick:
-        print(f"Written to {write_report(report, machine.file_name(), RESULTS)}")
-
-
-def in_process(precision: str, clients: int) -> str:
-    return f"in process, {precision}, {_count(clients, 'thread')}"
-
-
-def over_http(precision: str, clients: int) -> str:
-    return f"HTTP, {precision}, {_count(clients, 'client')}"
-
-
-def prepare(checkpoint: Path) -> Path:
-    """Build the checkpoint and export it, unless that was done with the exporter as it is now."""
-    if not checkpoint.exists():
-        build_minilm_ce(checkpoint)
-    artifact = CACHE / "artifacts" / checkpoint.name
-    manifest = artifact / "manifest.json"
-    sources = [*Path("export").glob("*.py"), *Path("engine").glob("*.py")]
-    if not manifest.exists() or manifest.stat().st_mtime < max(source.stat().st_mtime for source in sources):
-        arguments = ["--precision", ",".join(PRECISIONS), "--output", str(artifact.parent), "--force"]
-        if code := subprocess.run([sys.executable, "-m", "export", str(checkpoint), *arguments]).returncode:
-            sys.exit(code)
-    return artifact
-
-
-def serve(artifact: Path, at_exit: ExitStack) -> dict[str, str]:
-    """A server for each precision, by its URL, until `at_exit`."""
-    logs = Path(at_exit.enter_context(tempfile.TemporaryDirectory()))
-    urls = {}
-    for precision in PRECISIONS:
-        server = start_server(logs / precision, "--port", "0", "--model", str(artifact), "--precision", precision)
-        at_exit.callback(server.stop)
-        urls[precision] = server.url
-    return urls
-
-
-def torch_dtypes() -> list[str]:
-    """float32, and bfloat16 where the processor multiplies it; elsewhere it only costs time."""
-    fast_bfloat16 = {"avx512_bf16", "amx_bf16"} & set(machine.instructions())
-    return ["float32", "bfloat16"] if fast_bfloat16 else ["float32"]
 
 
 def token_counts(engine: Engine, requests: Sequence[Request]) -> list[int]:
@@ -147,28 +115,6 @@ def measure_server(requests: Sequence[Request], starts: int) -> dict[str, float]
         "MB resident after 5 requests": statistics.median(resident),
         "MB resident at most": statistics.median(peak),
     }
-
-
-def bars(speed: dict[str, Speed], server: dict[str, float]) -> list[Bar]:
-    seconds, resident, _ = server.values()
-    fp32 = in_process("fp32", 8)
-    return [
-        Bar("fp32 in process ÷ one padded batch", ratio(speed, fp32, BASELINE), 3.0),
-        Bar("int8 ÷ fp32, in process", ratio(speed, in_process("int8", 8), fp32), 1.35),
-        Bar("int8-fast ÷ fp32, in process", ratio(speed, in_process("int8-fast", 8), fp32), 1.9),
-        *(
-            Bar(
-                f"HTTP with 8 clients ÷ in process, {name}", ratio(speed, over_http(name, 8), in_process(name, 8)), 0.85
-            )
-            for name in PRECISIONS
-        ),
-        Bar("seconds from start to ready, default model", seconds, 2.0, at_most=True),
-        Bar("MB resident, default model", resident, 250.0, at_most=True),
-    ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 if __name__ == "__main__":

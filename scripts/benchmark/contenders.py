@@ -49,15 +49,16 @@ def in_process(engine: Engine) -> Scorer:
     return lambda request: engine.score(request.query, request.documents, use_activation=False).scores
 
 
-def over_http(url: str) -> Scorer:
-    """`POST /rerank`, on one kept-alive connection for each calling thread."""
+def over_http(url: str, model: str | None = None) -> Scorer:
+    """`POST /rerank`, on one kept-alive connection for each calling thread; peers want to be told their `model`."""
     local = threading.local()
     address = urlsplit(url)
 
     def score(request: Request) -> Floats:
         if not hasattr(local, "connection"):
             local.connection = http.client.HTTPConnection(address.hostname or "", address.port)
-        body = json.dumps({"query": request.query, "documents": request.documents})
+        asked = {} if model is None else {"model": model}
+        body = json.dumps({"query": request.query, "documents": request.documents} | asked)
         local.connection.request("POST", "/rerank", body.encode(), {"Content-Type": "application/json"})
         response = local.connection.getresponse()
         content = response.read()

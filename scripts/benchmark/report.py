@@ -11,31 +11,24 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from . import plots
+from .bars import Bar
+from .curves import Cost
+from .load import Load
 from .quality import Quality
 from .speed import Speed
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """What ScoreRT promises of a measured value."""
-
-    name: str
-    value: float
-    bar: float
-    at_most: bool = False
-
-    def text(self) -> str:
-        return f"{'≤' if self.at_most else '≥'} {self.bar:g}"
-
-    def holds(self) -> bool:
-        return self.value <= self.bar if self.at_most else self.value >= self.bar
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     machine: dict[str, Any]
     workload: str
+    missing: dict[str, str]
     speed: dict[str, Speed]
+    loads: dict[str, list[Load]]
+    lengths: dict[str, list[Cost]]
+    numbers: dict[str, list[Cost]]
+    pairs: int
     logits_spread: float
     quality: dict[str, Quality]
     server: dict[str, float]
@@ -68,9 +61,19 @@ def write_report(report: Report, name: str, folder: Path) -> Path:
         "",
         report.workload,
         "Absolute figures move with the machine's load; contenders take turns, so the ratios hold.",
+        *(f"Missing: {peer}, because {reason}." for peer, reason in report.missing.items()),
     ]
     for title, (head, *rows) in _tables(report).items():
         lines += ["", f"## {title}", "", _line(head), _line(["---", *("---:" for _ in head[1:])]), *map(_line, rows)]
+    lines += ["", "## Load and length"]
+    plots.draw_load(report.loads, folder / f"{name}-load.png")
+    plots.draw_costs(report.lengths, report.numbers, folder / f"{name}-cost.png")
+    lines += [
+        "",
+        f"![Throughput and latency over clients]({name}-load.png)",
+        "",
+        f"![Cost of a token]({name}-cost.png)",
+    ]
     page = folder / f"{name}.md"
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return page
@@ -81,8 +84,8 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _tables(report: Report) -> dict[str, Rows]:
-    """Each table's rows by its title, the head first."""
-    return {
+    """Each table's rows by its title, the head first; without tables of nothing."""
+    tables: dict[str, Rows] = {
         "Bars": [
             ["promise", "measured", "bar", "holds"],
             *([bar.name, f"{bar.value:.2f}", bar.text(), "yes" if bar.holds() else "NO"] for bar in report.bars),
@@ -99,7 +102,8 @@ def _tables(report: Report) -> dict[str, Rows]:
                 for name, speed in report.speed.items()
             ),
         ],
-        f"Logits beside sentence-transformers fp32 (standard deviation {report.logits_spread:.2f})": [
+        f"Logits of {report.pairs:,} pairs beside sentence-transformers fp32's (standard deviation "
+        f"{report.logits_spread:.2f})": [
             ["contender", "largest error", "mean error", "Spearman", "Spearman, mean of queries"],
             *(
                 [
@@ -112,8 +116,17 @@ def _tables(report: Report) -> dict[str, Rows]:
                 for name, quality in report.quality.items()
             ),
         ],
+        "Load": [
+            ["server", "clients", "pairs/s", "p50 ms", "p95 ms", "p99 ms"],
+            *(
+                [name, str(load.clients), *(f"{value:.0f}" for value in (load.pairs_per_second, *load.latency()))]
+                for name, loads in report.loads.items()
+                for load in loads
+            ),
+        ],
         "Server on the default model": [
             ["quantity", "value"],
             *([name, f"{value:.2f}" if value < 10 else f"{value:.0f}"] for name, value in report.server.items()),
         ],
     }
+    return {title: rows for title, rows in tables.items() if len(rows) > 1}

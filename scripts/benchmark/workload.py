@@ -14,16 +14,25 @@ class Request:
     documents: list[str]
 
 
-def make_requests() -> list[Request]:
+def make_requests(documents: int = DOCUMENTS) -> list[Request]:
     """The same requests each time: passages of log-normal length, half of them with words of the question."""
     rng = random.Random(0)
-    pages = [_paragraphs(text) for _, text in sorted(topics.items())]
-    return [Request(query, _passages(query, pages, rng)) for query in QUERIES]
+    pages = _pages()
+    return [Request(query, _passages(query, pages, rng, documents)) for query in QUERIES]
 
 
-def _passages(query: str, pages: list[list[str]], rng: random.Random) -> list[str]:
+def make_request(documents: int) -> Request:
+    """One of that many passages."""
+    return Request(QUERIES[0], _passages(QUERIES[0], _pages(), random.Random(1), documents))
+
+
+def _pages() -> list[list[str]]:
+    return [_paragraphs(text) for _, text in sorted(topics.items())]
+
+
+def _passages(query: str, pages: list[list[str]], rng: random.Random, documents: int) -> list[str]:
     passages: list[str] = []
-    while len(passages) < DOCUMENTS:
+    while len(passages) < documents:
         length = min(int(rng.lognormvariate(5.34, 0.7)), 1200)
         # The most fitting of many is likely an answer, the only one is likely not.
         candidates = [_passage(pages, length, rng) for _ in range(50 if len(passages) % 2 else 1)]

@@ -10,10 +10,13 @@ EVERY_KEY = """
 model = ["models/a", "/models/b,c"]
 served-model-name = ["x", "y"]
 alias = ["z=x"]
+index = ["i/a", "/i/b"]
 precision = "fp16"
 provider = "cuda,cpu"
 threads = 3
 chat-template = "score.jinja"
+embedding-cache-bytes = 1_000_000
+embedding-cache-store = "int8"
 host = "127.0.0.1"
 port = 9000
 allow-origin = ["*"]
@@ -49,6 +52,8 @@ def test_every_key(config: Path) -> None:
     assert settings.models == [config.parent / "models/a", Path("/models/b,c")]
     assert settings.served_model_names == ["x", "y"]
     assert settings.aliases == [("z", "x")]
+    assert settings.indexes == [config.parent / "i/a", Path("/i/b")]
+    assert (settings.embedding_cache_bytes, settings.embedding_cache_store) == (1_000_000, "int8")
     assert (settings.precision, settings.provider, settings.threads) == ("fp16", "cuda,cpu", 3)
     assert settings.chat_template == "{{ messages }}"
     assert (settings.host, settings.port, settings.allow_origins) == ("127.0.0.1", 9000, ["*"])

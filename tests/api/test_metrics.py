@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from api.metrics import Metrics
 from api.record import CLIENT_LEFT, Record
-from engine import Batch, InvalidInput, Job, Waiting
+from engine import Batch, CacheUse, InvalidInput, Job, Waiting
 
 MODEL = "minilm"
 DASHBOARD = Path(__file__).parents[2] / "docs" / "monitoring" / "grafana.json"
@@ -163,6 +163,19 @@ def test_a_watched_model_has_its_series_before_its_first_request() -> None:
     assert all(name.startswith(("scorert_requests_", "scorert_request_seconds_")) for name in new)
 
 
+def test_a_cache_is_read_at_each_scrape_and_none_has_no_series() -> None:
+    metrics = Metrics()
+    engine = SimpleNamespace(cache=CacheUse(hits=0, misses=0, entries=0, bytes=0))
+    metrics.watch_cache(MODEL, engine)
+    metrics.watch_cache("another", SimpleNamespace(cache=None))
+    assert value(metrics, "embedding_cache_hits_total", model=MODEL) == 0
+    engine.cache = CacheUse(hits=5, misses=2, entries=2, bytes=4000)
+    assert value(metrics, "embedding_cache_hits_total", model=MODEL) == 5
+    assert value(metrics, "embedding_cache_misses_total", model=MODEL) == 2
+    assert value(metrics, "embedding_cache_bytes", model=MODEL) == 4000
+    assert value(metrics, "embedding_cache_hits_total", model="another") is None
+
+
 @pytest.mark.parametrize(
     ("accept", "content_type", "parse"),
     [
@@ -208,6 +221,7 @@ def exported() -> dict[str, set[str]]:
     """The names of all series with their labels, once there was a request and a batch."""
     metrics = Metrics()
     metrics.watch(MODEL, SimpleNamespace(waiting=Waiting(0, 0)))
+    metrics.watch_cache(MODEL, SimpleNamespace(cache=CacheUse(3, 1, 1, 2000)))
     metrics.batches(MODEL)(Batch(2, 50, 10, 0.1))
     metrics.observe(record(model=MODEL, job=job(), pairs=2))
     return {name: set(dict(labels)) for name, labels in samples(metrics)}

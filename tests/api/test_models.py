@@ -9,6 +9,7 @@ from api.errors import UnknownModel
 from api.models import Models
 from api.settings import DEFAULT_MODEL, SettingsError, read_settings
 from engine import ArtifactError, Engine
+from engine.indexing import build_index
 
 NAME = DEFAULT_MODEL.name
 
@@ -92,3 +93,27 @@ def test_both_of_one_name_are_closed(closed: list[Engine]) -> None:
     with pytest.raises(SettingsError, match=f"Two models are called {NAME}"):
         load("--model", DEFAULT_MODEL, DEFAULT_MODEL)
     assert len(set(map(id, closed))) == 2
+
+
+def test_an_index_goes_to_every_name_of_the_model_that_made_it(
+    contract_artifacts: dict[str, Path], tmp_path: Path, closed: list[Engine]
+) -> None:
+    (tmp_path / "docs.jsonl").write_text('{"text": "a"}')
+    other = Engine.load(contract_artifacts["minilm-colbert"])
+    folder = {name: tmp_path / name for name in ("first", "second", "other")}
+    models = load("--model", DEFAULT_MODEL)
+    for name in ("first", "second"):
+        build_index(models.served[NAME], tmp_path / "docs.jsonl", folder[name])
+    build_index(other, tmp_path / "docs.jsonl", folder["other"])
+    served = ("--model", DEFAULT_MODEL, DEFAULT_MODEL, "--served-model-name", "a", "b")
+    assert list(load(*served, "--index", folder["first"]).indexes) == ["a", "b"]
+    for indexes, complaint in (
+        (("first", "second"), f"--index {folder['first']} and {folder['second']} are both of a: give each model one"),
+        (("first", "first"), "are both of a"),
+        (("other",), f"--index {folder['other']} was made by minilm-colbert (fp32), which is not served as it was"),
+    ):
+        before = len(closed)
+        with pytest.raises(SettingsError) as raised:
+            load(*served, "--index", *(folder[name] for name in indexes))
+        assert complaint in str(raised.value)
+        assert len(closed) == before + 2

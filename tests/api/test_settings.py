@@ -6,6 +6,7 @@ import pytest
 
 from api.limits import Limits
 from api.settings import DEFAULT_MODEL, FLAGS, Settings, SettingsError, read_settings
+from engine import DEFAULT_CACHE_BYTES
 
 
 def test_defaults() -> None:
@@ -13,10 +14,13 @@ def test_defaults() -> None:
         models=[DEFAULT_MODEL],
         served_model_names=[],
         aliases=[],
+        indexes=[],
         precision=None,
         provider="cpu",
         threads=None,
         chat_template=None,
+        embedding_cache_bytes=DEFAULT_CACHE_BYTES,
+        embedding_cache_store="float32",
         host="0.0.0.0",
         port=8000,
         allow_origins=[],
@@ -51,10 +55,13 @@ def flags(keys: Path) -> dict[str, str]:
         "model": "a",
         "served-model-name": "x",
         "alias": "y=x",
+        "index": "b",
         "precision": "fp16",
         "provider": "cuda,cpu",
         "threads": "3",
         "chat-template": __file__,
+        "embedding-cache-bytes": "0",
+        "embedding-cache-store": "float16",
         "host": "127.0.0.1",
         "port": "9000",
         "allow-origin": "https://example.com",
@@ -76,10 +83,13 @@ EXPECTED = Settings(
     models=[Path("a")],
     served_model_names=["x"],
     aliases=[("y", "x")],
+    indexes=[Path("b")],
     precision="fp16",
     provider="cuda,cpu",
     threads=3,
     chat_template=Path(__file__).read_text("utf-8"),
+    embedding_cache_bytes=0,
+    embedding_cache_store="float16",
     host="127.0.0.1",
     port=9000,
     allow_origins=["https://example.com"],

@@ -26,6 +26,8 @@ LIMITS: dict[str, str | int] = {
     "--max-queued-tokens": 50_000,
     "--max-concurrent-requests": 16,
     "--timeout": 120,
+    # So that a large request is work each time.
+    "--embedding-cache-bytes": 0,
 }
 
 

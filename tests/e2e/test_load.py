@@ -19,7 +19,8 @@ WORDS = ["river", "old town of Bern", "where does it end"]
 
 @pytest.fixture(scope="module")
 def server(contract_artifacts: dict[str, Path]) -> Iterator[Server]:
-    with Server("--model", *contract_artifacts.values()) as server:
+    # Computing is what is watched here, and each text comes often.
+    with Server("--model", *contract_artifacts.values(), "--embedding-cache-bytes", "0") as server:
         yield server
 
 

@@ -1,11 +1,12 @@
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.maxsim import maxsim
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.lists(st.integers(1, 50), min_size=1, max_size=12), st.integers(0, 1000))
 def test_is_the_sum_of_each_query_tokens_best_match(query_tokens, document_tokens, seed):
     random = np.random.default_rng(seed)
@@ -27,3 +28,18 @@ def test_a_documents_score_does_not_depend_on_its_neighbours():
     together = maxsim(query, documents)
     alone = [maxsim(query, [document])[0] for document in documents]
     np.testing.assert_allclose(together, alone, rtol=1e-5)
+
+
+def test_documents_that_do_not_fit_together_are_compared_in_turn():
+    """As many as are compared at a time and more, one of them longer than that alone."""
+    random = np.random.default_rng(0)
+    query = random.standard_normal((5, 4), dtype=np.float32)
+    documents = [
+        random.standard_normal((tokens, 4), dtype=np.float32) for tokens in (3000, 1096, 1, 4095, 2, 6000, 90, 4096)
+    ]
+    want = [(document @ query.T).max(axis=0).sum() for document in documents]
+    np.testing.assert_allclose(maxsim(query, documents), want, rtol=1e-5)
+    np.testing.assert_allclose(maxsim(query, documents[::-1]), want[::-1], rtol=1e-5)
+    short = [document[:1500] for document in documents]
+    want = [(document @ query.T).max(axis=0).sum() for document in short]
+    np.testing.assert_allclose(maxsim(query, short), want, rtol=1e-5)

@@ -106,16 +106,31 @@ def test_jobs_share_a_run_where_their_lengths_are_alike(open_scheduler, graph):
     graph.gate.clear()
     threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
     graph.entered.wait(30)
-    for place, lengths in enumerate([(10, 4), (9, 3), (50, 8)], start=2):
+    for place, lengths in enumerate([(10, 4), (9, 8), (50, 8)], start=2):
         threads.append(in_thread(lambda lengths=lengths: scheduler.run(inputs(*lengths), Job())))
         until(lambda place=place: len(scheduler._queue) == place - 1)
-    assert scheduler.waiting == Waiting(6, 84)
+    assert scheduler.waiting == Waiting(6, 89)
     graph.gate.set()
     for thread, outcome in threads:
         thread.join(30)
         assert outcome[0] == list(range(len(outcome[0])))
     # All of the first job's, with what is at least 0.8 of its longest; then all of the next one's.
-    assert graph.runs == [[30], [10, 4, 9, 8], [3], [50]]
+    assert graph.runs == [[30], [10, 4, 9, 8, 8], [50]]
+
+
+def test_large_jobs_run_in_slices(open_scheduler, graph):
+    scheduler = open_scheduler(max_sequences=1)
+    graph.gate.clear()
+    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
+    graph.entered.wait(30)
+    for place, lengths in enumerate([(2000, 1999, 1998), (1300, 1200), (1500,)], start=1):
+        threads.append(in_thread(lambda lengths=lengths: scheduler.run(inputs(*lengths), Job())))
+        until(lambda place=place: len(scheduler._queue) == place)
+    graph.gate.set()
+    for thread, _ in threads:
+        thread.join(30)
+    # A slice of 2,048 tokens ends with the input in which it is reached.
+    assert graph.runs == [[30], [1500], [2000], [1999], [1300], [1200], [1998]]
 
 
 def test_a_lower_priority_goes_first(open_scheduler, graph):

@@ -1,0 +1,75 @@
+"""`/rerank` with `document_ids`: documents of the model's index in order of their scores for a query."""
+
+import msgspec
+
+from ..endpoint import Call, Endpoint
+from ..ids import response_id
+from .common import Common, common_arguments
+from .rerank import Usage
+from .texts import Item, plain_text
+
+DocumentId = str | int
+
+
+class IndexedRerankRequest(Common, kw_only=True):
+    """Documents of the model's index, by their ids, to put in order for one query. `top_n` null or 0 returns all."""
+
+    query: str | Item
+    document_ids: list[DocumentId]
+    top_n: int | None = None
+    max_tokens_per_query: int | None = None
+    instruction: str | None = None
+
+
+class IndexedResult(msgspec.Struct, frozen=True):
+    """`index` is the id's place in the request."""
+
+    index: int
+    id: DocumentId
+    relevance_score: float
+
+
+class IndexedRerankResponse(msgspec.Struct, frozen=True):
+    """Results by falling score. `usage` counts the query alone, since the documents were embedded before."""
+
+    id: str
+    model: str
+    usage: Usage
+    results: list[IndexedResult]
+
+
+def rerank(request: IndexedRerankRequest, call: Call) -> IndexedRerankResponse:
+    """Answer one request."""
+    model, engine = call.engine(request.model)
+    call.count(len(request.document_ids), "document_ids")
+    ranking = call.index(model).rerank(
+        plain_text(request.query, engine.manifest.architecture),
+        [str(document_id) for document_id in request.document_ids],
+        top_n=request.top_n,
+        max_tokens_per_query=request.max_tokens_per_query,
+        instruction=request.instruction,
+        **common_arguments(request, call),
+    )
+    return IndexedRerankResponse(
+        id=response_id("score", request.request_id, call),
+        model=model,
+        usage=Usage(ranking.tokens, ranking.tokens),
+        results=[
+            IndexedResult(ranked.index, request.document_ids[ranked.index], ranked.score) for ranked in ranking.results
+        ],
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/rerank", "/v1/rerank", "/v2/rerank"),
+        dialect="ScoreRT",
+        summary="Put documents of an index in the order of their scores for a query",
+        request=IndexedRerankRequest,
+        response=IndexedRerankResponse,
+        answer=rerank,
+        when=lambda fields, headers: "document_ids" in fields,
+        told_by="a body with `document_ids`",
+    ),
+)

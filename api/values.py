@@ -1,0 +1,78 @@
+"""From a setting's text to its value; each raises `ValueError`, which says what the text is not."""
+
+import re
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+def whole(noun: str, least: int = 1, most: int | None = None) -> Callable[[str], int]:
+    bounds = f"{least} or more" if most is None else f"{least} to {most}"
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
+            raise ValueError(f"{text!r} is not {noun} ({bounds})")
+        return int(text)
+
+    return read
+
+
+def seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    # What a thread can wait for; this refuses inf and nan too.
+    if not 0 < seconds <= threading.TIMEOUT_MAX:
+        raise ValueError(f"{text!r} is not a number of seconds (more than 0)")
+    return seconds
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is not {', '.join(choices[:-1])} or {choices[-1]}")
+        return text
+
+    return read
+
+
+def switch(text: str) -> bool:
+    if text.lower() not in ("1", "true", "yes", "0", "false", "no"):
+        raise ValueError(f"{text!r} is not 1, true, yes, 0, false or no")
+    return text.lower() in ("1", "true", "yes")
+
+
+def alias(text: str) -> tuple[str, str]:
+    name, _, model = (part.strip() for part in text.partition("="))
+    if not name or not model:
+        raise ValueError(f"{text!r} is not an alias (NAME=MODEL)")
+    return name, model
+
+
+def origin(text: str) -> str:
+    # Browsers send it in lower case and without a path, and it is compared as text.
+    if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+", text.lower()):
+        raise ValueError(f"{text!r} is not an origin such as https://example.com, nor * for any")
+    return text.lower()
+
+
+def url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError(f"{text!r} is not an http:// or https:// URL")
+    return text
+
+
+def content(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None

@@ -1,0 +1,78 @@
+"""An index: documents whose embeddings were computed before, ranked by their ids."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .document_ids import find
+from .engine import Engine
+from .errors import InvalidIndex, InvalidInput
+from .index_files import IndexManifest, open_index
+from .job import Job
+from .layout import truncation
+from .ranking import check_top_n, ranked
+from .results import Floats, Ranking, Scores
+from .similarity import compare
+from .stored import Stored
+from .template import Prompting
+
+# Bounds what is made of stored embeddings at a time.
+_DOCUMENTS_AT_A_TIME = 256
+
+
+class Index:
+    """An index and the engine it belongs to. Thread-safe. It is mapped: opening it reads next to nothing."""
+
+    def __init__(self, folder: str | Path, engine: Engine) -> None:
+        """Open a folder that `python -m engine index` has made. Raises `InvalidIndex`, also for another model's."""
+        self._files = open_index(Path(folder))
+        self._engine = engine
+        if not self.manifest.is_of(engine.manifest, engine.graph):
+            raise InvalidIndex(
+                f"{folder} was made by {self.manifest.model} ({self.manifest.precision}), whose graph, tokenizer or "
+                f"prompts are not those of {engine.manifest.name} ({engine.graph.precision}): open it with the model "
+                "that made it, or make it again."
+            )
+
+    @property
+    def manifest(self) -> IndexManifest:
+        return self._files.manifest
+
+    def rerank(
+        self,
+        query: str,
+        document_ids: Sequence[str],
+        *,
+        top_n: int | None = None,
+        truncate_prompt_tokens: int | None = None,
+        truncation_side: str | None = None,
+        max_tokens_per_query: int | None = None,
+        instruction: str | None = None,
+        job: Job | None = None,
+    ) -> Ranking:
+        """As `Engine.rerank`, of documents that are named: only the query is computed, and counted in `tokens`.
+
+        The arguments are the engine's. Raises as it does, and `InvalidInput` for an id that is not in the index.
+        """
+        check_top_n(top_n)
+        if not document_ids:
+            raise InvalidInput("At least one document id must be given", "document_ids")
+        numbers = find(self._files.ids, document_ids)
+        limits = truncation(
+            self._engine.manifest.max_length, truncate_prompt_tokens, truncation_side, max_tokens_per_query, None
+        )
+        job = job or Job()
+        embedding, tokens = self._engine.embedder.query(query, limits, Prompting(instruction), job)
+        scores = np.empty(len(numbers), np.float32)
+        for start in range(0, len(numbers), _DOCUMENTS_AT_A_TIME):
+            job.check()
+            some = slice(start, start + _DOCUMENTS_AT_A_TIME)
+            scores[some] = compare(self._engine.manifest, embedding, [self._document(n) for n in numbers[some]])
+        return ranked(Scores(scores, tokens), top_n)
+
+    def _document(self, number: int) -> Floats:
+        starts, embeddings = self._files.starts, self._files.embeddings
+        own = number if starts is None else slice(starts[number], starts[number + 1])
+        scales = None if embeddings.scales is None else embeddings.scales[own]
+        return Stored(embeddings.values[own], scales).floats()

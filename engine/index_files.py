@@ -1,0 +1,105 @@
+"""The files of an index: what they hold, and how they are mapped."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .artifact import TOKENIZER, Graph, Manifest, ScoreType
+from .document_ids import Table
+from .errors import InvalidIndex
+from .stored import Store, Stored
+
+SCHEMA_VERSION = 1
+MANIFEST = "index.json"
+IDS, STARTS, VALUES, SCALES = "ids.bin", "starts.bin", "embeddings.bin", "scales.bin"
+"""A `Table`; the number of each document's first vector and that of all vectors, int64, for token embeddings;
+`Stored.values` and, for int8, `Stored.scales` of all vectors in order. All are little-endian and have no header."""
+
+
+class IndexManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an index holds and which model made it.
+
+    `vectors` are embeddings, one a document or one a token, of `dimension` numbers. `embedder` is the digest that
+    `embedder_of` gives; `model` and `precision` only say in words what it was.
+    """
+
+    schema_version: int
+    created: int
+    model: str
+    precision: str
+    embedder: str
+    score_type: ScoreType
+    store: Store
+    documents: int
+    vectors: int
+    dimension: int
+
+    def is_of(self, manifest: Manifest, graph: Graph) -> bool:
+        """Whether that model made it, so that its queries can be compared with it."""
+        return self.embedder == embedder_of(manifest, graph)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexFiles:
+    """An index's files, mapped into memory: nothing is read before it is needed. `starts` is None for bi-encoders."""
+
+    manifest: IndexManifest
+    ids: Table
+    starts: NDArray[np.int64] | None
+    embeddings: Stored
+
+
+def embedder_of(manifest: Manifest, graph: Graph) -> str:
+    """A sha256 of all that a document's embeddings depend on: graph, tokenizer, layout and longest input."""
+    # A large graph's weights are in files of their own that begin with its name.
+    files = sorted(
+        (name, file.sha256) for name, file in manifest.files.items() if name == TOKENIZER or name.startswith(graph.file)
+    )
+    seen = msgspec.json.encode([files, manifest.score_type, manifest.document, manifest.max_length])
+    return hashlib.sha256(seen).hexdigest()
+
+
+def open_index(folder: Path) -> IndexFiles:
+    """Map an index's files, after checking their sizes. Raises `InvalidIndex`."""
+    manifest = read_index_manifest(folder)
+    dtype = np.dtype(manifest.store).newbyteorder("<")
+    starts = (manifest.documents + 1,) if manifest.score_type == "late-interaction" else None
+    return IndexFiles(
+        manifest,
+        ids=_mapped(folder / IDS, "<u8", (3, manifest.documents)),
+        starts=None if starts is None else _mapped(folder / STARTS, "<i8", starts),
+        embeddings=Stored(
+            _mapped(folder / VALUES, dtype, (manifest.vectors, manifest.dimension)),
+            _mapped(folder / SCALES, "<f4", (manifest.vectors,)) if manifest.store == "int8" else None,
+        ),
+    )
+
+
+def read_index_manifest(folder: Path) -> IndexManifest:
+    """What an index's folder says of itself. Raises `InvalidIndex`."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise InvalidIndex(f"{folder} is not an index: it has no {MANIFEST}. Make one with `python -m engine index`.")
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=IndexManifest)
+    except msgspec.MsgspecError as error:
+        raise InvalidIndex(f"{path} cannot be read: {error}. Make the index again.") from None
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise InvalidIndex(
+            f"{path} has schema version {manifest.schema_version}; this ScoreRT reads version {SCHEMA_VERSION}: make "
+            "the index again."
+        )
+    return manifest
+
+
+def _mapped(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if not path.is_file() or path.stat().st_size != expected:
+        raise InvalidIndex(f"{path} does not have the {expected:,} bytes that its {MANIFEST} says: copy it again.")
+    # As a plain array, whose slices cost less than a memmap's.
+    return np.asarray(np.memmap(path, dtype, "r", shape=shape))

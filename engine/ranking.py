@@ -1,0 +1,18 @@
+"""From scores to documents in order."""
+
+import numpy as np
+
+from .errors import InvalidInput
+from .results import Ranked, Ranking, Scores
+
+
+def check_top_n(top_n: int | None) -> None:
+    """Raises `InvalidInput` for what is no number of documents."""
+    if top_n is not None and top_n < 0:
+        raise InvalidInput("top_n must be greater than or equal to 0.", "top_n")
+
+
+def ranked(scored: Scores, top_n: int | None) -> Ranking:
+    """The first `top_n` documents by falling score (None or 0: all)."""
+    order = np.argsort(-scored.scores, kind="stable")[: top_n or None]
+    return Ranking([Ranked(int(index), float(scored.scores[index])) for index in order], scored.tokens)

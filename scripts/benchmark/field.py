@@ -1,0 +1,111 @@
+"""Everybody who takes part, by the names that the report has for them."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from engine import Engine
+from scripts.server import start_server
+from tests.checkpoints import build_minilm_ce
+
+from . import contenders, machine, peers
+from .contenders import Scorer
+from .speed import Contender
+
+CACHE = Path(".bench")
+PRECISIONS = ("fp32", "int8", "int8-fast")
+CLIENTS = (1, 8)
+BASELINE = "one padded batch, fp32"
+QUANTIZED_LIBRARY = "sentence-transformers, onnx int8"
+
+
+def in_process(precision: str, clients: int) -> str:
+    return f"in process, {precision}, {_count(clients, 'thread')}"
+
+
+def over_http(server: str, clients: int) -> str:
+    return f"HTTP, {server}, {_count(clients, 'client')}"
+
+
+def library(dtype: str) -> str:
+    return f"sentence-transformers, {dtype}"
+
+
+def checkpoint_and_artifact() -> tuple[Path, Path]:
+    """The contract's cross-encoder, exported unless that was done with the exporter as it is now."""
+    checkpoint = CACHE / "minilm-ce"
+    if not checkpoint.exists():
+        build_minilm_ce(checkpoint)
+    artifact = CACHE / "artifacts" / checkpoint.name
+    manifest = artifact / "manifest.json"
+    sources = [*Path("export").rglob("*.py"), *Path("engine").rglob("*.py")]
+    if not manifest.exists() or manifest.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        arguments = ["--precision", ",".join(PRECISIONS), "--output", str(artifact.parent), "--force"]
+        if code := subprocess.run([sys.executable, "-m", "export", str(checkpoint), *arguments]).returncode:
+            sys.exit(code)
+    return checkpoint, artifact
+
+
+def own_servers(artifact: Path, at_exit: ExitStack) -> dict[str, Scorer]:
+    """A server for each precision, until `at_exit`."""
+    logs = Path(at_exit.enter_context(tempfile.TemporaryDirectory()))
+    scorers = {}
+    for precision in PRECISIONS:
+        server = start_server(logs / precision, "--port", "0", "--model", str(artifact), "--precision", precision)
+        at_exit.callback(server.stop)
+        scorers[precision] = contenders.over_http(server.url)
+    return scorers
+
+
+def libraries(checkpoint: Path) -> dict[str, Scorer]:
+    """sentence-transformers in float32, and in bfloat16 where the processor multiplies it; elsewhere it costs time."""
+    fast_bfloat16 = {"avx512_bf16", "amx_bf16"} & set(machine.instructions())
+    dtypes = ["float32", "bfloat16"] if fast_bfloat16 else ["float32"]
+    return {library(dtype): contenders.sentence_transformers(checkpoint, dtype) for dtype in dtypes}
+
+
+def other_servers(checkpoint: Path, at_exit: ExitStack, missing: dict[str, str]) -> dict[str, Scorer]:
+    """The peers' servers; `missing` gets the reasons for which any of them are not there."""
+    scorers = {}
+    for peer in peers.SERVERS:
+        try:
+            scorers[peer.name] = peers.serve(peer, checkpoint, CACHE / "peers", at_exit)
+        except peers.PeerError as error:
+            missing[peer.name] = str(error)
+    return scorers
+
+
+def other_libraries(checkpoint: Path, at_exit: ExitStack, missing: dict[str, str]) -> dict[str, Scorer]:
+    """The same for what has no server."""
+    try:
+        return {QUANTIZED_LIBRARY: peers.quantized_sentence_transformers(checkpoint, CACHE / "peers", at_exit)}
+    except peers.PeerError as error:
+        missing[QUANTIZED_LIBRARY] = str(error)
+        return {}
+
+
+def contenders_of(
+    artifact: Path, engines: Mapping[str, Engine], servers: Mapping[str, Scorer], others: Mapping[str, Scorer]
+) -> list[Contender]:
+    """Engines and servers at each number of clients; the padded batch and the libraries, which take one at a time."""
+    return [
+        Contender(BASELINE, contenders.padded_batch(artifact, engines["fp32"].manifest), 1),
+        *(
+            Contender(in_process(precision, clients), contenders.in_process(engine), clients)
+            for precision, engine in engines.items()
+            for clients in CLIENTS
+        ),
+        *(
+            Contender(over_http(name, clients), score, clients)
+            for name, score in servers.items()
+            for clients in CLIENTS
+        ),
+        *(Contender(name, score, 1) for name, score in others.items()),
+    ]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
