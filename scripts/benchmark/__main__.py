@@ -37,7 +37,7 @@ def main() -> None:
 def run(quick: bool) -> Report:
     """Everything, or what takes under 3 minutes."""
     requests = make_requests()
-    rounds = [requests[:4], requests[4:8]] if quick else [requests[start::3] for start in (0, 1, 2)] * 2
+    rounds = [requests[:4], requests[4:8]] if quick else [requests[start::3] for start in (0, 1, 2)]
     checkpoint, artifact = field.checkpoint_and_artifact()
     shape = Shape.of(checkpoint)
     engines = {precision: Engine.load(artifact, precision=precision) for precision in field.PRECISIONS}

@@ -61,16 +61,15 @@ def own_servers(artifact: Path, at_exit: ExitStack) -> dict[str, Scorer]:
 
 
 def libraries(checkpoint: Path) -> dict[str, Scorer]:
-    """sentence-transformers in float32, and in bfloat16 where the processor multiplies it; elsewhere it costs time."""
-    fast_bfloat16 = {"avx512_bf16", "amx_bf16"} & set(machine.instructions())
-    dtypes = ["float32", "bfloat16"] if fast_bfloat16 else ["float32"]
+    """sentence-transformers in float32, and in bfloat16 where the processor multiplies it."""
+    dtypes = ["float32", "bfloat16"] if machine.multiplies_bfloat16() else ["float32"]
     return {library(dtype): contenders.sentence_transformers(checkpoint, dtype) for dtype in dtypes}
 
 
 def other_servers(checkpoint: Path, at_exit: ExitStack, missing: dict[str, str]) -> dict[str, Scorer]:
     """The peers' servers; `missing` gets the reasons for which any of them are not there."""
     scorers = {}
-    for peer in peers.SERVERS:
+    for peer in peers.servers():
         try:
             scorers[peer.name] = peers.serve(peer, checkpoint, CACHE / "peers", at_exit)
         except peers.PeerError as error:

@@ -12,8 +12,8 @@ import numpy as np
 from .contenders import Scorer
 from .workload import Request
 
-CLIENTS = (1, 2, 4, 8, 16, 32)
-_SECONDS = 6.0
+CLIENTS = (1, 2, 4, 8, 16)
+_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)

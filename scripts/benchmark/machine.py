@@ -30,6 +30,11 @@ def instructions() -> list[str]:
     return [name for name in _INSTRUCTIONS if name in present]
 
 
+def multiplies_bfloat16() -> bool:
+    """Whether the processor has instructions for it; elsewhere bfloat16 costs time."""
+    return bool({"avx512_bf16", "amx_bf16"} & set(instructions()))
+
+
 def file_name() -> str:
     """A name for this kind of machine, such as amd-epyc-avx2-2-cores."""
     parts = [_cpu(), *instructions()[-1:], f"{cores()} cores"]

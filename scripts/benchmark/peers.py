@@ -18,6 +18,7 @@ import numpy as np
 from engine.providers import cores
 
 from .contenders import Scorer, over_http
+from .machine import multiplies_bfloat16
 from .workload import Request
 
 # The build without CUDA, for all of them.
@@ -78,10 +79,20 @@ def _vllm(dtype: str) -> Peer:
     )
 
 
-def _infinity(engine: str, dtype: str) -> Peer:
-    options = ["--engine", engine, "--device", "cpu", "--no-bettertransformer", "--dtype", dtype, "--host", "127.0.0.1"]
+def _infinity(dtype: str) -> Peer:
+    options = [
+        "--engine",
+        "torch",
+        "--device",
+        "cpu",
+        "--no-bettertransformer",
+        "--dtype",
+        dtype,
+        "--host",
+        "127.0.0.1",
+    ]
     return Peer(
-        f"infinity, {engine} {dtype}",
+        f"infinity, {dtype}",
         (_TORCH, "infinity-emb[server,torch,optimum,onnxruntime-gpu]"),
         lambda checkpoint, port: [
             *("infinity_emb", "v2", "--model-id", str(checkpoint), "--served-model-name", "peer"),
@@ -91,7 +102,9 @@ def _infinity(engine: str, dtype: str) -> Peer:
     )
 
 
-SERVERS = (_vllm("bfloat16"), _vllm("float32"), _infinity("torch", "bfloat16"), _infinity("torch", "float32"))
+def servers() -> list[Peer]:
+    """vLLM in the type that its users take and in float32, and infinity in the faster one of its own."""
+    return [_vllm("bfloat16"), _vllm("float32"), _infinity("bfloat16" if multiplies_bfloat16() else "float32")]
 
 
 def serve(peer: Peer, checkpoint: Path, folder: Path, at_exit: ExitStack) -> Scorer:
