@@ -80,6 +80,8 @@ def stopped(checkpoint: Path, output: Path, number: signal.Signals) -> tuple[int
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
+        # Jobs that a shell has put in the background ignore SIGINT, and so would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 120
     while not any(output.glob(".tiny-bert.*.partial/tokenizer.json")):
