@@ -1,5 +1,6 @@
 """The ASGI application: paths, what guards them, and what becomes of requests that fail."""
 
+import functools
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -50,11 +51,6 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
         body, content_type = await to_thread.run_sync(metrics.render, request.headers.get("accept"))
         return Response(body, headers={"Content-Type": content_type})
 
-    description = msgspec.json.encode(openapi.document(ENDPOINTS, __version__))
-
-    async def describe(request: Request) -> Response:
-        return Response(description, media_type="application/json")
-
     handlers = {
         RequestError: _refuse,
         ScoreRTError: _refuse,
@@ -65,7 +61,7 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
     routes = [
         *_routes(answering, ENDPOINTS),
         Route("/metrics", show_metrics),
-        Route("/openapi.json", describe),
+        Route("/openapi.json", _describe),
         *pages.routes(),
     ]
     app = Starlette(routes=routes, middleware=_guards(settings), exception_handlers=handlers, lifespan=lifespan)
@@ -80,6 +76,16 @@ def _metrics(models: Models, answering: Answering) -> Metrics:
         metrics.watch_cache(name, engine)
         engine.on_batch(metrics.batches(name))
     return metrics
+
+
+async def _describe(request: Request) -> Response:
+    return Response(_description(), media_type="application/json")
+
+
+@functools.cache
+def _description() -> bytes:
+    """Made when it is asked for, so that starting does not wait for it."""
+    return msgspec.json.encode(openapi.document(ENDPOINTS, __version__))
 
 
 def _guards(settings: Settings) -> list[Middleware]:

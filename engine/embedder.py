@@ -6,6 +6,7 @@ import numpy as np
 
 from .artifact import Manifest, Role
 from .cache import EmbeddingCache, key_of
+from .grouping import places_of
 from .inputs import Inputs
 from .job import Job
 from .layout import Input, Truncation
@@ -84,7 +85,4 @@ def _documents_of(queries: Sequence[str], documents: int) -> dict[str, list[int]
     """Each distinct query's documents, by index, so that they are compared with it all at once."""
     if len(queries) == 1:
         return {queries[0]: list(range(documents))}
-    own: dict[str, list[int]] = {}
-    for index, query in enumerate(queries):
-        own.setdefault(query, []).append(index)
-    return own
+    return places_of(queries)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artifact import Tensor
+from .grouping import places_of
 
 Ids = NDArray[np.int64]
 
@@ -41,11 +42,10 @@ def shared_prefixes(sequences: Sequence[Ids], queries: Sequence[str], least: int
     They share one by query, or all of them one where that saves more. A prefix leaves each sequence a token of its own,
     and is there only where it saves `least` tokens: its length for every sequence but the first.
     """
-    by_query: dict[str, list[int]] = {}
-    for index, query in enumerate(queries):
-        by_query.setdefault(query, []).append(index)
-    groupings = [_Group.of(sequences, [range(len(sequences))]), _Group.of(sequences, [*by_query.values()])]
-    best = max(groupings, key=lambda groups: sum(group.saved for group in groups))
+    by_query = places_of(queries)
+    best = _Group.of(sequences, [range(len(sequences))])
+    if len(by_query) > 1:
+        best = max(best, _Group.of(sequences, [*by_query.values()]), key=_saved)
     prefixes: list[Prefix | None] = [None] * len(sequences)
     for group in best:
         if group.saved >= least:
@@ -69,6 +69,10 @@ class _Group:
     @classmethod
     def of(cls, sequences: Sequence[Ids], groups: Sequence[Sequence[int]]) -> list[Self]:
         return [cls(members, _common([sequences[index] for index in members])) for members in groups]
+
+
+def _saved(groups: Sequence[_Group]) -> int:
+    return sum(group.saved for group in groups)
 
 
 def _common(sequences: Sequence[Ids]) -> int:

@@ -124,12 +124,11 @@ class Scheduler:
         self._workers.shutdown()
 
     def _enter(self, inputs: Sequence[Input], job: Job) -> "_Work":
-        tokens = sum(len(item) for item in inputs)
         with self._lock:
-            self.admit(tokens)
             work = _Work(inputs, job, self._clock)
+            self.admit(work.tokens)
             insort(self._queue, work, key=_Work.place)
-            self._count(len(inputs), tokens)
+            self._count(len(inputs), work.tokens)
             idle = min(self._schedule.workers - self._busy, len(inputs))
             self._busy += idle
         job.on_cancel(work.done.set)
@@ -140,7 +139,8 @@ class Scheduler:
     def _leave(self, work: "_Work") -> None:
         """Drop what has not begun of a job that nobody waits for."""
         with self._lock:
-            if work in self._queue:
+            # The queue is not searched for what has run, which is nearly every job.
+            if work.waiting and work in self._queue:
                 self._queue.remove(work)
                 self._count(-len(work.waiting), -sum(work.lengths))
 
@@ -237,10 +237,10 @@ class _Work:
         self.job = job
         self._entered = clock
         self._taken = 0
-        self._tokens = sum(len(item) for item in inputs)
         # Ascending: the longest is taken first, from the end, so that several workers end together.
         self.waiting = sorted(range(len(inputs)), key=lambda index: len(inputs[index]))
         self.lengths = [len(inputs[index]) for index in self.waiting]
+        self.tokens = sum(self.lengths)
         self.rows: list[Floats] = [np.empty(0, np.float32)] * len(inputs)
         self.left = len(inputs)
         self.error: Exception | None = None
@@ -249,7 +249,7 @@ class _Work:
     @property
     def turn(self) -> int:
         """The clock's time when its slice ends."""
-        return self._entered + min(self._tokens, (self._taken // _SLICE + 1) * _SLICE)
+        return self._entered + min(self.tokens, (self._taken // _SLICE + 1) * _SLICE)
 
     def place(self) -> tuple[int, int]:
         return self.job.priority, self.turn

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from . import providers
 from .artifact import PAST, PRESENT, Graph
+from .grouping import places_of
 from .job import Job
 from .layout import Input
 from .prefix import Ids, Prefix, no_past, shared_prefixes
@@ -110,8 +111,7 @@ class Session:
         Inputs with a prefix are in a run for each, with one more for the prefix itself the first time.
         """
         rows: dict[int, Floats] = {}
-        for prefix in dict.fromkeys(item.prefix for item in inputs):
-            places = [place for place, item in enumerate(inputs) if item.prefix is prefix]
+        for prefix, places in places_of(item.prefix for item in inputs).items():
             rows |= zip(places, self._run_alike([inputs[place] for place in places], prefix), strict=True)
         return [rows[place] for place in range(len(inputs))]
 

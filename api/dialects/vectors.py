@@ -16,9 +16,14 @@ InputType = Literal["query", "document", "passage", "search_query", "search_docu
 def encoded(values: Floats, encoding_format: EncodingFormat) -> list[float | list[float]] | str:
     """An embedding `[dim]`, or token embeddings `[tokens, dim]`."""
     if encoding_format == "base64":
-        return base64.b64encode(values.astype("<f4").tobytes()).decode()
+        return in_base64(values)
     numbers: list[float | list[float]] = values.tolist()
     return numbers
+
+
+def in_base64(values: Floats) -> str:
+    """The little-endian bytes of all numbers in order."""
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 
 def role(input_type: InputType | None) -> Role | None:

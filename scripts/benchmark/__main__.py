@@ -54,7 +54,7 @@ def run(quick: bool) -> Report:
         rates.append(float32_rate())
         loads = {} if quick else under_load(servers, requests)
 
-    tokens = token_counts(engines["fp32"], requests)
+    tokens = [length for request in requests for length in contenders.pair_lengths(engines["fp32"], request)]
     pair = shape.operations(tokens) / len(tokens)
     rate = statistics.mean(rates)
     lengths = {} if quick else curves.over_length(engines, shape)
@@ -90,11 +90,6 @@ def run(quick: bool) -> Report:
             *bars.of_growth(lengths, numbers),
         ],
     )
-
-
-def token_counts(engine: Engine, requests: Sequence[Request]) -> list[int]:
-    """The tokens of every pair."""
-    return [engine.score(request.query, document).tokens for request in requests for document in request.documents]
 
 
 def measure_server(requests: Sequence[Request], starts: int) -> dict[str, float]:

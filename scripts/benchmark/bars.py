@@ -1,7 +1,7 @@
 """What ScoreRT promises, beside what was measured."""
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .curves import Cost, growth
@@ -92,5 +92,4 @@ def of_growth(lengths: Mapping[str, Sequence[Cost]], numbers: Mapping[str, Seque
 
 
 def _best(speed: Mapping[str, Speed], names: Sequence[str]) -> str:
-    key: Callable[[str], float] = lambda name: statistics.median(speed[name].pairs_per_second)  # noqa: E731
-    return max(names, key=key)
+    return max(names, key=lambda name: statistics.median(speed[name].pairs_per_second))

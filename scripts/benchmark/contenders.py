@@ -45,6 +45,13 @@ def padded_batch(artifact: Path, manifest: Manifest) -> Scorer:
     return score
 
 
+def pair_lengths(engine: Engine, request: Request, limit: int | None = None) -> list[int]:
+    """The tokens of each pair, cut to `limit`."""
+    return [
+        engine.score(request.query, document, truncate_prompt_tokens=limit).tokens for document in request.documents
+    ]
+
+
 def in_process(engine: Engine) -> Scorer:
     return lambda request: engine.score(request.query, request.documents, use_activation=False).scores
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine import Engine
 
+from .contenders import pair_lengths
 from .floating_point import Shape
 from .workload import Request, make_request
 
@@ -47,18 +48,14 @@ def growth(costs: Sequence[Cost]) -> float:
 def _costs(engines: dict[str, Engine], shape: Shape, requests: dict[int, Request], cut: bool) -> dict[str, list[Cost]]:
     """Engines take turns; of each one's times the median."""
     seconds: dict[tuple[str, int], list[float]] = {}
-    lengths: dict[int, list[int]] = {}
+    limits = {at: at if cut else -1 for at in requests}
+    counter = next(iter(engines.values()))
+    lengths = {at: pair_lengths(counter, request, limits[at]) for at, request in requests.items()}
     for _ in range(_TIMES):
         for at, request in requests.items():
-            limit = at if cut else -1
             for name, engine in engines.items():
-                if at not in lengths:
-                    lengths[at] = [
-                        engine.score(request.query, text, truncate_prompt_tokens=limit).tokens
-                        for text in request.documents
-                    ]
                 started = time.perf_counter()
-                engine.score(request.query, request.documents, truncate_prompt_tokens=limit)
+                engine.score(request.query, request.documents, truncate_prompt_tokens=limits[at])
                 seconds.setdefault((name, at), []).append(time.perf_counter() - started)
     return {
         name: [

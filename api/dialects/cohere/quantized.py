@@ -1,6 +1,5 @@
 """Embeddings in fewer bits, in the types that Cohere has for them."""
 
-import base64
 from collections.abc import Callable
 from typing import Literal
 
@@ -8,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.results import Floats
+
+from ..vectors import in_base64
 
 EmbeddingType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
 """How embeddings are written:
@@ -39,15 +40,11 @@ def _bits(embeddings: Floats) -> NDArray[np.int16]:
     return np.packbits(embeddings > 0, axis=-1).astype(np.int16)
 
 
-def _base64(embeddings: Floats) -> Written:
-    return [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in embeddings]
-
-
 _WRITERS: dict[EmbeddingType, Callable[[Floats], Written]] = {
     "float": lambda embeddings: embeddings.tolist(),
     "int8": lambda embeddings: (_uint8(embeddings) - 128).astype(np.int8).tolist(),
     "uint8": lambda embeddings: _uint8(embeddings).astype(np.uint8).tolist(),
     "binary": lambda embeddings: (_bits(embeddings) - 128).tolist(),
     "ubinary": lambda embeddings: _bits(embeddings).tolist(),
-    "base64": _base64,
+    "base64": lambda embeddings: [in_base64(row) for row in embeddings],
 }
