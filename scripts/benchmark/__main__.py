@@ -47,8 +47,9 @@ def run(quick: bool) -> Report:
     with ExitStack() as at_exit:
         servers = field.own_servers(artifact, at_exit)
         if not quick:
-            servers |= field.other_servers(checkpoint, at_exit, missing)
-            libraries |= field.other_libraries(checkpoint, at_exit, missing)
+            others, made = field.others(checkpoint, at_exit, missing)
+            servers |= others
+            libraries |= made
         rates = [float32_rate()]
         speed = measure(field.contenders_of(artifact, engines, servers, libraries), rounds)
         rates.append(float32_rate())

@@ -48,9 +48,7 @@ def alone(speed: dict[str, Speed], server: Mapping[str, float], efficiency: floa
 def beside(speed: dict[str, Speed]) -> list[Bar]:
     """Those against peers, as far as they were there."""
     bfloat16, float32 = "vLLM, bfloat16", "vLLM, float32"
-    infinity = [
-        name for name in (over_http(f"infinity, {dtype}", 8) for dtype in ("bfloat16", "float32")) if name in speed
-    ]
+    infinity = [name for name in speed if name.startswith("HTTP, infinity") and name.endswith("8 clients")]
     libraries = [name for name in (library("float32"), library("bfloat16"), QUANTIZED_LIBRARY) if name in speed]
     wanted: list[tuple[str, str, str, float]] = [
         ("int8-fast ÷ vLLM bfloat16, 8 clients", over_http("int8-fast", 8), over_http(bfloat16, 8), 2.0),

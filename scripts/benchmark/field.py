@@ -66,24 +66,26 @@ def libraries(checkpoint: Path) -> dict[str, Scorer]:
     return {library(dtype): contenders.sentence_transformers(checkpoint, dtype) for dtype in dtypes}
 
 
-def other_servers(checkpoint: Path, at_exit: ExitStack, missing: dict[str, str]) -> dict[str, Scorer]:
-    """The peers' servers; `missing` gets the reasons for which any of them are not there."""
-    scorers = {}
-    for peer in peers.servers():
+def others(
+    checkpoint: Path, at_exit: ExitStack, missing: dict[str, str]
+) -> tuple[dict[str, Scorer], dict[str, Scorer]]:
+    """The peers' servers, and the library that is not in this environment; `missing` gets the reasons for which any of
+    them are not there."""
+    folder = CACHE / "peers"
+    scorers: dict[str, Scorer] = {}
+    made: dict[str, Scorer] = {}
+    served = [(peer, checkpoint) for peer in peers.servers()]
+    try:
+        made[QUANTIZED_LIBRARY] = peers.quantized_sentence_transformers(checkpoint, folder, at_exit)
+        served.append((peers.server_of_onnx(), peers.onnx_checkpoint(checkpoint, folder)))
+    except peers.PeerError as error:
+        missing[QUANTIZED_LIBRARY] = missing[peers.server_of_onnx().name] = str(error)
+    for peer, model in served:
         try:
-            scorers[peer.name] = peers.serve(peer, checkpoint, CACHE / "peers", at_exit)
+            scorers[peer.name] = peers.serve(peer, model, folder, at_exit)
         except peers.PeerError as error:
             missing[peer.name] = str(error)
-    return scorers
-
-
-def other_libraries(checkpoint: Path, at_exit: ExitStack, missing: dict[str, str]) -> dict[str, Scorer]:
-    """The same for what has no server."""
-    try:
-        return {QUANTIZED_LIBRARY: peers.quantized_sentence_transformers(checkpoint, CACHE / "peers", at_exit)}
-    except peers.PeerError as error:
-        missing[QUANTIZED_LIBRARY] = str(error)
-        return {}
+    return scorers, made
 
 
 def contenders_of(

