@@ -3,6 +3,8 @@
 No GPU is needed: `DeviceArray` refuses what cupy's arrays refuse. What cupy itself does is proven where it is loaded.
 """
 
+import logging
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -123,6 +125,26 @@ def test_a_library_is_proven_before_it_is_used() -> None:
         device.prove(Lacking)
     with pytest.raises(ArithmeticError, match="its scores are"):
         device.prove(Wrong)
+
+
+def test_without_a_cupy_that_works_they_come_to_the_cpu_and_the_log_says_why(monkeypatch: Any, tmp_path: Any) -> None:
+    told: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = told.append  # type: ignore[method-assign]
+    logger = logging.getLogger("scorert")
+    logger.addHandler(handler)
+    monkeypatch.setattr(device, "find_spec", lambda name: None)
+    assert device.token_fetch() is onnxruntime.OrtValue.numpy
+    assert not told, "nobody has to have it"
+
+    monkeypatch.undo()
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    (tmp_path / "cupy.py").write_text("raise ImportError('libcublas.so.13: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert device.token_fetch() is onnxruntime.OrtValue.numpy
+    logger.removeHandler(handler)
+    (record,) = told
+    assert "Token embeddings are compared on the CPU, since cupy does not work here: " in record.getMessage()
 
 
 def test_onnx_runtime_hands_over_what_a_run_has_left() -> None:
