@@ -5,7 +5,7 @@ be found again afterwards. `attention_functions` says what the node does; ONNX's
 it, is faster on a CPU than the operators it stands for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,13 +17,16 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
 
 _OPSET = 23  # The first with Attention.
+# A reach beyond any input's.
+_ENDLESS = 2**48
 
 
 @contextmanager
 def as_operators(model: PreTrainedModel) -> Iterator[None]:
-    """While it lasts, tracing `model` gives this module's operators for its attention, if it attends both ways.
+    """While it lasts, tracing `model` gives this module's operators for its attention.
 
-    Models that do not attend through transformers' AttentionInterface, and decoders, are traced as they are.
+    Models that do not attend through transformers' AttentionInterface, or that do more in it than these operators, are
+    traced as they are.
     """
     body = getattr(model, "body", model)
     previous = body.config._attn_implementation
@@ -54,7 +57,10 @@ def define(model: ir.Model) -> ir.Model:
 def _is_suited(body: PreTrainedModel) -> bool:
     # A model that supports flash attention keeps to padding and windows, and hands its window to the interface.
     supports = [getattr(body, f"_supports_{name}", False) for name in ("attention_backend", "flash_attn")]
-    return all(supports) and not any(getattr(module, "is_causal", False) for module in body.modules())
+    directions = {bool(module.is_causal) for module in body.modules() if hasattr(module, "is_causal")}
+    caps = getattr(body.config, "attn_logit_softcapping", None)
+    sinks = any(name.endswith(".sinks") for name, _ in body.named_parameters())
+    return all(supports) and len(directions) < 2 and not caps and not sinks
 
 
 def _penalty(attention_mask: Tensor, dtype: torch.dtype = torch.float32, **_: Any) -> Tensor:
@@ -74,21 +80,38 @@ def _attend(
     **_: Any,
 ) -> tuple[Tensor, None]:
     """Queries [batch, heads, tokens, size] and so on to [batch, tokens, heads, size], as transformers asks for it."""
-    batch, heads, tokens, size = query.shape
     # transformers counts the token itself as part of its window.
-    reach: dict[str, Any] = {} if sliding_window is None else {"reach": sliding_window - 1}
-    kind = "Local" if reach else ""
-    mask = torch.onnx.ops.symbolic(
-        f"{DOMAIN}::{kind}Mask", [attention_mask], reach, dtype=query.dtype, shape=(batch, 1, tokens, tokens), version=1
-    )
+    reach = None if sliding_window is None else sliding_window - 1
+    scale = scaling or query.shape[-1] ** -0.5
+    if getattr(module, "is_causal", False):
+        return _attend_back(query, key, value, attention_mask, scale, reach), None
+    return _attend_both_ways(query, key, value, attention_mask, scale, reach), None
+
+
+def _attend_back(query: Tensor, key: Tensor, value: Tensor, penalty: Tensor, scale: float, reach: int | None) -> Tensor:
+    window = {"reach": _ENDLESS if reach is None else reach}
+    mask = _operator("CausalMask", [penalty], window, (penalty.shape[0], 1, penalty.shape[3], penalty.shape[3]))
+    shape = (*query.shape[:3], value.shape[3])
+    y = _operator("CausalAttention", [query, key, value, penalty, mask], {"scale": scale} | window, shape)
+    return y.transpose(1, 2)
+
+
+def _attend_both_ways(
+    query: Tensor, key: Tensor, value: Tensor, penalty: Tensor, scale: float, reach: int | None
+) -> Tensor:
+    batch, heads, tokens, _ = query.shape
+    window = {} if reach is None else {"reach": reach}
+    kind = "Local" if window else ""
+    mask = _operator(f"{kind}Mask", [penalty], window, (batch, 1, tokens, tokens))
     rows = [states.transpose(1, 2).reshape(batch, tokens, -1) for states in (query, key, value)]
-    attributes = {"heads": heads, "key_heads": key.shape[1], "scale": scaling or size**-0.5}
-    y = torch.onnx.ops.symbolic(
-        f"{DOMAIN}::{kind}Attention",
-        [*rows, attention_mask, mask],
-        attributes | reach,
-        dtype=query.dtype,
-        shape=(batch, tokens, heads * value.shape[-1]),
-        version=1,
+    attributes = {"heads": heads, "key_heads": key.shape[1], "scale": scale}
+    shape = (batch, tokens, heads * value.shape[-1])
+    y = _operator(f"{kind}Attention", [*rows, penalty, mask], attributes | window, shape)
+    return y.view(batch, tokens, heads, -1)
+
+
+def _operator(name: str, inputs: list[Tensor], attributes: dict[str, Any], shape: Sequence[int]) -> Tensor:
+    y: Tensor = torch.onnx.ops.symbolic(
+        f"{DOMAIN}::{name}", inputs, attributes, dtype=inputs[0].dtype, shape=shape, version=1
     )
-    return y.view(batch, tokens, heads, -1), None
+    return y

@@ -10,6 +10,10 @@ its reach. A query that has no key to attend to becomes 0, as in PyTorch.
 Shapes: q, k, v and the result [batch, tokens, heads * size]; penalty [batch, 1, 1, tokens], 0 for a key to attend to
 and the lowest float for another; mask [batch, 1, n, n] with n = min(tokens, BLOCK), the penalty as short inputs need
 it. An Attention may get the first row of q and mask alone.
+
+Causal attention has q, k, v and the result as [batch, heads, tokens, size] instead, because rotary embeddings leave
+them so. Its queries are the last of the tokens that keys are of; those before them are a past. `reach` is how far back
+a query may look.
 """
 
 import numpy as np
@@ -87,4 +91,44 @@ def LocalAttention(q, k, v, penalty, mask, heads: int, key_heads: int, scale: fl
     return result
 
 
-FUNCTIONS = (Mask, LocalMask, Attention, LocalAttention)
+@script(_scorert)
+def CausalMask(penalty, reach: int):
+    n = op.Min(op.Shape(penalty, start=3), op.Constant(value_ints=[BLOCK]))
+    kept = op.Slice(penalty, [0], n, [3])
+    positions = op.Range(0, op.Squeeze(n), 1)
+    back = op.Unsqueeze(positions, [1]) - positions
+    return op.Where(op.And(back >= 0, back <= reach), kept, op.Constant(value_float=LOWEST))
+
+
+@script(_scorert)
+def CausalAttention(q, k, v, penalty, mask, scale: float, reach: int):
+    block = op.Constant(value_ints=[BLOCK])
+    one = op.Constant(value_ints=[1])
+    axis = op.Constant(value_ints=[2])
+    lowest = op.Constant(value_float=LOWEST)
+    queries = op.Shape(q, start=2, end=3)
+    keys = op.Shape(k, start=2, end=3)
+    past = keys - queries
+    if keys > block:
+        parts = op.SequenceEmpty()
+        for i in range(op.Squeeze((queries + block - one) / block)):
+            start = i * block
+            part = op.Slice(q, start, start + block, axis)
+            first = past + start
+            key_start = op.Max(first - reach, [0])
+            key_end = first + block
+            part_k = op.Slice(k, key_start, key_end, axis)
+            part_v = op.Slice(v, key_start, key_end, axis)
+            part_penalty = op.Slice(penalty, key_start, key_end, [3])
+            rows = op.Range(0, op.Squeeze(op.Shape(part, start=2, end=3)), 1) + first
+            columns = op.Range(0, op.Squeeze(op.Shape(part_k, start=2, end=3)), 1) + key_start
+            back = op.Unsqueeze(rows, [1]) - columns
+            part_mask = op.Where(op.And(back >= 0, back <= reach), part_penalty, lowest)
+            parts = op.SequenceInsert(parts, op.Attention(part, part_k, part_v, part_mask, scale=scale))
+        result = op.ConcatFromSequence(parts, axis=2)
+    else:
+        result = op.Attention(q, k, v, op.Slice(mask, past, keys, axis), scale=scale)
+    return result
+
+
+FUNCTIONS = (Mask, LocalMask, Attention, LocalAttention, CausalMask, CausalAttention)

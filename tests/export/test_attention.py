@@ -1,5 +1,6 @@
 """Attention in blocks: PyTorch's values at any length and mask, in memory that does not grow with the square of it."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from export.attention import as_operators, define
 from export.attention_functions import BLOCK, DOMAIN
 from export.graph import save
 from tests import tiny
+from tests.rerankers import qwen3_reranker
 
 HEADS, SIZE = 3, 8
 LOWEST = np.finfo(np.float32).min
@@ -72,6 +74,41 @@ def test_values_are_pytorchs(tmp_path, tokens, reach):
     np.testing.assert_allclose(got, pytorch(feeds, allowed), atol=1e-5)
 
 
+def causal_session(folder, reach):
+    """The same for attention to what came before."""
+    values = {name: ir.val(name, ir.DataType.FLOAT, [None] * 4) for name in "qkv"}
+    penalty = ir.val("penalty", ir.DataType.FLOAT, [None] * 4)
+    mask = ir.node("CausalMask", [penalty], {"reach": reach}, domain=DOMAIN)
+    attributes = {"scale": 0.3, "reach": reach}
+    attention = ir.node("CausalAttention", [*values.values(), penalty, mask.outputs[0]], attributes, domain=DOMAIN)
+    attention.outputs[0].name, attention.outputs[0].type = "y", ir.TensorType(ir.DataType.FLOAT)
+    inputs = [*values.values(), penalty]
+    graph = ir.Graph(inputs, attention.outputs, nodes=[mask, attention], opset_imports={"": 20})
+    save(define(ir.Model(graph, ir_version=10)), folder / "attention.onnx")
+    return onnxruntime.InferenceSession(folder / "attention.onnx", providers=["CPUExecutionProvider"])
+
+
+@pytest.mark.parametrize("tokens", [1, BLOCK, BLOCK + 1, 3 * BLOCK + 7])
+@pytest.mark.parametrize("past", [0, 3, BLOCK + 9])
+@pytest.mark.parametrize("reach", [0, 8, 2 * BLOCK, 2**48])
+def test_causal_values_are_pytorchs(tmp_path, tokens, past, reach):
+    """Of two sequences, the second padded on the right, with a past or without."""
+    random = np.random.default_rng(tokens)
+    keys = past + tokens
+    shapes = {"q": (2, 4, tokens, SIZE), "k": (2, 2, keys, SIZE), "v": (2, 2, keys, SIZE)}
+    feeds = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    attended = np.ones((2, keys), bool)
+    attended[1, past + (tokens + 1) // 2 :] = False
+    feeds["penalty"] = np.where(attended, np.float32(0), LOWEST)[:, None, None, :]
+    back = np.arange(past, keys)[:, None] - np.arange(keys)
+    allowed = attended[:, None, None, :] & (back >= 0) & (back <= reach)
+    want = torch.nn.functional.scaled_dot_product_attention(
+        *(torch.tensor(feeds[name]) for name in "qkv"), torch.tensor(allowed), scale=0.3, enable_gqa=True
+    )
+    got = causal_session(tmp_path, reach).run(None, feeds)[0]
+    np.testing.assert_allclose(got, want.numpy(), atol=1e-5)
+
+
 @pytest.mark.parametrize("tokens", [9, 2 * BLOCK + 1])
 def test_heads_may_share_keys(tmp_path, tokens):
     feeds, attended = draw(tokens, key_heads=1)
@@ -102,12 +139,19 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory from /proc")
 @pytest.mark.parametrize(
-    ("family", "config"),
-    [("xlm-roberta", {"max_position_embeddings": 8194}), ("modernbert", {"max_position_embeddings": 8192})],
+    ("build", "positions"),
+    [
+        (functools.partial(tiny.build, "xlm-roberta", max_position_embeddings=8194), 8194),
+        (functools.partial(tiny.build, "modernbert"), 8192),
+        (qwen3_reranker, 8192),
+    ],
+    ids=["xlm-roberta", "modernbert", "qwen3-reranker"],
 )
-def test_long_inputs_take_little_memory(tmp_path, family, config):
+def test_long_inputs_take_little_memory(tmp_path, build, positions):
     """The scores of one layer at 8,192 tokens, 4 heads, would take 1,024 MiB."""
-    checkpoint = tiny.build(family, tmp_path / "tiny", **config)
+    checkpoint = build(tmp_path / "tiny")
+    config = checkpoint / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"max_position_embeddings": positions}))
     assert main([str(checkpoint), "--output", str(tmp_path / "out")]) == 0
     command = [sys.executable, "-c", PEAK, str(tmp_path / "out" / "tiny")]
     peak = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
