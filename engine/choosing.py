@@ -14,8 +14,8 @@ from .session import Floats, Session
 
 # What most requests are like: a query with 20 passages.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75
-# Runs after the first, which finds kernels and memory, and for how many seconds more are begun.
-_RUNS, _SECONDS = 5, 2.0
+# Runs after the first, which finds kernels and memory, and for how many seconds runs are begun.
+_RUNS, _SECONDS = 5, 1.0
 
 # How far a graph's output may be from the CPU's, of the largest number in it or of 1: what an export allows.
 _TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 5e-3, "int8": 0.05, "int8-fast": 0.05}

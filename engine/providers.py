@@ -73,9 +73,13 @@ def open_session(
     except Exception as error:
         raise ProviderError(f"{model} does not load on {provider}: {error}") from error
     if session.get_providers()[0] != _ONNX_RUNTIME_NAMES[provider]:
+        libraries = "scorert[gpu] installed CUDA and cuDNN"
+        if provider == "tensorrt":
+            # Not among scorert[gpu]'s: which version it must be, ONNX Runtime's documentation says.
+            libraries += ", that TensorRT's own libraries are where LD_LIBRARY_PATH says"
         raise ProviderError(
-            f"ONNX Runtime could not start its {provider} provider here: check the NVIDIA driver and that "
-            f"scorert[gpu] installed CUDA and cuDNN, or allow the CPU with --provider {provider},cpu."
+            f"ONNX Runtime could not start its {provider} provider here: check the NVIDIA driver and that {libraries}, "
+            f"or allow the CPU with --provider {provider},cpu."
         )
     return session
 

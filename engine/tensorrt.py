@@ -63,7 +63,11 @@ class Engines:
         return {path.name: path.stat().st_mtime_ns for path in sorted(self.folder.glob("*.engine"))}
 
     def options(self) -> dict[str, str | bool]:
-        """What ONNX Runtime is told of them."""
+        """What ONNX Runtime is told of them.
+
+        CUDA graphs are left off, because they are of one shape, and so is what makes engines run on other kinds of GPU,
+        because it makes them slower.
+        """
         return {
             "trt_engine_cache_enable": True,
             "trt_engine_cache_path": str(self.folder),

@@ -52,6 +52,7 @@ def _is_closed(session, inputs):
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", ["first", "second"])
 def test_the_fastest_is_kept_and_the_other_closed(slow, opened, request_):
     sessions = {}
@@ -101,6 +102,7 @@ def test_one_that_fails_is_passed_over(opened, request_):
     assert list(choice.paces) == ["cpu"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [0.001, np.nan])
 def test_one_with_other_scores_is_passed_over_however_fast(off, opened, request_, folder, tmp_path):
     graph = read_manifest(folder).graphs[0]
