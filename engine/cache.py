@@ -35,7 +35,8 @@ class CacheUse:
 class EmbeddingCache:
     """One graph's embeddings, in at most `max_bytes`: those that were asked for longest ago go first. Thread-safe.
 
-    Every operation takes the same time however many there are. Nothing waits here for embeddings that are being
+    What was computed into a GPU's memory stays there, and the bytes are that memory's. Every operation takes the same
+    time however many there are. Nothing waits here for embeddings that are being
     computed: two calls that miss the same text both compute it.
     """
 
@@ -74,7 +75,8 @@ class EmbeddingCache:
         if not self.on:
             return embedding
         stored = Stored.of(embedding, self._store)
-        stored.values.setflags(write=False)
+        if isinstance(stored.values, np.ndarray):
+            stored.values.setflags(write=False)
         size = stored.nbytes + _ENTRY_BYTES
         with self._lock:
             replaced = self._entries.pop(key, None)

@@ -6,6 +6,7 @@ import numpy as np
 
 from .artifact import Manifest, Role
 from .cache import EmbeddingCache, key_of
+from .device import on_host
 from .grouping import places_of
 from .inputs import Inputs
 from .job import Job
@@ -28,6 +29,7 @@ class Embedder:
     def embed(self, inputs: Mapping[Role, Sequence[Input]], job: Job | None = None) -> dict[Role, list[Floats]]:
         """Each input's embedding `[dim]`, or its token embeddings `[tokens, dim]` that MaxSim sees; not to be changed.
 
+        Token embeddings are where `Session.run` leaves them, all in the same place.
         The job's bound on tokens counts all inputs, so that what is refused does not depend on what came before; only
         those that are computed wait for room in the queue. Raises as `Session.run`.
         """
@@ -46,9 +48,9 @@ class Embedder:
         return {role: [next(ordered) for _ in items] for role, items in inputs.items()}
 
     def query(self, text: str, limits: Truncation, prompting: Prompting, job: Job | None) -> tuple[Floats, int]:
-        """A query's embedding, as from `embed`, and its tokens."""
+        """A query's embedding, as from `embed` but always numpy's, and its tokens."""
         inputs = self._inputs.texts([text], "query", limits, prompting)
-        return self.embed({"query": inputs}, job)["query"][0], len(inputs[0])
+        return on_host(self.embed({"query": inputs}, job)["query"][0]), len(inputs[0])
 
     def score(
         self,

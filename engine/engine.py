@@ -9,6 +9,7 @@ import numpy as np
 from . import matryoshka
 from .artifact import TOKENIZER, Graph, Manifest, Role, read_manifest
 from .cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
+from .device import on_host
 from .embedder import Embedder
 from .errors import UnsupportedTask
 from .inputs import Inputs, Text, aligned, listed
@@ -89,6 +90,7 @@ class Engine:
 
         Embeddings, of queries and documents, are remembered in `embedding_cache_bytes` of memory, 0 for none, and not
         computed again; `embedding_cache_store` "float16" or "int8" holds more of them, all rounded as `Stored` says.
+        Token embeddings computed on a GPU are compared and remembered in its memory where cupy is installed.
         Raises `ArtifactError` and `ProviderError`.
         """
         folder = Path(path)
@@ -229,9 +231,10 @@ class Engine:
         self._session.admit()
         limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
         inputs = self._inputs.texts(listed(texts), role, limits, Prompting())
-        # Copies, because those that are remembered are not the caller's to change.
-        embeddings = [np.array(rows) for rows in self.embedder.embed({role: inputs}, job)[role]]
-        return TokenEmbeddings(embeddings, _lengths(inputs))
+        rows = self.embedder.embed({role: inputs}, job)[role]
+        # A copy, because those that are remembered are not the caller's to change; and one, as it may be from a GPU.
+        copied = on_host(np.concatenate(rows))
+        return TokenEmbeddings(np.split(copied, np.cumsum([len(own) for own in rows])[:-1]), _lengths(inputs))
 
     def compare_tokens(
         self,
@@ -253,7 +256,7 @@ class Engine:
             role: [self._tokenizer.token(int(token)) for token in item.input_ids[self._inputs.is_scored(item, role)]]
             for role, item in inputs.items()
         }
-        products = rows["query"][0] @ rows["document"][0].T
+        products = on_host(rows["query"][0] @ rows["document"][0].T)
         return TokenSimilarity(tokens["query"], tokens["document"], products, sum(map(len, inputs.values())))
 
     def tokenize(self, text: str, *, add_special_tokens: bool = True) -> list[Token]:

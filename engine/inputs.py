@@ -75,7 +75,7 @@ class Inputs:
     def scored(self, embeddings: Floats, item: Input, role: Role) -> Floats:
         """An input's token embeddings without those that MaxSim must not see: the skipped tokens'."""
         keep = self.is_scored(item, role)
-        return embeddings if keep.all() else embeddings[keep]
+        return embeddings if keep.all() else embeddings.take(np.flatnonzero(keep), axis=0)
 
     def is_scored(self, item: Input, role: Role) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which of an input's tokens MaxSim sees."""

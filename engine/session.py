@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from . import providers
+from . import device, providers
 from .artifact import PAST, PRESENT, Graph
 from .grouping import places_of
 from .job import Job
@@ -75,6 +75,9 @@ class Session:
         self._inputs = {tensor.name for tensor in graph.inputs}
         self._output = graph.outputs[0].name
         self._device = "cpu" if provider == "cpu" else "cuda"
+        # Of a whole text only its one row is compared, which the CPU has done before a GPU has begun.
+        embeds_tokens = self._device != "cpu" and len(graph.outputs[0].dims) == 3
+        self._fetch: device.Fetch = device.token_fetch() if embeds_tokens else onnxruntime.OrtValue.numpy
         self._pad_token = pad_token
         self._share_from = share_from
         self._no_past: States | None = None
@@ -105,7 +108,8 @@ class Session:
 
     def run(self, inputs: Sequence[Input], job: Job | None = None) -> list[Floats]:
         """The graph's output for each input, in order: a logit `[]`, an embedding `[dim]`, or token embeddings
-        `[tokens, dim]` without the rows of padding. Raises as `Scheduler.run`."""
+        `[tokens, dim]` without the rows of padding, on a GPU where `device.token_fetch` leaves them there. Raises as
+        `Scheduler.run`."""
         return self._scheduler.run(inputs, job or Job())
 
     def run_batch(self, inputs: Sequence[Input]) -> list[Floats]:
@@ -126,7 +130,7 @@ class Session:
         feeds = self._pad(inputs, 0 if prefix is None else len(prefix))
         past = self._no_past if prefix is None else prefix.states(self._read)
         output = self._run(feeds, past, self._output)
-        rows: Floats = output if isinstance(output, np.ndarray) else output.numpy()
+        rows: Floats = output if isinstance(output, np.ndarray) else self._fetch(output)
         if rows.ndim == 3:
             return [row[: len(item)] for row, item in zip(rows, inputs, strict=True)]
         return list(rows)

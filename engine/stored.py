@@ -21,7 +21,8 @@ class Stored:
     """Embeddings `[…, dim]` as float32, float16 or int8. An int8 vector has a float32 scale in `scales` `[…]`.
 
     Of a vector x, float16 is off by at most 2^-11 of each element (2^-25 for elements under 2^-14), int8 by half a
-    scale, max|x| / 254. float16 ends at 65,504, far beyond what embeddings hold.
+    scale, max|x| / 254. float16 ends at 65,504, far beyond what embeddings hold. Embeddings in a GPU's memory are
+    kept there.
     """
 
     values: NDArray[np.float32] | NDArray[np.float16] | NDArray[np.int8]
@@ -31,7 +32,7 @@ class Stored:
     def of(cls, embeddings: Floats, store: Store) -> Self:
         """A copy of `embeddings`, rounded to what `store` holds."""
         if store == "float32":
-            return cls(np.array(embeddings, np.float32))
+            return cls(embeddings.astype(np.float32))
         if store == "float16":
             return cls(embeddings.astype(np.float16))
         scales = np.maximum(np.abs(embeddings).max(axis=-1), np.finfo(np.float32).tiny) / np.float32(_INT8_MAX)
