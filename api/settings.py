@@ -164,7 +164,12 @@ FLAGS: dict[str, list[Flag]] = {
             metavar="FOLDER",
         ),
         Flag("precision", "which of an artifact's graphs (default: its first)"),
-        Flag("provider", "cpu, cuda or tensorrt; several with commas fall back from left to right", default="cpu"),
+        Flag(
+            "provider",
+            "cpu, cuda or tensorrt; several with commas fall back from left to right; auto tries those that start here "
+            "on a short request and takes the fastest",
+            default="cpu",
+        ),
         Flag("threads", "CPU threads (default: all cores)", whole("a number of threads"), int),
         Flag(
             "chat-template",

@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
             threads=options.threads,
             embedding_cache_bytes=0,
         )
+        if engine.paces:
+            paces = ", ".join(f"{provider} ({pace:,.0f} texts/s)" for provider, pace in engine.paces.items())
+            progress.say(f"tried on {paces}")
         try:
             manifest = build_index(
                 engine, options.documents, options.output, options.store, force=options.force, report=progress.report
@@ -92,7 +95,12 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the index goes")
     index.add_argument("--store", choices=STORES, default="float32", help="what embeddings are kept as (float32)")
     index.add_argument("--precision", help="which of the artifact's graphs (default: its first)")
-    index.add_argument("--provider", default="cpu", help="cpu, cuda or tensorrt; several with commas fall back (cpu)")
+    index.add_argument(
+        "--provider",
+        default="cpu",
+        help="cpu, cuda or tensorrt; several with commas fall back; auto tries those that start here and takes the "
+        "fastest (cpu)",
+    )
     index.add_argument("--threads", type=int, help="CPU threads (default: all cores)")
     index.add_argument("--force", action="store_true", help="replace a folder that exists")
     return parser

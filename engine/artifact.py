@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from .errors import ArtifactError
+from .errors import ArtifactError, ProviderError
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -54,10 +54,11 @@ class Verification(_Part, frozen=True):
 
 
 class Graph(_Part, frozen=True):
-    """One ONNX file. `provider` is the execution provider it was fused for.
+    """One ONNX file. `provider` is the execution provider it was fused for; those for TensorRT run there alone.
 
     `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a
-    score cannot depend on its neighbours. `verification` is None only while an export is going on.
+    score cannot depend on its neighbours, and for TensorRT what its engine is built for. `verification` is None only
+    while an export is going on.
 
     A causal graph may have an input `past`: the keys and values of tokens that every sequence of a run begins with,
     `[layers, 2, key heads, past_tokens, head size]`, where `past_tokens` may be 0. Its output `present` is the same of
@@ -65,7 +66,7 @@ class Graph(_Part, frozen=True):
     """
 
     precision: Precision
-    provider: Literal["cpu", "cuda"]
+    provider: Literal["cpu", "cuda", "tensorrt"]
     file: str
     inputs: list[Tensor]
     outputs: list[Tensor]
@@ -171,6 +172,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def files_of(folder: Path, prefix: str = "") -> dict[str, File]:
+    """What a manifest says of the folder's files whose names begin so; folders in it are not the artifact's."""
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name.startswith(prefix)]
+    return {path.name: File(sha256=sha256(path), size=path.stat().st_size) for path in paths}
+
+
 def read_manifest(folder: Path) -> Manifest:
     """Read `folder`'s manifest and check every file it lists.
 
@@ -202,17 +209,23 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def select_graph(manifest: Manifest, precision: str | None) -> Graph:
-    """The graph of that precision, or the artifact's first."""
-    if precision is None:
-        return manifest.graphs[0]
-    for graph in manifest.graphs:
-        if graph.precision == precision:
+def select_graph(manifest: Manifest, precision: str | None, provider: str = "cpu") -> Graph:
+    """The graph of that precision for a provider, or the first.
+
+    Raises `ArtifactError`, or `ProviderError` where the artifact has none for TensorRT.
+    """
+    graphs = [graph for graph in manifest.graphs if (graph.provider == "tensorrt") == (provider == "tensorrt")]
+    for graph in graphs:
+        if precision in (None, graph.precision):
             return graph
-    found = ", ".join(graph.precision for graph in manifest.graphs)
-    raise ArtifactError(
-        f"{manifest.name} has no {precision} graph, only {found}: export it with --precision {precision}."
-    )
+    wanted = "graph" if precision is None else f"{precision} graph"
+    if provider == "tensorrt":
+        raise ProviderError(
+            f"{manifest.name} has no {wanted} for TensorRT: export it with --provider tensorrt where it will be "
+            "served, or use another provider, such as cuda."
+        )
+    found = ", ".join(graph.precision for graph in graphs)
+    raise ArtifactError(f"{manifest.name} has no {wanted}, only {found}: export it with --precision {precision}.")
 
 
 class _Versioned(msgspec.Struct):

@@ -6,14 +6,23 @@ from typing import Any
 
 import onnxruntime
 
-from .artifact import Precision
 from .errors import ProviderError
+from .tensorrt import Engines
 
 _ONNX_RUNTIME_NAMES = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+
+AUTO = "auto"
+"""Whichever of them is fastest."""
+
+
+def installed() -> list[str]:
+    """The providers that the installed ONNX Runtime has, the CPU first."""
+    available = onnxruntime.get_available_providers()
+    return [name for name, own in _ONNX_RUNTIME_NAMES.items() if own in available]
 
 
 def built_in(preference: str) -> list[str]:
@@ -24,9 +33,11 @@ def built_in(preference: str) -> list[str]:
     wanted = [name.strip() for name in preference.split(",")]
     for name in wanted:
         if name not in _ONNX_RUNTIME_NAMES:
-            raise ProviderError(f"Unknown provider '{name}': use {', '.join(_ONNX_RUNTIME_NAMES)}.")
-    available = onnxruntime.get_available_providers()
-    found = [name for name in wanted if _ONNX_RUNTIME_NAMES[name] in available]
+            raise ProviderError(
+                f"Unknown provider '{name}': use {', '.join(_ONNX_RUNTIME_NAMES)}, or {AUTO} by itself."
+            )
+    there = installed()
+    found = [name for name in wanted if name in there]
     if found:
         return found
     raise ProviderError(
@@ -35,11 +46,13 @@ def built_in(preference: str) -> list[str]:
     )
 
 
-def open_session(model: Path, provider: str, precision: Precision, threads: int) -> onnxruntime.InferenceSession:
+def open_session(
+    model: Path, provider: str, threads: int, engines: Engines | None = None
+) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session of `model` on `provider`, `threads` computing threads in each run.
 
-    TensorRT builds its engines on first use and keeps them in the artifact's folder, in `tensorrt/`. Raises
-    `ProviderError` where the provider is installed but does not start (a missing driver or CUDA library).
+    TensorRT needs `engines`, and builds those that are not there, which takes minutes. Raises `ProviderError` where the
+    provider is installed but does not start (a missing driver or CUDA library), or cannot take the graph.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -49,15 +62,24 @@ def open_session(model: Path, provider: str, precision: Precision, threads: int)
         # Finds CUDA and cuDNN among pip's nvidia packages; does nothing where they are on the loader's path.
         onnxruntime.preload_dlls()
     try:
+        if engines is not None:
+            engines.folder.mkdir(parents=True, exist_ok=True)
+            # As `use_tf32` below; for TensorRT's builder ONNX Runtime has no option.
+            os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
+        # Without ONNX Runtime's own fallback, which goes on with another provider after a run that failed.
         session = onnxruntime.InferenceSession(
-            model, options, providers=_with_options(provider, precision, model.parent)
+            model, options, providers=_with_options(provider, engines), enable_fallback=0
         )
     except Exception as error:
         raise ProviderError(f"{model} does not load on {provider}: {error}") from error
     if session.get_providers()[0] != _ONNX_RUNTIME_NAMES[provider]:
+        libraries = "scorert[gpu] installed CUDA and cuDNN"
+        if provider == "tensorrt":
+            # Not among scorert[gpu]'s: which version it must be, ONNX Runtime's documentation says.
+            libraries += ", that TensorRT's own libraries are where LD_LIBRARY_PATH says"
         raise ProviderError(
-            f"ONNX Runtime could not start its {provider} provider here: check the NVIDIA driver and that "
-            f"scorert[gpu] installed CUDA and cuDNN, or allow the CPU with --provider {provider},cpu."
+            f"ONNX Runtime could not start its {provider} provider here: check the NVIDIA driver and that {libraries}, "
+            f"or allow the CPU with --provider {provider},cpu."
         )
     return session
 
@@ -67,7 +89,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _with_options(provider: str, precision: Precision, artifact: Path) -> list[tuple[str, dict[str, Any]]]:
+def _with_options(provider: str, engines: Engines | None) -> list[tuple[str, dict[str, Any]]]:
     if provider == "cpu":
         return [("CPUExecutionProvider", {})]
     # TensorFloat-32 is the default on recent GPUs and rounds float32 products to 10 bits.
@@ -77,12 +99,4 @@ def _with_options(provider: str, precision: Precision, artifact: Path) -> list[t
     )
     if provider == "cuda":
         return [cuda]
-    cache = str(artifact / "tensorrt")
-    tensorrt = {
-        "trt_engine_cache_enable": True,
-        "trt_engine_cache_path": cache,
-        "trt_timing_cache_enable": True,
-        "trt_timing_cache_path": cache,
-        "trt_fp16_enable": precision == "fp16",
-    }
-    return [("TensorrtExecutionProvider", tensorrt), cuda]
+    return [("TensorrtExecutionProvider", {} if engines is None else engines.options()), cuda]

@@ -16,13 +16,14 @@ from .job import Job
 from .layout import Input
 from .prefix import Ids, Prefix, no_past, shared_prefixes
 from .scheduler import Batch, Schedule, Scheduler, Waiting
+from .tensorrt import Engines
 
 Floats = NDArray[np.float32]
 States: TypeAlias = NDArray[Any] | onnxruntime.OrtValue
 """What a graph gives: an array, or where it is in a GPU's memory a handle to it."""
 
-# The tokens of one run on a GPU.
-_GPU_TOKENS = 16_384
+GPU_TOKENS = 16_384
+"""The tokens of one run on a GPU."""
 
 
 def schedule_for(provider: str, max_batch: int | None, threads: int | None, max_waiting: int | None = None) -> Schedule:
@@ -36,7 +37,7 @@ def schedule_for(provider: str, max_batch: int | None, threads: int | None, max_
             max_sequences=1, max_tokens=1, workers=threads or providers.cores(), threads=1, max_waiting=max_waiting
         )
     return Schedule(
-        max_sequences=max_batch or 64, max_tokens=_GPU_TOKENS, workers=2, threads=threads or 1, max_waiting=max_waiting
+        max_sequences=max_batch or 64, max_tokens=GPU_TOKENS, workers=2, threads=threads or 1, max_waiting=max_waiting
     )
 
 
@@ -49,7 +50,7 @@ def sharing_for(provider: str, graph: Graph) -> int | None:
     # Where activations are quantised over a whole run, what is in it changes the score.
     if graph.past is None or graph.max_batch == 1:
         return None
-    return 32 if provider == "cpu" else _GPU_TOKENS
+    return 32 if provider == "cpu" else GPU_TOKENS
 
 
 class Session:
@@ -63,12 +64,14 @@ class Session:
         pad_token: int,
         schedule: Schedule,
         share_from: int | None,
+        engines: Engines | None = None,
     ) -> None:
         """Open the graph. Raises `ProviderError`.
 
-        Inputs of a call share prefixes that save at least `share_from` tokens; None: they share none.
+        Inputs of a call share prefixes that save at least `share_from` tokens; None: they share none. `engines` are
+        TensorRT's.
         """
-        self._session = providers.open_session(artifact / graph.file, provider, graph.precision, schedule.threads)
+        self._session = providers.open_session(artifact / graph.file, provider, schedule.threads, engines)
         self._inputs = {tensor.name for tensor in graph.inputs}
         self._output = graph.outputs[0].name
         self._device = "cpu" if provider == "cpu" else "cuda"

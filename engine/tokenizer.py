@@ -43,6 +43,12 @@ class Tokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
 
+    @property
+    def size(self) -> int:
+        """How many tokens its vocabulary has, without those added to it."""
+        size: int = self._tokenizer.get_vocab_size(with_added_tokens=False)
+        return size
+
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text's token ids without special tokens around them; equal texts are tokenised once."""
         distinct = list(dict.fromkeys(texts))

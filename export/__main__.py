@@ -31,6 +31,7 @@ from .pipeline import Options, export
 from .progress import Progress
 from .recipe import Recipe
 from .source import Checkpoint, open_checkpoint
+from .tensorrt import require_tensorrt
 
 REFUSED, NOT_VERIFIED, INTERRUPTED = 2, 3, 130
 
@@ -40,6 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     progress = Progress(Console(stderr=True))
     try:
+        if options.provider is not None:
+            require_tensorrt()
         with tempfile.TemporaryDirectory(prefix="scorert-") as scratch:
             checkpoint, open_origin = _open(options, Path(scratch))
             # After the download, because transformers switches off the Hub's progress with its own.
@@ -50,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
                 score_type=options.score_type,
                 max_length=options.max_length,
                 force=options.force,
+                provider=options.provider,
             )
             target = export(checkpoint, open_origin, settings, progress)
     except KeyboardInterrupt:
@@ -146,6 +150,12 @@ def _parser() -> argparse.ArgumentParser:
         "--score-type", choices=["auto", *get_args(ScoreType)], default="auto", help="default: what the files say"
     )
     parser.add_argument("--max-length", type=int, help="longest input in tokens (default: the checkpoint's)")
+    parser.add_argument(
+        "--provider",
+        choices=["tensorrt"],
+        help="also make graphs for TensorRT of --precision's fp32 and fp16, and build their engines on this machine's "
+        "GPU, for inputs of --max-length, so that serving with --provider tensorrt starts at once (default: none)",
+    )
     parser.add_argument("--hf-overrides", type=_overrides, default={}, metavar="JSON", help="changes to config.json")
     parser.add_argument("--trust-remote-code", action="store_true", help="run the checkpoint's own Python code")
     parser.add_argument(

@@ -42,13 +42,21 @@ class Converter:
             return quantize_int8(model)
         return quantize_int8_fast(model) if precision == "int8-fast" else model
 
+    def plain(self, precision: Precision) -> ir.Model:
+        """The graph in float16 or float32 of ONNX's own operators alone, without a past: prompts are computed whole."""
+        sample = {name: tensor for name, tensor in self._sample.items() if name != PAST}
+        return _trace(halved(self._network) if precision == "fp16" else self._network, sample, None)
+
     @cached_property
     def _float32(self) -> ir.Model:
         return simplify(_trace(self._network, self._sample, PROVIDERS["fp32"]))
 
 
-def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider) -> ir.Model:
-    """`sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced, and a past."""
+def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider | None) -> ir.Model:
+    """`sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced, and a past.
+
+    Without a provider nothing is fused.
+    """
     config = OnnxConfig(dynamic=True, ort_fusions=provider)
     operators = as_operators(network) if provider == "cpu" else contextlib.nullcontext()
     with _quiet(), operators:

@@ -80,6 +80,9 @@ class ImportedGraphs:
         name_axes(model)
         return model
 
+    def plain(self, precision: Precision) -> ir.Model:
+        return self.convert(precision)
+
 
 def _open(
     path: Path, precision: Precision, checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase

@@ -36,6 +36,9 @@ class Origin(Protocol):
     def convert(self, precision: Precision) -> ir.Model:
         """The graph, with `graph.OUTPUTS`' output and `graph.AXES`."""
 
+    def plain(self, precision: Precision) -> ir.Model:
+        """The same of a precision in floating point, as little fused as can be had, and without a past."""
+
 
 OpenOrigin = Callable[[Checkpoint, Recipe, PreTrainedTokenizerBase], Origin]
 """Raises `ExportError`."""

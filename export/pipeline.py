@@ -4,6 +4,7 @@ import importlib.metadata
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import onnx_ir as ir
@@ -14,15 +15,16 @@ from engine.artifact import (
     MANIFEST,
     SCHEMA_VERSION,
     SCORE_TEMPLATE,
-    File,
     Graph,
     Manifest,
     PairLayout,
     Precision,
     ScoreType,
-    sha256,
+    Verification,
+    files_of,
 )
 
+from . import tensorrt
 from .errors import ExportError
 from .families import max_positions
 from .graph import PROVIDERS, interface, save
@@ -42,13 +44,14 @@ from .verify import expected, verify
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for. The artifact becomes `output / name`."""
+    """What the command line asks for. The artifact becomes `output / name`; `provider` is one to build engines for."""
 
     output: Path
     name: str
     score_type: ScoreType | str = "auto"
     max_length: int | None = None
     force: bool = False
+    provider: Literal["tensorrt"] | None = None
 
 
 def export(checkpoint: Checkpoint, open_origin: OpenOrigin, options: Options, progress: Progress) -> Path:
@@ -65,6 +68,8 @@ def export(checkpoint: Checkpoint, open_origin: OpenOrigin, options: Options, pr
             origin = open_origin(checkpoint, recipe, tokenizer)
         if origin.warning:
             progress.say(f"warning: {origin.warning}")
+        if options.provider is not None and not tensorrt.PRECISIONS.intersection(origin.precisions):
+            raise ExportError("TensorRT is given graphs in floating point: add fp16 or fp32 to --precision.")
         max_length = _max_length(checkpoint, recipe, tokenizer, options.max_length)
         save_tokenizer(tokenizer, folder)
         if recipe.template is not None:
@@ -82,16 +87,26 @@ def export(checkpoint: Checkpoint, open_origin: OpenOrigin, options: Options, pr
                 graph = _save_graph(origin.convert(precision), precision, folder)
             with progress.stage(f"verify {precision}"):
                 verification = verify(folder, manifest, graph, wanted, origin.limit(precision))
-            progress.say(
-                f"  {verification.quantity}: max error {verification.max_abs_error:.2g}, "
-                f"mean {verification.mean_abs_error:.2g}; Spearman {verification.spearman:.5f}"
-            )
-            graph = msgspec.structs.replace(graph, verification=verification)
-            manifest = msgspec.structs.replace(manifest, graphs=[*manifest.graphs, graph])
-        files = {path.name: File(sha256=sha256(path), size=path.stat().st_size) for path in sorted(folder.iterdir())}
-        manifest = msgspec.structs.replace(manifest, files=files)
+            progress.say(_summary(verification))
+            graphs = [msgspec.structs.replace(graph, verification=verification)]
+            if options.provider is not None and precision in tensorrt.PRECISIONS:
+                with progress.stage(f"convert to {precision} for TensorRT"):
+                    graph = tensorrt.save_graph(origin.plain(precision), precision, manifest, folder)
+                with progress.stage(f"build TensorRT's engine of {precision}, and verify it"):
+                    verification = tensorrt.build(folder, manifest, graph, wanted, origin.limit(precision))
+                progress.say(_summary(verification))
+                graphs.append(msgspec.structs.replace(graph, verification=verification))
+            manifest = msgspec.structs.replace(manifest, graphs=[*manifest.graphs, *graphs])
+        manifest = msgspec.structs.replace(manifest, files=files_of(folder))
         (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return target
+
+
+def _summary(found: Verification) -> str:
+    return (
+        f"  {found.quantity}: max error {found.max_abs_error:.2g}, mean {found.mean_abs_error:.2g}; "
+        f"Spearman {found.spearman:.5f}"
+    )
 
 
 def _save_graph(model: ir.Model, precision: Precision, folder: Path) -> Graph:

@@ -58,6 +58,9 @@ class TracedNetwork:
     def convert(self, precision: Precision) -> ir.Model:
         return self._converter.convert(precision)
 
+    def plain(self, precision: Precision) -> ir.Model:
+        return self._converter.plain(precision)
+
     def _run(self, feeds: Feeds) -> Floats:
         with torch.no_grad():
             (output,) = self._network(**{name: torch.from_numpy(array) for name, array in feeds.items()}).values()

@@ -18,6 +18,7 @@ from engine.scheduler import Schedule
 from engine.session import Session, schedule_for, sharing_for
 from engine.similarity import sigmoid
 from engine.template import ScoreTemplate
+from engine.tensorrt import Engines
 from engine.tokenizer import Tokenizer
 
 from .errors import VerificationError
@@ -97,28 +98,37 @@ def expected(reference: Reference, manifest: Manifest) -> Expected:
     return Expected(reference.original, outputs, np.array(scores, dtype=np.float32))
 
 
-def verify(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit) -> Verification:
+def verify(
+    folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit, engines: Engines | None = None
+) -> Verification:
     """Compare a graph in `folder` with the original, each input alone and, where the graph may be, in padded batches.
 
-    Where inputs may share prefixes they do so both times, and once more in padded batches they do not.
+    Where inputs may share prefixes they do so both times, and once more in padded batches they do not. With TensorRT's
+    `engines` of the graph it runs on those, in the batches they are served in.
     Raises `VerificationError` past the limit.
     """
-    share_from = sharing_for("cpu", graph)
-    ways = [(schedule_for("cpu", graph.max_batch, None), share_from)]
-    if graph.max_batch is None:
-        padded = Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores())
-        ways += [(padded, least) for least in dict.fromkeys([None, share_from])]
     tokenizer = Tokenizer(folder / TOKENIZER)
     template = ScoreTemplate.of(folder, manifest, tokenizer)
+    provider = "cpu" if engines is None else "tensorrt"
     found = []
-    for schedule, least in ways:
-        session = Session(folder, graph, "cpu", manifest.pad_token, schedule, least)
-        engine = Engine(manifest, graph, "cpu", session, tokenizer, template)
+    for schedule, least in _ways(graph) if engines is None else [(schedule_for(provider, graph.max_batch, None), None)]:
+        session = Session(folder, graph, provider, manifest.pad_token, schedule, least, engines)
+        engine = Engine(manifest, graph, provider, session, tokenizer, template)
         try:
             found.append(_measure(engine, wanted, limit))
         finally:
             engine.close()
     return max(found, key=lambda verification: verification.max_abs_error)
+
+
+def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
+    """Schedules on the CPU, each with the least that a shared prefix saves."""
+    share_from = sharing_for("cpu", graph)
+    ways = [(schedule_for("cpu", graph.max_batch, None), share_from)]
+    if graph.max_batch is None:
+        padded = Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores())
+        ways += [(padded, least) for least in dict.fromkeys([None, share_from])]
+    return ways
 
 
 def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:

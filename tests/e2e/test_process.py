@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import onnxruntime
 import pytest
 
 from tests.e2e.server import Server, run_to_exit
@@ -24,6 +25,16 @@ SMALL = {"queries": "a", "documents": "b"}
 def server(contract_artifacts: dict[str, Path]) -> Any:
     with Server("--model", contract_artifacts["minilm-ce"], "--threads", "1") as server:
         yield server
+
+
+def test_the_one_provider_that_is_there_is_chosen(contract_artifacts: dict[str, Path]) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("there are several")
+    with Server("--model", contract_artifacts["minilm-bi"], "--provider", "auto") as server:
+        assert "minilm-bi (bi-encoder, fp32, cpu)" in server.ready_line
+        server.stop()
+        assert server.process.stdout is not None
+        assert server.process.stdout.read() == "", "nothing was tried"
 
 
 def send_large(server: Server) -> "Future[httpx.Response]":

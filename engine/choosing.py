@@ -1,0 +1,118 @@
+"""Which provider is fastest here: each is tried on one made-up request."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .artifact import Manifest, Precision
+from .device import on_host
+from .errors import ProviderError
+from .layout import Input, Truncation, lay_out_pair, lay_out_text
+from .session import Floats, Session
+
+# What most requests are like: a query with 20 passages.
+_DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75
+# Runs after the first, which finds kernels and memory, and for how many seconds runs are begun.
+_RUNS, _SECONDS = 5, 1.0
+
+# How far a graph's output may be from the CPU's, of the largest number in it or of 1: what an export allows.
+_TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 5e-3, "int8": 0.05, "int8-fast": 0.05}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The chosen provider's session. `paces` are inputs a second of the providers that could have been it, the fastest
+    first; where there was no other, nothing was measured and it is empty."""
+
+    provider: str
+    session: Session
+    paces: Mapping[str, float]
+
+
+def choose(openers: Mapping[str, Callable[[], Session]], request: Sequence[Input], tolerance: float) -> Choice:
+    """Opens a session on each provider, and keeps the one that runs the request fastest, through its own schedule.
+
+    The first is the reference: it must work, and the output of others must be within `tolerance` of its. Those that do
+    not start, fail or differ are passed over. All are open at a time, for some seconds. Raises `ProviderError`.
+    """
+    reference, *others = openers
+    sessions = {reference: openers[reference]()}
+    for name in others:
+        try:
+            sessions[name] = openers[name]()
+        except ProviderError:
+            continue
+    if len(sessions) == 1:
+        return Choice(reference, sessions[reference], {})
+    try:
+        paces = _paces(sessions, request, tolerance)
+    except Exception as error:
+        _close(sessions.values())
+        raise ProviderError(f"{reference} does not run this model: {error}") from error
+    fastest = max(paces, key=paces.__getitem__)
+    _close(session for name, session in sessions.items() if name != fastest)
+    return Choice(fastest, sessions[fastest], dict(sorted(paces.items(), key=lambda item: -item[1])))
+
+
+def made_up_request(manifest: Manifest, vocabulary: int) -> list[Input]:
+    """A query with 20 documents of 75 tokens, or 20 texts where they are embedded one by one; always the same.
+
+    Their token ids are drawn from 0 to `vocabulary`, and laid out as the model reads them.
+    """
+    random = np.random.default_rng(0)
+    texts: list[list[int]] = random.integers(vocabulary, size=(_DOCUMENTS, _DOCUMENT_TOKENS)).tolist()
+    limits = Truncation(manifest.max_length, total=manifest.max_length)
+    if manifest.pair is not None:
+        query: list[int] = random.integers(vocabulary, size=_QUERY_TOKENS).tolist()
+        return [lay_out_pair(query, text, manifest.pair, limits) for text in texts]
+    assert manifest.document is not None, "an embedder has a layout for documents"
+    return [lay_out_text(text, manifest.document, limits, None) for text in texts]
+
+
+def tolerance(precisions: Sequence[Precision]) -> float:
+    """How far the outputs of graphs of these precisions may be from one another."""
+    return max(_TOLERANCES[precision] for precision in precisions)
+
+
+def _paces(sessions: Mapping[str, Session], request: Sequence[Input], tolerance: float) -> dict[str, float]:
+    reference, *others = sessions
+    want, pace = _measure(sessions[reference], request)
+    paces = {reference: pace}
+    for name in others:
+        try:
+            got, pace = _measure(sessions[name], request)
+        except Exception:
+            continue
+        if _agree(got, want, tolerance):
+            paces[name] = pace
+    return paces
+
+
+def _measure(session: Session, request: Sequence[Input]) -> tuple[list[Floats], float]:
+    """What the session makes of the request, and how many of its inputs a second, by the median run."""
+    times: list[float] = []
+    rows: list[Floats] = []
+    while len(times) <= _RUNS and sum(times) < _SECONDS:
+        began = time.perf_counter()
+        # Anew each time, because a prefix is computed once.
+        rows = session.run(session.share(list(request), [""] * len(request)))
+        times.append(time.perf_counter() - began)
+    # Only token embeddings stay on a GPU.
+    here = [on_host(row) if row.ndim == 2 else row for row in rows]
+    return here, len(request) / statistics.median(times[1:] or times)
+
+
+def _agree(got: Sequence[Floats], want: Sequence[Floats], tolerance: float) -> bool:
+    size = max(1.0, *(float(np.abs(row).max()) for row in want))
+    return all(
+        ours.shape == theirs.shape and bool((np.abs(ours - theirs) <= tolerance * size).all())
+        for ours, theirs in zip(got, want, strict=True)
+    )
+
+
+def _close(sessions: Iterable[Session]) -> None:
+    for session in sessions:
+        session.close()

@@ -1,0 +1,90 @@
+"""Graphs for TensorRT, and its engines, which are built on the kind of GPU that will serve them.
+
+TensorRT has none of the operators that other graphs are fused into, and ONNX Runtime takes explicit shapes only for a
+graph that it takes whole; so it is given one of its own, of ONNX's operators alone. Unmeasured: see `engine.tensorrt`.
+"""
+
+import tempfile
+from pathlib import Path
+
+import msgspec
+import onnx_ir as ir
+
+from engine.artifact import Graph, Manifest, Precision, Verification, files_of
+from engine.errors import ProviderError
+from engine.providers import built_in, open_session
+from engine.session import GPU_TOKENS, Session, schedule_for
+from engine.tensorrt import Engines, largest_batch
+
+from .errors import ExportError
+from .graph import interface, save
+from .verify import Expected, Limit, verify
+
+PRECISIONS: frozenset[Precision] = frozenset({"fp16", "fp32"})
+"""Those that TensorRT is given; 8-bit graphs are for CPUs."""
+
+_ADVICE = "run the export on the GPU that will serve the model, with scorert[gpu] and TensorRT, or leave --provider out"
+
+
+def require_tensorrt() -> None:
+    """Raises `ExportError` where TensorRT does not start: it is not in ONNX Runtime, or a library or GPU is missing."""
+    x = ir.Value(name="x", shape=ir.Shape(["batch"]), type=ir.TensorType(ir.DataType.FLOAT))
+    node = ir.node("Add", [x, x])
+    node.outputs[0].shape, node.outputs[0].type = x.shape, x.type
+    graph = ir.Graph([x], node.outputs, nodes=[node], opset_imports={"": 20}, name="probe")
+    with tempfile.TemporaryDirectory(prefix="scorert-") as folder:
+        path = Path(folder) / "probe.onnx"
+        ir.save(ir.Model(graph, ir_version=10), path)
+        try:
+            built_in("tensorrt")
+            open_session(path, "tensorrt", threads=1)
+        except ProviderError as error:
+            # Its advice is for those who serve.
+            raise ExportError(f"{str(error).partition(':')[0]}: {_ADVICE}.") from None
+
+
+def save_graph(model: ir.Model, precision: Precision, manifest: Manifest, folder: Path) -> Graph:
+    """Write a graph for TensorRT. Raises `ExportError` for operators that are not ONNX's own."""
+    foreign = sorted({node.op_type for node in model.graph.all_nodes() if node.domain not in ("", "ai.onnx")})
+    if foreign:
+        raise ExportError(
+            f"The {precision} graph has operators that TensorRT lacks ({', '.join(foreign)}): import one that is not "
+            "optimised for ONNX Runtime, or leave --provider out."
+        )
+    path = folder / f"model_{precision}_tensorrt.onnx"
+    save(model, path)
+    inputs, outputs = interface(model)
+    return Graph(
+        precision=precision,
+        provider="tensorrt",
+        file=path.name,
+        inputs=inputs,
+        outputs=outputs,
+        max_batch=largest_batch(manifest, GPU_TOKENS),
+    )
+
+
+def build(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit) -> Verification:
+    """How far a graph is from its original on TensorRT's engines, which are built in `folder` and stay there.
+
+    Raises `VerificationError`, and `ExportError` where TensorRT does not take the graph.
+    """
+    files = files_of(folder, graph.file)
+    engines = Engines.of(folder, msgspec.structs.replace(manifest, files=files), graph)
+    try:
+        verification = verify(folder, manifest, graph, wanted, limit, engines)
+        built = engines.files
+        schedule = schedule_for("tensorrt", graph.max_batch, None)
+        Session(folder, graph, "tensorrt", manifest.pad_token, schedule, None, engines).close()
+    except ProviderError as error:
+        raise ExportError(
+            f"TensorRT cannot build the {graph.precision} graph for inputs of {engines.tokens} tokens: give a shorter "
+            f"--max-length, or leave --provider out ({error})."
+        ) from None
+    # It would happen without a word at every start of a server.
+    if not built or engines.files != built:
+        raise ExportError(
+            f"ONNX Runtime does not keep TensorRT's engine of the {graph.precision} graph: leave --provider out, and "
+            "serve it with --provider cuda."
+        )
+    return verification
