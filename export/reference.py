@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
+from .errors import ExportError
 from .layouts import expansion_token, skipped, token_id
 from .recipe import Marking, Recipe
 from .weights import Floats
@@ -93,8 +94,13 @@ class Reference:
                 return prompt
             if document:
                 document = self._without_end(document, len(ids) - self._max_length)
-            else:
+            elif query:
                 query = self._without_end(query, len(ids) - self._max_length)
+            else:
+                raise ExportError(
+                    f"The score template alone takes {len(ids)} tokens of {self._max_length}: give a longer "
+                    "--max-length."
+                )
 
     def _without_end(self, text: str, tokens: int) -> str:
         spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]

@@ -2,6 +2,7 @@
 
 import argparse
 import statistics
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -47,14 +48,18 @@ def run(quick: bool) -> Report:
     with ExitStack() as at_exit:
         servers = field.own_servers(artifact, at_exit)
         if not quick:
+            _say("Starting the servers of others")
             others, made = field.others(checkpoint, at_exit, missing)
             servers |= others
             libraries |= made
         rates = [float32_rate()]
         speed = measure(field.contenders_of(artifact, engines, servers, libraries), rounds)
         rates.append(float32_rate())
+        if not quick:
+            _say("Servers under load")
         loads = {} if quick else under_load(servers, requests)
 
+    _say("Costs over length and number, and ranks")
     tokens = [length for request in requests for length in contenders.pair_lengths(engines["fp32"], request)]
     pair = shape.operations(tokens) / len(tokens)
     rate = statistics.mean(rates)
@@ -91,6 +96,10 @@ def run(quick: bool) -> Report:
             *bars.of_growth(lengths, numbers),
         ],
     )
+
+
+def _say(stage: str) -> None:
+    print(f"{stage} ...", file=sys.stderr)
 
 
 def measure_server(requests: Sequence[Request], starts: int) -> dict[str, float]:

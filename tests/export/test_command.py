@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from engine.artifact import read_manifest
 from export.__main__ import main
 from tests import tiny
+from tests.rerankers import qwen3_reranker
 
 ROOT = Path(__file__).parents[2]
 
@@ -174,6 +175,12 @@ def test_options_that_cannot_be_read_are_refused(arguments, message, capsys):
 def test_a_length_past_the_positions_is_refused(checkpoint, tmp_path, capsys):
     assert main([str(checkpoint), "--output", str(tmp_path), "--max-length", "4096"]) == 2
     assert "--max-length must be from 8 to 512" in capsys.readouterr().err
+
+
+def test_a_length_that_the_score_template_fills_is_refused(tmp_path, capsys):
+    checkpoint = qwen3_reranker(tmp_path / "qwen3-reranker")
+    assert main([str(checkpoint), "--output", str(tmp_path / "out"), "--max-length", "64"]) == 2
+    assert "tokens of 64: give a longer --max-length." in capsys.readouterr().err
 
 
 def test_overrides_reach_the_network(checkpoint, tmp_path, capsys):
