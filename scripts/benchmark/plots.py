@@ -16,7 +16,7 @@ from .load import Load
 
 def draw_load(loads: Mapping[str, Sequence[Load]], path: Path) -> None:
     """Throughput over clients, and latency over throughput."""
-    figure, (throughput, latency) = pyplot.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure, (throughput, latency) = pyplot.subplots(1, 2, figsize=(11, 4.8), layout="constrained")
     for name, points in loads.items():
         speeds = [point.pairs_per_second for point in points]
         (line,) = throughput.plot([point.clients for point in points], speeds, marker="o", label=name)
@@ -29,7 +29,7 @@ def draw_load(loads: Mapping[str, Sequence[Load]], path: Path) -> None:
     _name(latency, "pairs/s", "ms a request", "Latency: median, and 95th percentile dotted")
     latency.set_yscale("log")
     latency.set_xlim(left=0)
-    throughput.legend(fontsize="small")
+    figure.legend(*throughput.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
