@@ -36,8 +36,8 @@ class EmbeddingCache:
     """One graph's embeddings, in at most `max_bytes`: those that were asked for longest ago go first. Thread-safe.
 
     What was computed into a GPU's memory stays there, and the bytes are that memory's. Every operation takes the same
-    time however many there are. Nothing waits here for embeddings that are being
-    computed: two calls that miss the same text both compute it.
+    time however many there are. Nothing waits here for embeddings that are being computed: two calls that miss the
+    same text both compute it.
     """
 
     def __init__(self, max_bytes: int, store: Store = "float32") -> None:
