@@ -71,19 +71,13 @@ class _Server(uvicorn.Server):
                 flush=True,
             )
         for name, engine in self._models.served.items():
-            if engine.paces:
-                print(f"{name} was tried on {_paces(engine)}", flush=True)
+            if engine.tried:
+                print(f"{name} was tried on {engine.tried}", flush=True)
 
 
 def _description(served: tuple[str, Engine]) -> str:
     name, engine = served
     return f"{name} ({engine.manifest.score_type}, {engine.graph.precision}, {engine.provider})"
-
-
-def _paces(engine: Engine) -> str:
-    """Such as "cuda (950 pairs/s), cpu (73 pairs/s)"."""
-    unit = "texts" if engine.manifest.pair is None else "pairs"
-    return ", ".join(f"{provider} ({pace:,.0f} {unit}/s)" for provider, pace in engine.paces.items())
 
 
 def _bind(settings: Settings) -> socket.socket:

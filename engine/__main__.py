@@ -31,9 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
             threads=options.threads,
             embedding_cache_bytes=0,
         )
-        if engine.paces:
-            paces = ", ".join(f"{provider} ({pace:,.0f} texts/s)" for provider, pace in engine.paces.items())
-            progress.say(f"tried on {paces}")
+        if engine.tried:
+            progress.say(f"tried on {engine.tried}")
         try:
             manifest = build_index(
                 engine, options.documents, options.output, options.store, force=options.force, report=progress.report

@@ -104,6 +104,12 @@ class Engine:
         return engine
 
     @property
+    def tried(self) -> str:
+        """`paces` in words, such as "cuda (950 pairs/s), cpu (73 pairs/s)"."""
+        unit = "texts" if self.manifest.pair is None else "pairs"
+        return ", ".join(f"{provider} ({pace:,.0f} {unit}/s)" for provider, pace in self.paces.items())
+
+    @property
     def waiting(self) -> Waiting:
         """What waits to be computed now."""
         return self._session.waiting

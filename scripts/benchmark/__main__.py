@@ -60,7 +60,9 @@ def run(quick: bool) -> Report:
         loads = {} if quick else under_load(servers, requests)
 
     _say("Costs over length and number, and ranks")
-    tokens = [length for request in requests for length in contenders.pair_lengths(engines["fp32"], request)]
+    counter = engines["fp32"]
+    longest = counter.manifest.max_length
+    tokens = [length for request in requests for length in contenders.pair_lengths(counter, request, longest)]
     pair = shape.operations(tokens) / len(tokens)
     rate = statistics.mean(rates)
     lengths = {} if quick else curves.over_length(engines, shape)

@@ -48,7 +48,8 @@ def alone(speed: dict[str, Speed], server: Mapping[str, float], efficiency: floa
 def beside(speed: dict[str, Speed]) -> list[Bar]:
     """Those against peers, as far as they were there."""
     bfloat16, float32 = "vLLM, bfloat16", "vLLM, float32"
-    infinity = [name for name in speed if name.startswith("HTTP, infinity") and name.endswith("8 clients")]
+    engines = [over_http(f"infinity, {engine}", 8) for engine in ("bfloat16", "float32", "onnx int8")]
+    infinity = [name for name in engines if name in speed]
     libraries = [name for name in (library("float32"), library("bfloat16"), QUANTIZED_LIBRARY) if name in speed]
     wanted: list[tuple[str, str, str, float]] = [
         ("int8-fast ÷ vLLM bfloat16, 8 clients", over_http("int8-fast", 8), over_http(bfloat16, 8), 2.0),

@@ -45,11 +45,15 @@ def padded_batch(artifact: Path, manifest: Manifest) -> Scorer:
     return score
 
 
-def pair_lengths(engine: Engine, request: Request, limit: int | None = None) -> list[int]:
-    """The tokens of each pair, cut to `limit`."""
-    return [
-        engine.score(request.query, document, truncate_prompt_tokens=limit).tokens for document in request.documents
-    ]
+def pair_lengths(engine: Engine, request: Request, limit: int) -> list[int]:
+    """The tokens of each pair, cut to `limit`, of a cross-encoder without a template."""
+    layout = engine.manifest.pair
+    assert layout is not None
+    query, *documents = (
+        len(engine.tokenize(text, add_special_tokens=False)) for text in (request.query, *request.documents)
+    )
+    around = len(layout.prefix) + len(layout.middle) + len(layout.suffix)
+    return [min(limit, around + query + document) for document in documents]
 
 
 def in_process(engine: Engine) -> Scorer:

@@ -48,8 +48,8 @@ def growth(costs: Sequence[Cost]) -> float:
 def _costs(engines: dict[str, Engine], shape: Shape, requests: dict[int, Request], cut: bool) -> dict[str, list[Cost]]:
     """Engines take turns; of each one's times the least, since whatever else goes on only adds to them."""
     seconds: dict[tuple[str, int], list[float]] = {}
-    limits = {at: at if cut else -1 for at in requests}
     counter = next(iter(engines.values()))
+    limits = {at: at if cut else counter.manifest.max_length for at in requests}
     lengths = {at: pair_lengths(counter, request, limits[at]) for at, request in requests.items()}
     for _ in range(_TIMES):
         for at, request in requests.items():

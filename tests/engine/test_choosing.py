@@ -155,3 +155,12 @@ def test_an_engine_says_what_it_chose(artifacts):
         assert (engine.provider, engine.paces) == ("cpu", {})
     assert engine.score("a", ["b"]).scores.shape == (1,)
     engine.close()
+
+
+def test_the_paces_of_providers_are_told_in_what_the_model_takes(artifacts):
+    for name, unit in (("minilm-ce", "pairs"), ("minilm-bi", "texts")):
+        engine = Engine.load(artifacts(name))
+        assert engine.paces == {}, "one was asked for, so nothing was tried"
+        engine.paces = {"cuda": 1949.6, "cpu": 73.2}
+        assert engine.tried == f"cuda (1,950 {unit}/s), cpu (73 {unit}/s)"
+        engine.close()
