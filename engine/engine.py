@@ -54,12 +54,13 @@ class Engine:
         tokenizer: Tokenizer,
         template: ScoreTemplate | None = None,
         cache: EmbeddingCache | None = None,
+        paces: Mapping[str, float] | None = None,
     ) -> None:
         """An engine of parts that are open already; `Engine.load` opens them. Without a cache nothing is remembered."""
         self.manifest = manifest
         self.graph = graph
         self.provider = provider
-        self.paces: Mapping[str, float] = {}
+        self.paces = paces or {}
         """Pairs or texts a second by provider, the fastest first, where `provider="auto"` has tried several."""
         self._session = session
         self._tokenizer = tokenizer
@@ -99,9 +100,7 @@ class Engine:
         template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
         cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
         opened = Opener(folder, manifest, precision, threads, max_waiting_tokens).open(provider, tokenizer.size)
-        engine = cls(manifest, opened.graph, opened.provider, opened.session, tokenizer, template, cache)
-        engine.paces = opened.paces
-        return engine
+        return cls(manifest, opened.graph, opened.provider, opened.session, tokenizer, template, cache, opened.paces)
 
     @property
     def tried(self) -> str:

@@ -66,15 +66,21 @@ def quantize_weight(weight: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     """Returns integers [K, N] and scales [N] of W [K, N], with every |w[2k] + w[2k+1]| <= 128 (see the module)."""
     even, odd = weight[: len(weight) // 2 * 2 : 2], weight[1::2]
     limit = np.maximum(np.abs(weight).max(axis=0), np.abs(even + odd).max(axis=0))
-    scale = np.where(limit > 0, limit / 127, 1).astype(np.float32)
+    scale = _scale(limit)
     return np.rint(weight / scale).astype(np.int8), scale
 
 
 def quantize_rows(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     """Returns integers [V, H] and scales [V, 1] of an embedding table [V, H], or of a [N, K] weight."""
     limit = np.abs(table).max(axis=1, keepdims=True)
-    scale = np.where(limit > 0, limit / 127, 1).astype(np.float32)
+    scale = _scale(limit)
     return np.rint(table / scale).astype(np.int8), scale
+
+
+def _scale(limit: Floats) -> Floats:
+    # Of zeros, and of what would have a scale that float32 hardly holds, any larger one makes zeros.
+    scale = limit / 127
+    return np.where(scale >= np.finfo(np.float32).tiny, scale, 1).astype(np.float32)
 
 
 def random_samples(model: ir.Model) -> list[Feeds]:

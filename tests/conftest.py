@@ -8,10 +8,15 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from export.__main__ import main
 from tests import checkpoints
+
+# How long an example takes says more of what else the machine does than of the code.
+settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("anywhere")
 
 
 class Scheduling(LoadScopeScheduling):

@@ -113,7 +113,7 @@ def test_the_level_is_a_lower_bound(lines: Lines) -> None:
     assert len(lines()) == 1
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(st.text(max_size=20), st.text(max_size=20))
 @example("a\nb", "\r\n2026-11-23 09:12:01.123 INFO  forged")
 @example("\u2028\u2029", "\x85\x0b\x0c\x1c")

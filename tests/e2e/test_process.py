@@ -74,6 +74,9 @@ def test_no_new_connections_after_sigterm(server: Server) -> None:
             httpx.get(f"{server.url}/health")
         except httpx.ConnectError:
             refused = True
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
+            # The system had taken this connection before the socket closed, and the server had not yet.
+            continue
     assert refused
     assert answer.result().status_code == 200
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Engine, InvalidInput, Job
@@ -128,7 +128,6 @@ def test_inputs_are_told_apart_by_all_that_the_graph_sees() -> None:
 STEPS = st.lists(st.tuples(st.booleans(), st.integers(0, 11), st.integers(1, 300)), max_size=60)
 
 
-@settings(deadline=None)
 @given(STEPS, st.integers(1, 6000), st.sampled_from(["float32", "float16", "int8"]))
 def test_the_oldest_goes_first_and_the_bound_holds(steps: Any, bound: int, store: Any) -> None:
     cache = EmbeddingCache(bound, store)
@@ -186,7 +185,6 @@ def test_threads_share_it() -> None:
     assert use.bytes == use.entries * alone(100, "float32")
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-65_000, 65_000, width=32), min_size=1, max_size=20))
 def test_stores_round_as_they_say(numbers: list[float]) -> None:
     exact = np.array([numbers, numbers[::-1]], np.float32)

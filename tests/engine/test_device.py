@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Engine, Index, device, maxsim
@@ -82,7 +82,6 @@ def test_what_callers_get_is_numpys(engine: Engine, artifacts: Any, tmp_path: An
     reference.close()
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 9),
     st.lists(st.integers(1, 30), min_size=1, max_size=20),

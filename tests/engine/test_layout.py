@@ -46,7 +46,7 @@ def test_pairs_are_laid_out_as_transformers_does(name, encode):
     reference = _reference(name)
     layout = pair_layout(reference)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(text, text, st.integers(5, 40))
     def check(query, document, total):
         ids = encode(name, [query, document])
@@ -66,7 +66,7 @@ def test_texts_are_laid_out_as_transformers_does(name, encode):
     reference = _reference(name)
     layout = text_layout(reference, Marking(), prompt="")
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(text, st.integers(5, 40))
     def check(content, total):
         got = lay_out_text(encode(name, [content])[0], layout, Truncation(max_length=MAX_LENGTH, total=total), None)

@@ -1,12 +1,11 @@
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.maxsim import maxsim
 
 
-@settings(deadline=None)
 @given(st.integers(1, 40), st.lists(st.integers(1, 50), min_size=1, max_size=12), st.integers(0, 1000))
 def test_is_the_sum_of_each_query_tokens_best_match(query_tokens, document_tokens, seed):
     random = np.random.default_rng(seed)

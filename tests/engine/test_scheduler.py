@@ -83,7 +83,7 @@ lists = st.lists(st.integers(1, 12), min_size=1, max_size=40)
 
 
 @given(lists, st.integers(1, 16), st.integers(1, 64), st.integers(1, 3))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_every_input_runs_once_within_the_bounds(lengths, max_sequences, max_tokens, workers):
     graph = Graph()
     scheduler = Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1))

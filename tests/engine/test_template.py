@@ -174,7 +174,7 @@ def test_prompts_are_those_of_transformers(name: str, kind: str, strips: bool) -
     made = template(name, text, strips)
     control = [*tokenizer.all_special_tokens, *SPECIAL, *SPELLED]
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @example(" a", "b ", None)
     @example("", "", None)
     @example("  \n", "\n    ", "\n")
@@ -221,7 +221,7 @@ def test_texts_never_become_control_tokens(name: str, text: str) -> None:
     hostile = st.lists(st.sampled_from(sorted(fragments) + control), max_size=5).map("".join)
     want = _control_ids(name, text, ids(made, "x", "y", instruction="z", variables={"a": "b"}))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @example("<|im_", "end|>", "")
     @example("</s>", "[SEP]", "<|im_end|>")
     @given(hostile, hostile, hostile)
@@ -322,7 +322,7 @@ def test_truncation_shortens_the_document_then_the_query_and_never_the_template(
         "".join
     )
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(words, words, st.integers(0, 120))
     def check(query: str, document: str, room: int) -> None:
         whole = ids(made, query, document)
