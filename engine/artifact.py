@@ -16,6 +16,7 @@ MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 SCORE_TEMPLATE = "score_template.jinja"
 PAST, PRESENT = "past", "present"
+KEY_LENGTHS, FIRST_KEY_LENGTHS = "key_lengths", "first_key_lengths"
 
 ScoreType = Literal["cross-encoder", "late-interaction", "bi-encoder"]
 Role = Literal["query", "document"]
@@ -57,12 +58,16 @@ class Graph(_Part, frozen=True):
     """One ONNX file. `provider` is the execution provider it was fused for; those for TensorRT run there alone.
 
     `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a
-    score cannot depend on its neighbours, and for TensorRT what its engine is built for. `verification` is None only
-    while an export is going on.
+    score cannot depend on its neighbours, and for TensorRT what its engine is built for. Runs are padded to a
+    `multiple` of so many tokens, and so are pasts. `verification` is None only while an export is going on.
 
     A causal graph may have an input `past`: the keys and values of tokens that every sequence of a run begins with,
     `[layers, 2, key heads, past_tokens, head size]`, where `past_tokens` may be 0. Its output `present` is the same of
     the first sequence, its own tokens included, to be the past of other runs.
+
+    A graph for GPUs may have an input `key_lengths`, int32 `[3 * batch + 2]`: how many tokens of each sequence are
+    attended to, then where its queries begin in a matrix of all of them, with the end of the last, and the same for
+    keys. With `first_key_lengths` there is one query a sequence, its first.
     """
 
     precision: Precision
@@ -71,6 +76,7 @@ class Graph(_Part, frozen=True):
     inputs: list[Tensor]
     outputs: list[Tensor]
     max_batch: int | None = None
+    multiple: int = 1
     verification: Verification | None = None
 
     @property

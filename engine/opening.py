@@ -78,7 +78,7 @@ class Opener:
             graph,
             provider,
             self.manifest.pad_token,
-            schedule_for(provider, graph.max_batch, self.threads, self.max_waiting),
+            schedule_for(provider, graph, self.threads, self.max_waiting),
             sharing_for(provider, graph),
             Engines.of(self.folder, self.manifest, graph) if provider == "tensorrt" else None,
         )

@@ -36,16 +36,19 @@ class Prefix:
             return self._states
 
 
-def shared_prefixes(sequences: Sequence[Ids], queries: Sequence[str], least: int) -> list[Prefix | None]:
+def shared_prefixes(
+    sequences: Sequence[Ids], queries: Sequence[str], least: int, multiple: int = 1
+) -> list[Prefix | None]:
     """A prefix for each sequence, one object for those that share it, and None for those that share none.
 
     They share one by query, or all of them one where that saves more. A prefix leaves each sequence a token of its own,
-    and is there only where it saves `least` tokens: its length for every sequence but the first.
+    and is there only where it saves `least` tokens: its length for every sequence but the first. Lengths are a
+    `multiple` of so many tokens.
     """
     by_query = places_of(queries)
-    best = _Group.of(sequences, [range(len(sequences))])
+    best = _Group.of(sequences, [range(len(sequences))], multiple)
     if len(by_query) > 1:
-        best = max(best, _Group.of(sequences, [*by_query.values()]), key=_saved)
+        best = max(best, _Group.of(sequences, [*by_query.values()], multiple), key=_saved)
     prefixes: list[Prefix | None] = [None] * len(sequences)
     for group in best:
         if group.saved >= least:
@@ -67,8 +70,9 @@ class _Group:
         return (len(self.members) - 1) * self.length
 
     @classmethod
-    def of(cls, sequences: Sequence[Ids], groups: Sequence[Sequence[int]]) -> list[Self]:
-        return [cls(members, _common([sequences[index] for index in members])) for members in groups]
+    def of(cls, sequences: Sequence[Ids], groups: Sequence[Sequence[int]], multiple: int) -> list[Self]:
+        lengths = [_common([sequences[index] for index in members]) for members in groups]
+        return [cls(members, length // multiple * multiple) for members, length in zip(groups, lengths, strict=True)]
 
 
 def _saved(groups: Sequence[_Group]) -> int:

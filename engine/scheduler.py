@@ -31,8 +31,9 @@ _LONGEST_WAIT = 60
 class Schedule:
     """How much goes into one run, and how many runs go on at a time.
 
-    `max_tokens` counts padding too. `workers` runs happen at once, each on `threads` threads. `max_waiting` bounds the
-    tokens that wait; None is no bound.
+    `max_tokens` counts padding too; where `padded` is false, only inputs of one length share a run, and no more than a
+    worker's share of what waits. Runs are padded to a `multiple` of so many tokens besides. `workers` runs happen at
+    once, each on `threads` threads. `max_waiting` bounds the tokens that wait; None is no bound.
     """
 
     max_sequences: int
@@ -40,6 +41,8 @@ class Schedule:
     workers: int
     threads: int
     max_waiting: int | None = None
+    padded: bool = True
+    multiple: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class Waiting:
 
     sequences: int
     tokens: int
+
+
+def rounded_up(tokens: int, multiple: int) -> int:
+    """To the next multiple."""
+    return -(-tokens // multiple) * multiple
 
 
 class Scheduler:
@@ -161,14 +169,14 @@ class Scheduler:
                 return []
             self._clock = max(self._clock, self._queue[0].turn)
             longest = self._queue[0].lengths[-1]
-            room = max(1, min(self._schedule.max_sequences, self._schedule.max_tokens // max(1, longest)))
+            room = self._room(longest)
             taken: list[tuple[_Work, int]] = []
             moved = []
             for place, work in enumerate(self._queue):
                 if len(taken) == room:
                     break
                 turn = work.turn
-                for index in work.take(math.ceil(longest * _ALIKE) if place else 0, longest, room - len(taken)):
+                for index in work.take(self._shortest(longest, place), longest, room - len(taken)):
                     taken.append((work, index))
                 if not work.waiting or work.turn != turn:
                     moved.append(work)
@@ -179,6 +187,21 @@ class Scheduler:
                     insort(self._queue, work, key=_Work.place)
             self._count(-len(taken), -sum(len(work.inputs[index]) for work, index in taken))
         return taken
+
+    def _room(self, longest: int) -> int:
+        """How many inputs of up to so many tokens go into one run."""
+        width = rounded_up(longest, self._schedule.multiple)
+        room = min(self._schedule.max_sequences, self._schedule.max_tokens // max(1, width))
+        if not self._schedule.padded:
+            # Workers that compute side by side all get something.
+            room = min(room, math.ceil(self._waiting.sequences / self._schedule.workers))
+        return max(1, room)
+
+    def _shortest(self, longest: int, place: int) -> int:
+        """The fewest tokens that may share a run with `longest`, of the job at a place in the queue."""
+        if not self._schedule.padded:
+            return longest
+        return math.ceil(longest * _ALIKE) if place else 0
 
     def _outcomes(self, inputs: Sequence[Input]) -> list[Floats | Exception]:
         """A row for each input, or why it has none: where a run fails, its halves are tried, down to single inputs.
@@ -213,10 +236,10 @@ class Scheduler:
         if any(isinstance(outcome, Exception) for outcome in outcomes):
             return
         lengths = [len(item) for item in inputs]
-        tokens = sum(lengths)
+        tokens, width = sum(lengths), rounded_up(max(lengths), self._schedule.multiple)
         pace = tokens / max(seconds, 1e-9)
         self._pace = pace if self._pace is None else (1 - _WEIGHT) * self._pace + _WEIGHT * pace
-        self.on_batch(Batch(len(lengths), tokens, len(lengths) * max(lengths) - tokens, seconds))
+        self.on_batch(Batch(len(lengths), tokens, len(lengths) * width - tokens, seconds))
 
     def _room_in(self) -> int:
         """In how many seconds what waits now will have run, at the pace of late."""

@@ -10,34 +10,50 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from . import device, providers
-from .artifact import PAST, PRESENT, Graph
+from .artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS, PAST, PRESENT, Graph
 from .grouping import places_of
 from .job import Job
 from .layout import Input
 from .prefix import Ids, Prefix, no_past, shared_prefixes
-from .scheduler import Batch, Schedule, Scheduler, Waiting
+from .scheduler import Batch, Schedule, Scheduler, Waiting, rounded_up
 from .tensorrt import Engines
 
 Floats = NDArray[np.float32]
+Feeds: TypeAlias = dict[str, NDArray[Any]]
 States: TypeAlias = NDArray[Any] | onnxruntime.OrtValue
 """What a graph gives: an array, or where it is in a GPU's memory a handle to it."""
 
 GPU_TOKENS = 16_384
 """The tokens of one run on a GPU."""
+# Beyond so many tokens a run on a CPU is no faster for taking in another input.
+_CPU_TOKENS = 192
+_CPU_SEQUENCES = 16
 
 
-def schedule_for(provider: str, max_batch: int | None, threads: int | None, max_waiting: int | None = None) -> Schedule:
+def schedule_for(provider: str, graph: Graph, threads: int | None, max_waiting: int | None = None) -> Schedule:
     """The schedule that measured fastest on each provider.
 
-    On a CPU: no padding and no synchronisation at all, one sequence a run on one single-threaded worker a core. On a
-    GPU: large micro-batches of like lengths, two workers so that one's copies hide behind the other's kernels.
+    On a CPU: no padding and no synchronisation at all, one sequence a run on one single-threaded worker a core, or
+    several short ones of one length, which share what a run costs before its first token. On a GPU: large micro-batches
+    of like lengths, two workers so that one's copies hide behind the other's kernels.
     """
     if provider == "cpu":
         return Schedule(
-            max_sequences=1, max_tokens=1, workers=threads or providers.cores(), threads=1, max_waiting=max_waiting
+            max_sequences=graph.max_batch or _CPU_SEQUENCES,
+            max_tokens=_CPU_TOKENS,
+            workers=threads or providers.cores(),
+            threads=1,
+            max_waiting=max_waiting,
+            padded=False,
+            multiple=graph.multiple,
         )
     return Schedule(
-        max_sequences=max_batch or 64, max_tokens=GPU_TOKENS, workers=2, threads=threads or 1, max_waiting=max_waiting
+        max_sequences=graph.max_batch or 64,
+        max_tokens=GPU_TOKENS,
+        workers=2,
+        threads=threads or 1,
+        max_waiting=max_waiting,
+        multiple=graph.multiple,
     )
 
 
@@ -80,6 +96,7 @@ class Session:
         self._fetch: device.Fetch = device.token_fetch() if embeds_tokens else onnxruntime.OrtValue.numpy
         self._pad_token = pad_token
         self._share_from = share_from
+        self._multiple = graph.multiple
         self._no_past: States | None = None
         if graph.past is not None:
             empty = no_past(graph.past)
@@ -103,7 +120,7 @@ class Session:
         """The inputs of one call, with the prefixes that they share by query."""
         if self._share_from is None:
             return inputs
-        prefixes = shared_prefixes([item.input_ids for item in inputs], queries, self._share_from)
+        prefixes = shared_prefixes([item.input_ids for item in inputs], queries, self._share_from, self._multiple)
         return [replace(item, prefix=prefix) for item, prefix in zip(inputs, prefixes, strict=True)]
 
     def run(self, inputs: Sequence[Input], job: Job | None = None) -> list[Floats]:
@@ -113,7 +130,8 @@ class Session:
         return self._scheduler.run(inputs, job or Job())
 
     def run_batch(self, inputs: Sequence[Input]) -> list[Floats]:
-        """As `run`, but on the caller's thread, and all in one run of the graph, padded on the right to the longest.
+        """As `run`, but on the caller's thread, and all in one run of the graph, padded on the right to the longest
+        and to the graph's multiple.
 
         Inputs with a prefix are in a run for each, with one more for the prefix itself the first time.
         """
@@ -139,16 +157,16 @@ class Session:
         feeds = self._pad([Input(ids, np.zeros_like(ids), len(ids))], 0)
         return self._run(feeds, self._no_past, PRESENT)
 
-    def _run(self, feeds: dict[str, NDArray[np.int64]], past: States | None, name: str) -> States:
+    def _run(self, feeds: Feeds, past: States | None, name: str) -> States:
         """The output `name`, which stays where the provider has its memory."""
         if self._device != "cpu":
             return self._run_bound(feeds, past, name)
         output: States = self._session.run([name], feeds if past is None else feeds | {PAST: past})[0]
         return output
 
-    def _pad(self, inputs: Sequence[Input], begin: int) -> dict[str, NDArray[np.int64]]:
+    def _pad(self, inputs: Sequence[Input], begin: int) -> Feeds:
         """What the graph is fed of the inputs from their token `begin` on."""
-        shape = (len(inputs), max(len(item) for item in inputs) - begin)
+        shape = (len(inputs), rounded_up(max(len(item) for item in inputs) - begin, self._multiple))
         input_ids = np.full(shape, self._pad_token, dtype=np.int64)
         attention_mask = np.zeros(shape, dtype=np.int64)
         token_type_ids = np.zeros(shape, dtype=np.int64)
@@ -157,15 +175,17 @@ class Session:
             input_ids[row, : len(item) - begin] = item.input_ids[begin:]
             attention_mask[row, : item.attended - begin] = 1
             token_type_ids[row, : len(item) - begin] = item.token_type_ids[begin:]
-        feeds = {
+        feeds: Feeds = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,
             "adapter": adapter,
+            KEY_LENGTHS: _key_lengths(attention_mask, shape[1]),
+            FIRST_KEY_LENGTHS: _key_lengths(attention_mask, 1),
         }
         return {name: array for name, array in feeds.items() if name in self._inputs}
 
-    def _run_bound(self, feeds: dict[str, NDArray[np.int64]], past: States | None, name: str) -> onnxruntime.OrtValue:
+    def _run_bound(self, feeds: Feeds, past: States | None, name: str) -> onnxruntime.OrtValue:
         """Run with inputs and outputs bound, so that ONNX Runtime allocates on the device and copies once each way."""
         binding = self._session.io_binding()
         for feed, array in feeds.items():
@@ -175,3 +195,10 @@ class Session:
         binding.bind_output(name, self._device)
         self._session.run_with_iobinding(binding)
         return binding.get_outputs()[0]
+
+
+def _key_lengths(attention_mask: NDArray[np.int64], queries: int) -> NDArray[np.int32]:
+    """`Graph`'s lengths of keys, with so many queries a sequence."""
+    sequences, tokens = attention_mask.shape
+    places = np.arange(sequences + 1)
+    return np.concatenate([attention_mask.sum(axis=1), places * queries, places * tokens]).astype(np.int32)

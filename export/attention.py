@@ -1,8 +1,10 @@
-"""Attention for graphs that run on a CPU: one operator a layer, in memory that grows linearly with the input.
+"""Attention as one operator a layer, in memory that grows linearly with the input.
 
 Tracing records each layer's attention as one node, through transformers' AttentionInterface, so that no pattern has to
-be found again afterwards. `attention_functions` says what the node does; ONNX's own Attention, which does the work in
-it, is faster on a CPU than the operators it stands for.
+be found again afterwards. For a CPU `attention_functions` says what the node does; ONNX's own Attention, which does the
+work in it, is faster there than the operators it stands for.
+
+For a GPU it is ONNX Runtime's own operator: see `key_lengths`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,9 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
+from . import key_lengths
 from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
+from .graph import Provider
 
 _OPSET = 23  # The first with Attention.
 # A reach beyond any input's.
@@ -22,19 +26,20 @@ _ENDLESS = 2**48
 
 
 @contextmanager
-def as_operators(model: PreTrainedModel) -> Iterator[None]:
-    """While it lasts, tracing `model` gives this module's operators for its attention.
+def as_operators(model: PreTrainedModel, provider: Provider) -> Iterator[None]:
+    """While it lasts, tracing `model` gives operators of the provider's for its attention.
 
     Models that do not attend through transformers' AttentionInterface, or that do more in it than these operators, are
     traced as they are.
     """
     body = getattr(model, "body", model)
     previous = body.config._attn_implementation
-    if not _is_suited(body):
+    if not _is_suited(body) or (provider == "cuda" and not _attends_to_all(body)):
         yield
         return
-    AttentionInterface.register(DOMAIN, _attend)
-    AttentionMaskInterface.register(DOMAIN, _penalty)
+    attend, mask = (_attend, _penalty) if provider == "cpu" else (key_lengths.attend, key_lengths.mask)
+    AttentionInterface.register(DOMAIN, attend)
+    AttentionMaskInterface.register(DOMAIN, mask)
     body.set_attn_implementation(DOMAIN)
     try:
         yield
@@ -57,10 +62,20 @@ def define(model: ir.Model) -> ir.Model:
 def _is_suited(body: PreTrainedModel) -> bool:
     # A model that supports flash attention keeps to padding and windows, and hands its window to the interface.
     supports = [getattr(body, f"_supports_{name}", False) for name in ("attention_backend", "flash_attn")]
-    directions = {bool(module.is_causal) for module in body.modules() if hasattr(module, "is_causal")}
+    directions = _directions(body)
     caps = getattr(body.config, "attn_logit_softcapping", None)
     sinks = any(name.endswith(".sinks") for name, _ in body.named_parameters())
     return all(supports) and len(directions) < 2 and not caps and not sinks
+
+
+def _directions(body: PreTrainedModel) -> set[bool]:
+    return {bool(module.is_causal) for module in body.modules() if hasattr(module, "is_causal")}
+
+
+def _attends_to_all(body: PreTrainedModel) -> bool:
+    """Whether every token attends to all others."""
+    windows = "sliding_attention" in (getattr(body.config, "layer_types", None) or [])
+    return not (any(_directions(body)) or windows or getattr(body.config, "sliding_window", None))
 
 
 def _penalty(attention_mask: Tensor, dtype: torch.dtype = torch.float32, **_: Any) -> Tensor:

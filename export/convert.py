@@ -19,6 +19,7 @@ from engine.artifact import PAST, Precision
 
 from .attention import as_operators, define
 from .graph import PROVIDERS, Provider, name_axes
+from .key_lengths import as_inputs
 from .network import ScoringNetwork
 from .quantize import quantize_int8, quantize_int8_fast
 from .simplify import simplify
@@ -49,7 +50,7 @@ class Converter:
 
     @cached_property
     def _float32(self) -> ir.Model:
-        return simplify(_trace(self._network, self._sample, PROVIDERS["fp32"]))
+        return _trace(self._network, self._sample, PROVIDERS["fp32"])
 
 
 def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider | None) -> ir.Model:
@@ -58,11 +59,11 @@ def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider |
     Without a provider nothing is fused.
     """
     config = OnnxConfig(dynamic=True, ort_fusions=provider)
-    operators = as_operators(network) if provider == "cpu" else contextlib.nullcontext()
+    operators = as_operators(network, provider) if provider else contextlib.nullcontext()
     with _quiet(), operators:
         model: ir.Model = OnnxExporter().export(network, sample, config=config).program
     name_axes(model)
-    return define(model)
+    return define(simplify(as_inputs(model), provider)) if provider else model
 
 
 def halved(network: ScoringNetwork) -> ScoringNetwork:

@@ -19,6 +19,9 @@ OUTPUTS: dict[ScoreType, str] = {
 PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "cpu", "int8-fast": "cpu"}
 """The provider each precision is for."""
 
+MICROSOFT = "com.microsoft"
+"""The domain of ONNX Runtime's own operators."""
+
 AXES = ("batch", "tokens")
 """The names of the dimensions that vary from run to run."""
 _PAST_AXIS = 3
@@ -31,6 +34,14 @@ def save(model: ir.Model, path: Path) -> None:
     """Write the graph, its weights in `<path>.data` if they are too large for one file."""
     weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
     ir.save(model, path, external_data=f"{path.name}.data" if weights > _INLINE_BYTES else None)
+
+
+def multiple(model: ir.Model) -> int:
+    """What a run's tokens should be a multiple of: with a bias on attention scores, ONNX Runtime's fast kernels for a
+    GPU want rows of 16 bytes, and take a past whose end is not at one for an error."""
+    biased = (node for node in model.graph if node.op_type == "MultiHeadAttention" and len(node.inputs) > 5)
+    is_half = any(node.inputs[5] is not None and node.inputs[5].dtype == ir.DataType.FLOAT16 for node in biased)
+    return 8 if is_half else 1
 
 
 def interface(model: ir.Model) -> tuple[list[Tensor], list[Tensor]]:

@@ -27,7 +27,7 @@ from engine.artifact import (
 from . import tensorrt
 from .errors import ExportError
 from .families import max_positions
-from .graph import PROVIDERS, interface, save
+from .graph import PROVIDERS, interface, multiple, save
 from .head_weights import normalized, pooling, projections
 from .layouts import pair_layout, prompt_layout, text_layout
 from .origin import OpenOrigin, Origin
@@ -120,6 +120,7 @@ def _save_graph(model: ir.Model, precision: Precision, folder: Path) -> Graph:
         inputs=inputs,
         outputs=outputs,
         max_batch=1 if precision == "int8-fast" else None,
+        multiple=multiple(model),
     )
 
 

@@ -27,8 +27,8 @@ import onnxruntime as ort
 from engine.artifact import PAST
 from engine.prefix import no_past
 
-from .graph import interface
-from .simplify import MICROSOFT, Floats, constant_matrix, insert, replace
+from .graph import MICROSOFT, interface
+from .simplify import Floats, constant_matrix, insert, replace
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 

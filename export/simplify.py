@@ -1,4 +1,4 @@
-"""Rewrites of encoder graphs that make ONNX Runtime's CPU provider faster and leave every value as it is."""
+"""Rewrites of encoder graphs that make ONNX Runtime faster and leave every value as it is."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,9 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from .attention_functions import DOMAIN
+from .graph import MICROSOFT, Provider
+from .key_lengths import only_first_query
 
-MICROSOFT = "com.microsoft"
 UNARY = {
     "Cast",
     "Not",
@@ -31,9 +32,11 @@ Floats = npt.NDArray[np.float32]
 Use = tuple[ir.Node, int, int]
 
 
-def simplify(model: ir.Model) -> ir.Model:
-    """Applies all rewrites of this module in place. It comes before quantisation."""
-    rewrites = fold_transposes, plain_layer_normalisation, unpack_products, drop_reshapes, keep_first_token
+def simplify(model: ir.Model, provider: Provider) -> ir.Model:
+    """Applies in place the rewrites of this module that are for the provider. It comes before quantisation."""
+    rewrites = [drop_reshapes, keep_first_token]
+    if provider == "cpu":
+        rewrites = [fold_transposes, plain_layer_normalisation, unpack_products, *rewrites]
     for rewrite in rewrites:
         model = rewrite(model)
     return model
@@ -158,6 +161,9 @@ def keep_first_token(model: ir.Model) -> ir.Model:
                 wanted[value].append((node, index, axis))
             assert output.shape is not None
             axis = axes.pop()
+            for other in node.outputs:
+                # Nothing uses them, and they have fewer rows now too.
+                other.shape = other.shape if other is output else None
             output.shape = ir.Shape([1 if i == axis else d for i, d in enumerate(output.shape)])
     for value, uses in wanted.items():
         _cut(graph, value, uses, None)
@@ -217,12 +223,16 @@ def _needs(graph: ir.Graph, node: ir.Node, axis: int) -> list[tuple[int, int]] |
         return [(i, a) for i, a in aligned if a >= 0]
     if node.op_type in NORMALISATION and node.attributes.get_int("axis", -1) in {-1, rank - 1} and axis != rank - 1:
         return [(0, axis)]
+    if (node.domain, node.op_type) == (MICROSOFT, "SkipLayerNormalization") and axis != rank - 1:
+        return [(0, axis), (1, axis)]
     if node.op_type == "MatMul" and axis == rank - 2 and ranks[0] == rank:
         return [(0, axis)]
     if node.op_type == "Transpose":
         return [(0, node.attributes["perm"].as_ints()[axis])]
     if (node.domain, node.op_type) == (DOMAIN, "Attention") and axis == 1:
         return [(0, 1), (4, 2)]  # The query and the mask.
+    if axis == 1 and only_first_query(node):
+        return [(0, 1)]
     if node.op_type == "Reshape" and axis == 1 and shapes[0] is not None:
         return _reshape(graph, node, shapes[0], shape)
     return None

@@ -74,7 +74,7 @@ def build(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limi
     try:
         verification = verify(folder, manifest, graph, wanted, limit, engines)
         built = engines.files
-        schedule = schedule_for("tensorrt", graph.max_batch, None)
+        schedule = schedule_for("tensorrt", graph, None)
         Session(folder, graph, "tensorrt", manifest.pad_token, schedule, None, engines).close()
     except ProviderError as error:
         raise ExportError(

@@ -101,7 +101,7 @@ def expected(reference: Reference, manifest: Manifest) -> Expected:
 def verify(
     folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit, engines: Engines | None = None
 ) -> Verification:
-    """Compare a graph in `folder` with the original, each input alone and, where the graph may be, in padded batches.
+    """Compare a graph in `folder` with the original, as a CPU runs it and, where the graph may be, in padded batches.
 
     Where inputs may share prefixes they do so both times, and once more in padded batches they do not. With TensorRT's
     `engines` of the graph it runs on those, in the batches they are served in.
@@ -111,7 +111,7 @@ def verify(
     template = ScoreTemplate.of(folder, manifest, tokenizer)
     provider = "cpu" if engines is None else "tensorrt"
     found = []
-    for schedule, least in _ways(graph) if engines is None else [(schedule_for(provider, graph.max_batch, None), None)]:
+    for schedule, least in _ways(graph) if engines is None else [(schedule_for(provider, graph, None), None)]:
         session = Session(folder, graph, provider, manifest.pad_token, schedule, least, engines)
         engine = Engine(manifest, graph, provider, session, tokenizer, template)
         try:
@@ -124,7 +124,7 @@ def verify(
 def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
     """Schedules on the CPU, each with the least that a shared prefix saves."""
     share_from = sharing_for("cpu", graph)
-    ways = [(schedule_for("cpu", graph.max_batch, None), share_from)]
+    ways = [(schedule_for("cpu", graph, None), share_from)]
     if graph.max_batch is None:
         padded = Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores())
         ways += [(padded, least) for least in dict.fromkeys([None, share_from])]

@@ -15,9 +15,9 @@ from engine.prefix import Prefix, shared_prefixes
 HEAD = list(range(100, 130))
 
 
-def shared(*sequences, queries=None, least=1):
+def shared(*sequences, queries=None, least=1, multiple=1):
     arrays = [np.array(sequence, np.int64) for sequence in sequences]
-    return shared_prefixes(arrays, queries or ["query"] * len(arrays), least)
+    return shared_prefixes(arrays, queries or ["query"] * len(arrays), least, multiple)
 
 
 def lengths(prefixes):
@@ -43,6 +43,11 @@ def test_the_longest_common_beginning_is_shared():
     prefixes = shared([*HEAD, 1, 2, 3], [*HEAD, 1, 2, 4, 5], [*HEAD, 1, 2, 3, 6])
     assert lengths(prefixes) == [32] * 3
     assert len(set(map(id, prefixes))) == 1
+
+
+def test_a_length_may_have_to_be_a_multiple():
+    assert lengths(shared([*HEAD, 1], [*HEAD, 2], multiple=8)) == [24, 24]
+    assert lengths(shared([*HEAD[:7], 1], [*HEAD[:7], 2], multiple=8)) == [0, 0]
 
 
 @pytest.mark.parametrize(

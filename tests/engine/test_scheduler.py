@@ -47,8 +47,8 @@ def graph():
 def open_scheduler(graph):
     opened = []
 
-    def open_scheduler(max_sequences=8, max_tokens=1024, workers=1, max_waiting=None):
-        opened.append(Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1, max_waiting)))
+    def open_scheduler(max_sequences=8, max_tokens=1024, workers=1, max_waiting=None, padded=True):
+        opened.append(Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1, max_waiting, padded)))
         return opened[-1]
 
     yield open_scheduler
@@ -82,17 +82,18 @@ def until(condition):
 lists = st.lists(st.integers(1, 12), min_size=1, max_size=40)
 
 
-@given(lists, st.integers(1, 16), st.integers(1, 64), st.integers(1, 3))
+@given(lists, st.integers(1, 16), st.integers(1, 64), st.integers(1, 3), st.booleans())
 @settings(max_examples=50)
-def test_every_input_runs_once_within_the_bounds(lengths, max_sequences, max_tokens, workers):
+def test_every_input_runs_once_within_the_bounds(lengths, max_sequences, max_tokens, workers, padded):
     graph = Graph()
-    scheduler = Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1))
+    scheduler = Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1, padded=padded))
     assert scheduler.run(inputs(*lengths), Job()) == list(range(len(lengths)))
     scheduler.close()
     assert Counter(length for run in graph.runs for length in run) == Counter(lengths)
     for run in graph.runs:
         assert len(run) <= max_sequences
         assert len(run) == 1 or len(run) * max(run) <= max_tokens
+        assert padded or len(set(run)) == 1
     assert scheduler.waiting == Waiting(0, 0)
 
 
@@ -116,6 +117,26 @@ def test_jobs_share_a_run_where_their_lengths_are_alike(open_scheduler, graph):
         assert outcome[0] == list(range(len(outcome[0])))
     # All of the first job's, with what is at least 0.8 of its longest; then all of the next one's.
     assert graph.runs == [[30], [10, 4, 9, 8, 8], [50]]
+
+
+def test_without_padding_jobs_share_a_run_where_their_lengths_are_equal(open_scheduler, graph):
+    scheduler = open_scheduler(max_tokens=40, padded=False)
+    graph.gate.clear()
+    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
+    graph.entered.wait(30)
+    for place, lengths in enumerate([(9, 8, 8, 8), (8, 8, 7)], start=1):
+        threads.append(in_thread(lambda lengths=lengths: scheduler.run(inputs(*lengths), Job())))
+        until(lambda place=place: len(scheduler._queue) == place)
+    graph.gate.set()
+    for thread, outcome in threads:
+        thread.join(30)
+        assert outcome[0] == list(range(len(outcome[0])))
+    assert graph.runs == [[30], [8, 8, 8, 8, 8], [7], [9]]
+
+
+def test_without_padding_a_run_leaves_other_workers_their_share(open_scheduler, graph):
+    open_scheduler(workers=2, padded=False).run(inputs(*[5] * 6), Job())
+    assert sorted(map(len, graph.runs)) == [1, 2, 3]
 
 
 def test_large_jobs_run_in_slices(open_scheduler, graph):

@@ -77,7 +77,8 @@ def test_every_run_fits_in_the_profile(manifest, max_length, tmp_path):
         runs.append((len(inputs), max(map(len, inputs))))
         return [np.zeros((), np.float32)] * len(inputs)
 
-    scheduler = Scheduler(record, schedule_for("tensorrt", largest[0], None))
+    graph = msgspec.structs.replace(manifest.graphs[0], max_batch=largest[0])
+    scheduler = Scheduler(record, schedule_for("tensorrt", graph, None))
     random = np.random.default_rng(max_length)
     lengths = [longest_input(manifest)] * 5 + random.integers(1, longest_input(manifest) + 1, 300).tolist() + [1] * 200
     blank = np.zeros(longest_input(manifest), np.int64)

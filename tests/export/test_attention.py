@@ -122,7 +122,7 @@ def test_a_model_attends_as_before_once_it_is_traced(tmp_path, family, operators
 
     body = AutoModel.from_pretrained(tiny.build(family, tmp_path, head="Model"))
     before = body.config._attn_implementation
-    with as_operators(body):
+    with as_operators(body, "cpu"):
         assert (body.config._attn_implementation == DOMAIN) == operators
     assert body.config._attn_implementation == before
 

@@ -211,15 +211,21 @@ def test_products_and_token_embeddings_are_8_bit(exported, name):
 @pytest.mark.parametrize("name", ["xlm-roberta"])
 def test_the_manifest_says_how_each_graph_runs(exported, name):
     manifest = read_manifest(exported(name)[1])
-    assert [(graph.precision, graph.provider, graph.max_batch) for graph in manifest.graphs] == [
-        ("fp32", "cpu", None),
-        ("fp16", "cuda", None),
-        ("int8", "cpu", None),
-        ("int8-fast", "cpu", 1),
+    assert [(graph.precision, graph.provider, graph.max_batch, graph.multiple) for graph in manifest.graphs] == [
+        ("fp32", "cpu", None, 1),
+        ("fp16", "cuda", None, 1),
+        ("int8", "cpu", None, 1),
+        ("int8-fast", "cpu", 1, 1),
     ]
     for graph in manifest.graphs:
         (output,) = graph.outputs
         assert (output.name, output.type, output.dims) == ("logits", "float32", ["batch"])
+
+
+@pytest.mark.parametrize("name", PREFIXED)
+def test_with_a_bias_on_scores_a_gpu_wants_multiples_of_8_tokens(exported, name):
+    graphs = {graph.precision: graph for graph in read_manifest(exported(name)[1]).graphs}
+    assert (graphs["fp32"].multiple, graphs["fp16"].multiple) == (1, 8)
 
 
 def test_one_server_gives_the_scores_of_every_row(exported):

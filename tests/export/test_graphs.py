@@ -12,12 +12,13 @@ from hypothesis.extra import numpy as arrays
 from transformers import AutoTokenizer
 
 from export.convert import Converter
-from export.graph import save
+from export.graph import multiple, save
 from export.network import ScoringNetwork, load_network
 from export.quantize import quantize_rows, quantize_weight
 from export.recognise import recognise
 from export.simplify import simplify
 from export.source import open_checkpoint
+from export.verify import LIMITS
 from tests import tiny
 
 weights = arrays.arrays(
@@ -62,10 +63,10 @@ def test_simplifying_changes_no_score_and_computes_the_last_layer_for_the_first_
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
     network = load_network(checkpoint, recognise(checkpoint), tokenizer).network
-    monkeypatch.setattr("export.convert.simplify", lambda model: model)
+    monkeypatch.setattr("export.convert.simplify", lambda model, provider: model)
     traced = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp32")
     save(traced, tmp_path / "traced.onnx")
-    simplified = simplify(traced)
+    simplified = simplify(traced, "cpu")
     save(simplified, tmp_path / "simplified.onnx")
     operators = [node.op_type for node in simplified.graph]
     assert "SkipLayerNormalization" not in operators
@@ -80,6 +81,39 @@ def test_simplifying_changes_no_score_and_computes_the_last_layer_for_the_first_
         for name in ("traced.onnx", "simplified.onnx")
     ]
     np.testing.assert_allclose(logits[1], logits[0], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_on_a_gpu_lengths_mask_and_the_last_layer_is_for_the_first_token(tmp_path):
+    """What has no bias on its scores has ONNX Runtime's fast kernels at any length."""
+    checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
+    network = load_network(checkpoint, recognise(checkpoint), tokenizer).network
+    graph = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp16")
+    attentions = [node for node in graph.graph if node.op_type == "MultiHeadAttention"]
+    assert [len(node.inputs) for node in attentions] == [5, 5]
+    assert [node.inputs[4].name for node in attentions] == ["key_lengths", "first_key_lengths"]
+    assert [value.name for value in graph.graph.inputs] == [
+        "input_ids",
+        "token_type_ids",
+        "key_lengths",
+        "first_key_lengths",
+    ]
+    assert attentions[1].inputs[0].shape[1] == 1
+    assert multiple(graph) == 1
+    save(graph, tmp_path / "graph.onnx")
+    feeds = dict(tokenizer(["what is a list", "x"], ["a list is mutable", "y z"], padding=True, return_tensors="np"))
+    lengths, places, width = feeds["attention_mask"].sum(axis=1), np.arange(3), feeds["attention_mask"].shape[1]
+    assert lengths[1] < lengths[0] == width
+    told = {
+        "key_lengths": np.concatenate([lengths, places * width, places * width]).astype(np.int32),
+        "first_key_lengths": np.concatenate([lengths, places, places * width]).astype(np.int32),
+    }
+    session = onnxruntime.InferenceSession(tmp_path / "graph.onnx", providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, {name: feeds[name] for name in ("input_ids", "token_type_ids")} | told)
+    with torch.no_grad():
+        want = network(**{name: torch.from_numpy(array) for name, array in feeds.items()})["logits"].numpy()
+    np.testing.assert_allclose(got, want, atol=LIMITS["fp16"].max_abs_error)
 
 
 class Itself(torch.nn.Module):

@@ -1,0 +1,90 @@
+"""Attention for graphs that run on a GPU, where each sequence attends to all of its own tokens.
+
+It is ONNX Runtime's MultiHeadAttention, told how many keys each sequence has. A bias on scores, which the exporter's
+fusions would make of the mask, excludes its fast kernels at most lengths: in half precision they want rows of 16 bytes.
+The lengths are inputs of the graph, because whoever pads sequences knows them, and a GPU would make them in a dozen
+kernels (https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_ops/cuda/bert/multihead_attention.cc).
+"""
+
+from typing import Any
+
+import onnx_ir as ir
+import torch
+from torch import Tensor
+from transformers.integrations.sdpa_attention import repeat_kv
+
+from engine.artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
+
+from .attention_functions import DOMAIN
+from .graph import MICROSOFT
+
+_MASK = "attention_mask"
+
+
+def mask(attention_mask: Tensor, **_: Any) -> Tensor:
+    """[batch, tokens], with padding at the end, to int32 [3 * batch + 2]; see `engine.artifact.Graph`."""
+    return _operator(f"{DOMAIN}::KeyLengths", [attention_mask], {}, (3 * attention_mask.shape[0] + 2,), torch.int32)
+
+
+def attend(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor,
+    scaling: float | None = None,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """Queries [batch, heads, tokens, size] and so on to [batch, tokens, heads, size], as transformers asks for it."""
+    batch, heads, tokens, size = query.shape
+    groups = heads // key.shape[1]
+    states = (query, repeat_kv(key, groups), repeat_kv(value, groups))
+    rows = [part.transpose(1, 2).reshape(batch, tokens, -1) for part in states]
+    attributes = {"num_heads": heads, "scale": scaling or size**-0.5}
+    shape = (batch, tokens, heads * value.shape[-1])
+    y = _operator(f"{MICROSOFT}::MultiHeadAttention", [*rows, None, attention_mask], attributes, shape, query.dtype)
+    return y.view(batch, tokens, heads, -1), None
+
+
+def only_first_query(node: ir.Node) -> bool:
+    """Has an attention of `attend` take only the first query of each sequence; False where it is none of those."""
+    lengths = node.inputs[4] if node.op_type == "MultiHeadAttention" and len(node.inputs) == 5 else None
+    if lengths is None or lengths.name != KEY_LENGTHS:
+        return False
+    assert node.graph is not None
+    inputs = node.graph.inputs
+    first = next((value for value in inputs if value.name == FIRST_KEY_LENGTHS), None)
+    if first is None:
+        first = _lengths(FIRST_KEY_LENGTHS)
+        inputs.append(first)
+    node.replace_input_with(4, first)
+    return True
+
+
+def as_inputs(model: ir.Model) -> ir.Model:
+    """Makes inputs of the lengths that `mask` stands for, in place, and drops the mask where nothing else reads it."""
+    masks = [node for node in model.graph if (node.domain, node.op_type) == (DOMAIN, "KeyLengths")]
+    if not masks:
+        return model
+    lengths = _lengths(KEY_LENGTHS)
+    model.graph.inputs.append(lengths)
+    for node in masks:
+        ir.convenience.replace_all_uses_with(node.outputs[0], lengths)
+        cast = node.inputs[0].producer() if node.inputs[0] is not None else None
+        model.graph.remove(node, safe=True)
+        if cast is not None and not cast.outputs[0].uses():
+            model.graph.remove(cast, safe=True)
+    for value in [value for value in model.graph.inputs if value.name == _MASK and not value.uses()]:
+        model.graph.inputs.remove(value)
+    return model
+
+
+def _lengths(name: str) -> ir.Value:
+    return ir.val(name, ir.DataType.INT32, [name])
+
+
+def _operator(
+    name: str, inputs: list[Tensor | None], attributes: dict[str, Any], shape: Any, dtype: torch.dtype
+) -> Tensor:
+    y: Tensor = torch.onnx.ops.symbolic(name, inputs, attributes, dtype=dtype, shape=shape, version=1)
+    return y
