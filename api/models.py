@@ -82,6 +82,7 @@ def _open(folder: Path, name: str | None, settings: Settings) -> tuple[str, Engi
         max_waiting_tokens=settings.max_queued_tokens,
         embedding_cache_bytes=settings.embedding_cache_bytes,
         embedding_cache_store=settings.embedding_cache_store,
+        cuda_graphs=settings.cuda_graphs,
     )
     return name or engine.manifest.name, engine
 

@@ -42,6 +42,7 @@ class Settings:
     chat_template: str | None
     embedding_cache_bytes: int
     embedding_cache_store: Store
+    cuda_graphs: bool
     host: str
     port: int
     allow_origins: list[str]
@@ -90,6 +91,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         chat_template=given["chat-template"],
         embedding_cache_bytes=given["embedding-cache-bytes"],
         embedding_cache_store=given["embedding-cache-store"],
+        cuda_graphs=given["cuda-graphs"],
         host=given["host"],
         port=given["port"],
         allow_origins=given["allow-origin"] or [],
@@ -190,6 +192,13 @@ FLAGS: dict[str, list[Flag]] = {
             one_of(*STORES),
             default="float32",
             metavar="TYPE",
+        ),
+        Flag(
+            "cuda-graphs",
+            "on the cuda provider, launch small runs at once instead of kernel by kernel",
+            switch,
+            bool,
+            False,
         ),
     ],
     "Network": [

@@ -7,19 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .artifact import Manifest, Precision
+from .agreement import Floats, agree
+from .artifact import Manifest
 from .device import on_host
 from .errors import ProviderError
 from .layout import Input, Truncation, lay_out_pair, lay_out_text
-from .session import Floats, Session
+from .session import Session
 
 # What most requests are like: a query with 20 passages.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75
 # Runs after the first, which finds kernels and memory, and for how many seconds runs are begun.
 _RUNS, _SECONDS = 5, 1.0
-
-# How far a graph's output may be from the CPU's, of the largest number in it or of 1: what an export allows.
-_TOLERANCES: dict[Precision, float] = {"fp32": 1e-4, "fp16": 5e-3, "int8": 0.05, "int8-fast": 0.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +70,6 @@ def made_up_request(manifest: Manifest, vocabulary: int) -> list[Input]:
     return [lay_out_text(text, manifest.document, limits, None) for text in texts]
 
 
-def tolerance(precisions: Sequence[Precision]) -> float:
-    """How far the outputs of graphs of these precisions may be from one another."""
-    return max(_TOLERANCES[precision] for precision in precisions)
-
-
 def _paces(sessions: Mapping[str, Session], request: Sequence[Input], tolerance: float) -> dict[str, float]:
     reference, *others = sessions
     want, pace = _measure(sessions[reference], request)
@@ -86,7 +79,7 @@ def _paces(sessions: Mapping[str, Session], request: Sequence[Input], tolerance:
             got, pace = _measure(sessions[name], request)
         except Exception:
             continue
-        if _agree(got, want, tolerance):
+        if agree(got, want, tolerance):
             paces[name] = pace
     return paces
 
@@ -100,17 +93,7 @@ def _measure(session: Session, request: Sequence[Input]) -> tuple[list[Floats], 
         # Anew each time, because a prefix is computed once.
         rows = session.run(session.share(list(request), [""] * len(request)))
         times.append(time.perf_counter() - began)
-    # Only token embeddings stay on a GPU.
-    here = [on_host(row) if row.ndim == 2 else row for row in rows]
-    return here, len(request) / statistics.median(times[1:] or times)
-
-
-def _agree(got: Sequence[Floats], want: Sequence[Floats], tolerance: float) -> bool:
-    size = max(1.0, *(float(np.abs(row).max()) for row in want))
-    return all(
-        ours.shape == theirs.shape and bool((np.abs(ours - theirs) <= tolerance * size).all())
-        for ours, theirs in zip(got, want, strict=True)
-    )
+    return [on_host(row) for row in rows], len(request) / statistics.median(times[1:] or times)
 
 
 def _close(sessions: Iterable[Session]) -> None:

@@ -27,15 +27,19 @@ _LOGGER = logging.getLogger("scorert")
 def token_fetch() -> Fetch:
     """The way of token embeddings `[sequences, tokens, dim]`: to an array of cupy on the GPU, or to numpy's where cupy
     is not installed or does not do the same as numpy."""
-    to_host: Fetch = onnxruntime.OrtValue.numpy
     if find_spec("cupy") is None:
-        return to_host
+        return fetch_to_host
     try:
         prove(lambda rows: _fetch(onnxruntime.OrtValue.ortvalue_from_numpy(rows, "cuda")))
     except Exception as error:
         _LOGGER.warning("Token embeddings are compared on the CPU, since cupy does not work here: %s", error)
-        return to_host
+        return fetch_to_host
     return _fetch
+
+
+def fetch_to_host(value: onnxruntime.OrtValue) -> Floats:
+    """To an array of numpy's own, which it is not yet where the value is in this machine's memory already."""
+    return np.array(value.numpy())
 
 
 def prove(to_device: Callable[[Floats], Any]) -> None:
@@ -55,7 +59,7 @@ def prove(to_device: Callable[[Floats], Any]) -> None:
 
 def on_host(rows: Any) -> Floats:
     """As numpy's array: the same where it is one, and otherwise copied from the GPU."""
-    host: Floats = rows if isinstance(rows, np.ndarray) else rows.get()
+    host: Floats = np.asarray(rows if isinstance(rows, np.ndarray | np.generic) else rows.get())
     return host
 
 

@@ -80,6 +80,7 @@ class Engine:
         max_waiting_tokens: int | None = None,
         embedding_cache_bytes: int = DEFAULT_CACHE_BYTES,
         embedding_cache_store: Store = "float32",
+        cuda_graphs: bool = False,
     ) -> Self:
         """Open an artifact's folder, after checking its manifest and the hash of every file.
 
@@ -92,6 +93,10 @@ class Engine:
         Embeddings, of queries and documents, are remembered in `embedding_cache_bytes` of memory, 0 for none, and not
         computed again; `embedding_cache_store` "float16" or "int8" holds more of them, all rounded as `Stored` says.
         Token embeddings computed on a GPU are compared and remembered in its memory where cupy is installed.
+
+        With `cuda_graphs` the "cuda" provider launches a run of up to 32 texts of up to 128 tokens at once instead of
+        kernel by kernel, for graphs that ONNX Runtime can record and that then give the same; others run as ever.
+        Weights are in the GPU's memory twice then.
         Raises `ArtifactError` and `ProviderError`.
         """
         folder = Path(path)
@@ -99,7 +104,8 @@ class Engine:
         tokenizer = Tokenizer(folder / TOKENIZER)
         template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
         cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
-        opened = Opener(folder, manifest, precision, threads, max_waiting_tokens).open(provider, tokenizer.size)
+        opener = Opener(folder, manifest, precision, threads, max_waiting_tokens, cuda_graphs)
+        opened = opener.open(provider, tokenizer.size)
         return cls(manifest, opened.graph, opened.provider, opened.session, tokenizer, template, cache, opened.paces)
 
     @property

@@ -1,6 +1,7 @@
 """Opening an artifact's graph on the provider that was asked for, on one to fall back to, or on the fastest."""
 
 import gc
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -8,11 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from . import providers
+from .agreement import tolerance
 from .artifact import Graph, Manifest, select_graph
-from .choosing import choose, made_up_request, tolerance
+from .choosing import choose, made_up_request
+from .cuda_graphs import Recordings
 from .errors import ArtifactError, ProviderError
 from .session import Session, schedule_for, sharing_for
 from .tensorrt import Engines
+
+_LOGGER = logging.getLogger("scorert")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,17 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Opener:
-    """What is the same on every provider. `precision` None is the artifact's first graph for each."""
+    """What is the same on every provider. `precision` None is the artifact's first graph for each.
+
+    With `cuda_graphs` small runs are recorded where the provider is CUDA.
+    """
 
     folder: Path
     manifest: Manifest
     precision: str | None = None
     threads: int | None = None
     max_waiting: int | None = None
+    cuda_graphs: bool = False
 
     def open(self, preference: str, vocabulary: int) -> Opened:
         """On the first of several providers with commas that starts, or on the fastest for "auto".
@@ -73,7 +82,7 @@ class Opener:
 
     def _session(self, provider: str) -> Session:
         graph = self._graph(provider)
-        return Session(
+        session = Session(
             self.folder,
             graph,
             provider,
@@ -82,3 +91,16 @@ class Opener:
             sharing_for(provider, graph),
             Engines.of(self.folder, self.manifest, graph) if provider == "tensorrt" else None,
         )
+        if self.cuda_graphs and provider == "cuda":
+            self._record(session, graph)
+        return session
+
+    def _record(self, session: Session, graph: Graph) -> None:
+        """What cannot be recorded runs as it would otherwise."""
+        try:
+            if graph.past is not None:
+                raise ValueError("the model computes what prompts share once, in runs of their own.")
+            recording = providers.open_session(self.folder / graph.file, "cuda", 1, records=True)
+            session.replay_small_runs(Recordings(recording, graph.outputs[0].name, "cuda"))
+        except Exception as error:
+            _LOGGER.warning("No CUDA graphs are used: %s", error)

@@ -47,12 +47,13 @@ def built_in(preference: str) -> list[str]:
 
 
 def open_session(
-    model: Path, provider: str, threads: int, engines: Engines | None = None
+    model: Path, provider: str, threads: int, engines: Engines | None = None, records: bool = False
 ) -> onnxruntime.InferenceSession:
     """An ONNX Runtime session of `model` on `provider`, `threads` computing threads in each run.
 
-    TensorRT needs `engines`, and builds those that are not there, which takes minutes. Raises `ProviderError` where the
-    provider is installed but does not start (a missing driver or CUDA library), or cannot take the graph.
+    With `records` CUDA records runs, for `cuda_graphs`. TensorRT needs `engines`, and builds those that are not there,
+    which takes minutes. Raises `ProviderError` where the provider is installed but does not start (a missing driver or
+    CUDA library), or cannot take the graph.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -68,7 +69,7 @@ def open_session(
             os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
         # Without ONNX Runtime's own fallback, which goes on with another provider after a run that failed.
         session = onnxruntime.InferenceSession(
-            model, options, providers=_with_options(provider, engines), enable_fallback=0
+            model, options, providers=_with_options(provider, engines, records), enable_fallback=0
         )
     except Exception as error:
         raise ProviderError(f"{model} does not load on {provider}: {error}") from error
@@ -89,13 +90,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _with_options(provider: str, engines: Engines | None) -> list[tuple[str, dict[str, Any]]]:
+def _with_options(provider: str, engines: Engines | None, records: bool = False) -> list[tuple[str, dict[str, Any]]]:
     if provider == "cpu":
         return [("CPUExecutionProvider", {})]
     # TensorFloat-32 is the default on recent GPUs and rounds float32 products to 10 bits.
     cuda: tuple[str, dict[str, Any]] = (
         "CUDAExecutionProvider",
-        {"arena_extend_strategy": "kSameAsRequested", "use_tf32": False},
+        {"arena_extend_strategy": "kSameAsRequested", "use_tf32": False, "enable_cuda_graph": records},
     )
     if provider == "cuda":
         return [cuda]

@@ -10,7 +10,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from . import device, providers
+from .agreement import Floats, agree, tolerance
 from .artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS, PAST, PRESENT, Graph
+from .cuda_graphs import Recordings, Shape, made_up_inputs
 from .grouping import places_of
 from .job import Job
 from .layout import Input
@@ -18,7 +20,6 @@ from .prefix import Ids, Prefix, no_past, shared_prefixes
 from .scheduler import Batch, Schedule, Scheduler, Waiting, rounded_up
 from .tensorrt import Engines
 
-Floats = NDArray[np.float32]
 Feeds: TypeAlias = dict[str, NDArray[Any]]
 States: TypeAlias = NDArray[Any] | onnxruntime.OrtValue
 """What a graph gives: an array, or where it is in a GPU's memory a handle to it."""
@@ -93,7 +94,7 @@ class Session:
         self._device = "cpu" if provider == "cpu" else "cuda"
         # Of a whole text only its one row is compared, which the CPU has done before a GPU has begun.
         embeds_tokens = self._device != "cpu" and len(graph.outputs[0].dims) == 3
-        self._fetch: device.Fetch = device.token_fetch() if embeds_tokens else onnxruntime.OrtValue.numpy
+        self._fetch: device.Fetch = device.token_fetch() if embeds_tokens else device.fetch_to_host
         self._pad_token = pad_token
         self._share_from = share_from
         self._multiple = graph.multiple
@@ -101,7 +102,24 @@ class Session:
         if graph.past is not None:
             empty = no_past(graph.past)
             self._no_past = empty if self._device == "cpu" else onnxruntime.OrtValue.ortvalue_from_numpy(empty)
+        self._recordings: Recordings | None = None
+        self._tolerance = tolerance([graph.precision])
         self._scheduler = Scheduler(self.run_batch, schedule)
+
+    def replay_small_runs(self, recordings: Recordings) -> None:
+        """Record all small runs and replay them from now on, before anything runs; for graphs without a past.
+
+        Raises what ONNX Runtime does, and `ArithmeticError` where one gives other rows than a run that is not recorded.
+        """
+        for shape in recordings.shapes:
+            recordings.record(shape, self._pad(made_up_inputs(shape, seed=0), 0, shape))
+        for shape in recordings.shapes:
+            inputs = made_up_inputs(shape, seed=1)
+            want = self.run_batch(inputs)
+            got = self._rows(self._replay(recordings, shape, inputs), inputs)
+            if not agree([device.on_host(row) for row in got], [device.on_host(row) for row in want], self._tolerance):
+                raise ArithmeticError(f"{shape[0]} sequences of {shape[1]} tokens give other values.")
+        self._recordings = recordings
 
     @property
     def waiting(self) -> Waiting:
@@ -143,15 +161,27 @@ class Session:
     def close(self) -> None:
         """Finish what is running and end the workers."""
         self._scheduler.close()
+        if self._recordings is not None:
+            self._recordings.close()
 
     def _run_alike(self, inputs: Sequence[Input], prefix: Prefix | None) -> list[Floats]:
+        if self._recordings is not None:
+            shape = self._recordings.shape_for(len(inputs), max(len(item) for item in inputs))
+            if shape is not None:
+                return self._rows(self._replay(self._recordings, shape, inputs), inputs)
         feeds = self._pad(inputs, 0 if prefix is None else len(prefix))
         past = self._no_past if prefix is None else prefix.states(self._read)
         output = self._run(feeds, past, self._output)
-        rows: Floats = output if isinstance(output, np.ndarray) else self._fetch(output)
-        if rows.ndim == 3:
-            return [row[: len(item)] for row, item in zip(rows, inputs, strict=True)]
-        return list(rows)
+        return self._rows(output if isinstance(output, np.ndarray) else self._fetch(output), inputs)
+
+    def _replay(self, recordings: Recordings, shape: Shape, inputs: Sequence[Input]) -> Floats:
+        return recordings.replay(shape, self._pad(inputs, 0, shape), self._fetch)[: len(inputs)]
+
+    def _rows(self, output: Floats, inputs: Sequence[Input]) -> list[Floats]:
+        """Those of the inputs, without padding's."""
+        if output.ndim == 3:
+            return [row[: len(item)] for row, item in zip(output, inputs, strict=True)]
+        return list(output)
 
     def _read(self, ids: Ids) -> States:
         feeds = self._pad([Input(ids, np.zeros_like(ids), len(ids))], 0)
@@ -164,17 +194,20 @@ class Session:
         output: States = self._session.run([name], feeds if past is None else feeds | {PAST: past})[0]
         return output
 
-    def _pad(self, inputs: Sequence[Input], begin: int) -> Feeds:
-        """What the graph is fed of the inputs from their token `begin` on."""
-        shape = (len(inputs), rounded_up(max(len(item) for item in inputs) - begin, self._multiple))
+    def _pad(self, inputs: Sequence[Input], begin: int, shape: Shape | None = None) -> Feeds:
+        """What the graph is fed of the inputs from their token `begin` on; of a `shape` with room for more of them."""
+        shape = shape or (len(inputs), rounded_up(max(len(item) for item in inputs) - begin, self._multiple))
         input_ids = np.full(shape, self._pad_token, dtype=np.int64)
         attention_mask = np.zeros(shape, dtype=np.int64)
         token_type_ids = np.zeros(shape, dtype=np.int64)
-        adapter = np.array([item.adapter for item in inputs], dtype=np.int64)
+        adapter = np.zeros(shape[0], dtype=np.int64)
+        # Sequences that are nobody's attend to something, too.
+        attention_mask[len(inputs) :, 0] = 1
         for row, item in enumerate(inputs):
             input_ids[row, : len(item) - begin] = item.input_ids[begin:]
             attention_mask[row, : item.attended - begin] = 1
             token_type_ids[row, : len(item) - begin] = item.token_type_ids[begin:]
+            adapter[row] = item.adapter
         feeds: Feeds = {
             "input_ids": input_ids,
             "attention_mask": attention_mask,

@@ -133,14 +133,14 @@ def test_without_a_cupy_that_works_they_come_to_the_cpu_and_the_log_says_why(mon
     logger = logging.getLogger("scorert")
     logger.addHandler(handler)
     monkeypatch.setattr(device, "find_spec", lambda name: None)
-    assert device.token_fetch() is onnxruntime.OrtValue.numpy
+    assert device.token_fetch() is device.fetch_to_host
     assert not told, "nobody has to have it"
 
     monkeypatch.undo()
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
     (tmp_path / "cupy.py").write_text("raise ImportError('libcublas.so.13: cannot open shared object file')")
     monkeypatch.syspath_prepend(tmp_path)
-    assert device.token_fetch() is onnxruntime.OrtValue.numpy
+    assert device.token_fetch() is device.fetch_to_host
     logger.removeHandler(handler)
     (record,) = told
     assert "Token embeddings are compared on the CPU, since cupy does not work here: " in record.getMessage()
