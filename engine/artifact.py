@@ -59,7 +59,7 @@ class Graph(_Part, frozen=True):
 
     `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a
     score cannot depend on its neighbours, and for TensorRT what its engine is built for. Runs are padded to a
-    `multiple` of so many tokens, and so are pasts. `verification` is None only while an export is going on.
+    `multiple` of so many tokens, and pasts are one. `verification` is None only while an export is going on.
 
     A causal graph may have an input `past`: the keys and values of tokens that every sequence of a run begins with,
     `[layers, 2, key heads, past_tokens, head size]`, where `past_tokens` may be 0. Its output `present` is the same of

@@ -46,7 +46,7 @@ class Recordings:
     """One graph's runs, recorded for every one of `shapes`. Thread-safe: they take turns."""
 
     def __init__(
-        self, session: onnxruntime.InferenceSession, output: str, device: str, shapes: Sequence[Shape] = SHAPES
+        self, session: onnxruntime.InferenceSession, output: str, device: str, shapes: Sequence[Shape]
     ) -> None:
         """`session` is opened to record (`enable_cuda_graph`), and used by nothing else."""
         self.shapes = shapes

@@ -12,7 +12,7 @@ from . import providers
 from .agreement import tolerance
 from .artifact import Graph, Manifest, select_graph
 from .choosing import choose, made_up_request
-from .cuda_graphs import Recordings
+from .cuda_graphs import SHAPES, Recordings
 from .errors import ArtifactError, ProviderError
 from .session import Session, schedule_for, sharing_for
 from .tensorrt import Engines
@@ -101,6 +101,7 @@ class Opener:
             if graph.past is not None:
                 raise ValueError("the model computes what prompts share once, in runs of their own.")
             recording = providers.open_session(self.folder / graph.file, "cuda", 1, records=True)
-            session.replay_small_runs(Recordings(recording, graph.outputs[0].name, "cuda"))
+            shapes = [shape for shape in SHAPES if shape[1] <= self.manifest.max_length]
+            session.replay_small_runs(Recordings(recording, graph.outputs[0].name, "cuda", shapes))
         except Exception as error:
             _LOGGER.warning("No CUDA graphs are used: %s", error)

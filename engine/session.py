@@ -213,10 +213,12 @@ class Session:
             "attention_mask": attention_mask,
             "token_type_ids": token_type_ids,
             "adapter": adapter,
-            KEY_LENGTHS: _key_lengths(attention_mask, shape[1]),
-            FIRST_KEY_LENGTHS: _key_lengths(attention_mask, 1),
         }
-        return {name: array for name, array in feeds.items() if name in self._inputs}
+        feeds = {name: array for name, array in feeds.items() if name in self._inputs}
+        for name, queries in ((KEY_LENGTHS, shape[1]), (FIRST_KEY_LENGTHS, 1)):
+            if name in self._inputs:
+                feeds[name] = _key_lengths(attention_mask, queries)
+        return feeds
 
     def _run_bound(self, feeds: Feeds, past: States | None, name: str) -> onnxruntime.OrtValue:
         """Run with inputs and outputs bound, so that ONNX Runtime allocates on the device and copies once each way."""

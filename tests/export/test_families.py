@@ -238,7 +238,9 @@ def test_one_server_gives_the_scores_of_every_row(exported):
             answer = server.client.post("/score", json=request | {"model": artifact.name})
             assert answer.status_code == 200, answer.text
             served = [item["score"] for item in answer.json()["data"]]
-            np.testing.assert_allclose(served, logits(Engine.load(artifact)), atol=1e-6, err_msg=artifact.name)
+            np.testing.assert_allclose(
+                served, logits(Engine.load(artifact)), rtol=1e-6, atol=1e-6, err_msg=artifact.name
+            )
 
 
 # Prompted families that have a classifier of their own, or bring their own template.
