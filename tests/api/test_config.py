@@ -17,6 +17,7 @@ threads = 3
 chat-template = "score.jinja"
 embedding-cache-bytes = 1_000_000
 embedding-cache-store = "int8"
+cuda-graphs = true
 host = "127.0.0.1"
 port = 9000
 allow-origin = ["*"]
@@ -54,6 +55,7 @@ def test_every_key(config: Path) -> None:
     assert settings.aliases == [("z", "x")]
     assert settings.indexes == [config.parent / "i/a", Path("/i/b")]
     assert (settings.embedding_cache_bytes, settings.embedding_cache_store) == (1_000_000, "int8")
+    assert settings.cuda_graphs
     assert (settings.precision, settings.provider, settings.threads) == ("fp16", "cuda,cpu", 3)
     assert settings.chat_template == "{{ messages }}"
     assert (settings.host, settings.port, settings.allow_origins) == ("127.0.0.1", 9000, ["*"])

@@ -35,7 +35,7 @@ def questions(server: Server, contract_artifacts: dict[str, Path]) -> list[Quest
             documents = texts[start : start + 3]
             bodies.append(("/rerank", {"model": model, "query": texts[-start], "documents": documents[:1]}))
             bodies.append(("/score", {"model": model, "text_1": texts[start], "text_2": documents[:2]}))
-    bodies += [("/v1/embeddings", {"model": "minilm-bi", "input": text, "encoding_format": "base64"}) for text in texts]
+    bodies += [("/v1/embeddings", {"model": "minilm-bi", "input": text}) for text in texts]
     return asyncio.run(_answers(server.url, bodies))
 
 

@@ -40,7 +40,7 @@ async def send(url: str, questions: Sequence[Question], *, clients: int, request
             if chance.random() < 0.67:
                 question = chance.choice(questions)
                 answered = await ask(connection, question.path, question.body)
-                assert answered == Answered(200, question.answer), (question, answered)
+                assert _alike(answered, Answered(200, question.answer)), (question, answered)
                 counts["answered"] += 1
                 continue
             kind = await chance.choice(_BAD)(connection, chance, chance.choice(questions))
@@ -72,6 +72,17 @@ async def ask(connection: Connection, path: str, body: bytes) -> Answered:
     for name in ("id", "created", "request_id"):
         content.pop(name, None)
     return Answered(status, content)
+
+
+def _alike(found: Any, expected: Any) -> bool:
+    """Whether two answers are the same but for the last digits of their numbers, which follow what shared the run."""
+    if isinstance(found, float) and isinstance(expected, float):
+        return abs(found - expected) < 1e-5
+    if isinstance(found, list | tuple) and isinstance(expected, list | tuple):
+        return len(found) == len(expected) and all(map(_alike, found, expected))
+    if isinstance(found, dict) and isinstance(expected, dict):
+        return found.keys() == expected.keys() and all(_alike(found[key], expected[key]) for key in found)
+    return bool(found == expected)
 
 
 def _head(path: str, length: int) -> bytes:
