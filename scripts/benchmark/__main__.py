@@ -69,6 +69,7 @@ def run(quick: bool) -> Report:
     numbers = {} if quick else curves.over_number(engines, shape)
     judged = requests if quick else make_requests(JUDGED)
     logits = score_all(reference, judged)
+    on_gpus = {} if quick else {field.ON_GPUS: Engine.load(artifact, precision=field.ON_GPUS)}
     server = measure_server(requests, starts=1 if quick else 3)
     fp32 = statistics.median(speed[field.in_process("fp32", 8)].pairs_per_second)
     return Report(
@@ -89,7 +90,7 @@ def run(quick: bool) -> Report:
         logits_spread=float(np.concatenate(logits).std()),
         quality={
             precision: compare(score_all(contenders.in_process(engine), judged), logits)
-            for precision, engine in engines.items()
+            for precision, engine in (engines | on_gpus).items()
         },
         server=server,
         bars=[
