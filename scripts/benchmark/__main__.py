@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from engine import Engine
 from scripts.server import start_server
 
 from . import bars, contenders, curves, field, machine
-from .floating_point import Shape, float32_rate
+from .contenders import Scorer
+from .floating_point import Shape
 from .load import under_load
 from .quality import compare, score_all
 from .report import Report, print_report, write_report
@@ -44,34 +46,32 @@ def run(quick: bool) -> Report:
     engines = {precision: Engine.load(artifact, precision=precision) for precision in field.PRECISIONS}
     libraries = field.libraries(checkpoint)
     reference = libraries[field.library("float32")]
+    longest = engines["fp32"].manifest.max_length
+    pairs = {request.query: contenders.pair_lengths(engines["fp32"], request, longest) for request in requests}
+    operations = {query: shape.operations(lengths) for query, lengths in pairs.items()}
     missing: dict[str, str] = {}
     with ExitStack() as at_exit:
         servers = field.own_servers(artifact, at_exit)
+        others: dict[str, Scorer] = {}
         if not quick:
             _say("Starting the servers of others")
             others, made = field.others(checkpoint, at_exit, missing)
-            servers |= others
             libraries |= made
-        rates = [float32_rate()]
-        speed = measure(field.contenders_of(artifact, engines, servers, libraries), rounds)
-        rates.append(float32_rate())
+        speed = measure(field.contenders_of(artifact, operations, engines, others | servers, libraries), rounds)
         if not quick:
             _say("Servers under load")
-        loads = {} if quick else under_load(servers, requests)
+        loads = {} if quick else under_load(servers | others, requests)
 
     _say("Costs over length and number, and ranks")
-    counter = engines["fp32"]
-    longest = counter.manifest.max_length
-    tokens = [length for request in requests for length in contenders.pair_lengths(counter, request, longest)]
-    pair = shape.operations(tokens) / len(tokens)
-    rate = statistics.mean(rates)
+    tokens = list(chain.from_iterable(pairs.values()))
+    pair = sum(operations.values()) / len(tokens)
+    rates = [number * pair for number in speed[field.PRODUCTS].pairs_per_second]
     lengths = {} if quick else curves.over_length(engines, shape)
     numbers = {} if quick else curves.over_number(engines, shape)
     judged = requests if quick else make_requests(JUDGED)
     logits = score_all(reference, judged)
     on_gpus = {} if quick else {field.ON_GPUS: Engine.load(artifact, precision=field.ON_GPUS)}
     server = measure_server(requests, starts=1 if quick else 3)
-    fp32 = statistics.median(speed[field.in_process("fp32", 8)].pairs_per_second)
     return Report(
         machine=machine.describe(),
         workload=(
@@ -79,7 +79,7 @@ def run(quick: bool) -> Report:
             f"{np.mean(tokens):.0f}, 5th to 95th percentile {np.percentile(tokens, 5):.0f} to "
             f"{np.percentile(tokens, 95):.0f}. {len(rounds)} rounds of {len(rounds[0])} queries. Clients run on the "
             f"same cores as the server. {pair / 1e9:.2f} GFLOP a pair; all cores multiply float32 matrices at "
-            f"{rate / 1e9:.0f} GFLOP/s ({', '.join(f'{each / 1e9:.0f}' for each in rates)} before and after)."
+            f"{', '.join(f'{rate / 1e9:.0f}' for rate in rates)} GFLOP/s in each round."
         ),
         missing=missing,
         speed=speed,
@@ -94,7 +94,7 @@ def run(quick: bool) -> Report:
         },
         server=server,
         bars=[
-            *bars.alone(speed, server, fp32 * pair / rate),
+            *bars.alone(speed, server),
             *bars.beside(speed),
             *bars.of_growth(lengths, numbers),
         ],

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .curves import Cost, growth
-from .field import BASELINE, PRECISIONS, QUANTIZED_LIBRARY, in_process, library, over_http
+from .field import BASELINE, PRECISIONS, PRODUCTS, QUANTIZED_LIBRARY, in_process, library, over_http
 from .speed import Speed, ratio
 
 
@@ -25,7 +25,7 @@ class Bar:
         return self.value <= self.bar if self.at_most else self.value >= self.bar
 
 
-def alone(speed: dict[str, Speed], server: Mapping[str, float], efficiency: float) -> list[Bar]:
+def alone(speed: dict[str, Speed], server: Mapping[str, float]) -> list[Bar]:
     """Those that need no peer."""
     seconds, resident, _ = server.values()
     fp32 = in_process("fp32", 8)
@@ -39,7 +39,7 @@ def alone(speed: dict[str, Speed], server: Mapping[str, float], efficiency: floa
             )
             for name in PRECISIONS
         ),
-        Bar("fp32 in process ÷ the machine's rate of float32 products", efficiency, 0.85),
+        Bar("fp32 in process ÷ the machine's rate of float32 products", ratio(speed, fp32, PRODUCTS), 0.85),
         Bar("seconds from start to ready, default model", seconds, 2.0, at_most=True),
         Bar("MB resident, default model", resident, 250.0, at_most=True),
     ]

@@ -1,5 +1,6 @@
 """How the time of a request grows with the length of its documents, and with their number."""
 
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from .floating_point import Shape
 from .workload import Request, make_request
 
 LENGTHS = (64, 128, 256, 512)
-NUMBERS = (10, 30, 100, 300, 1000)
+NUMBERS = (10, 100, 1000)
 _TIMES = 3
 
 
@@ -25,18 +26,22 @@ class Cost:
 
 
 def over_length(engines: dict[str, Engine], shape: Shape) -> dict[str, list[Cost]]:
-    """20 documents, each filling its pair to so many tokens."""
+    """20 documents, each filling its pair to so many tokens, as often as makes the same number of tokens."""
     request = make_request(20)
     long = Request(request.query, [text * 20 for text in request.documents])
-    return _costs(engines, shape, dict.fromkeys(LENGTHS, long), cut=True)
+    return _costs(engines, shape, {length: [long] * (LENGTHS[-1] // length) for length in LENGTHS}, cut=True)
 
 
 def over_number(engines: dict[str, Engine], shape: Shape) -> dict[str, list[Cost]]:
-    """Documents of usual lengths."""
-    request = make_request(NUMBERS[-1])
-    return _costs(
-        engines, shape, {number: Request(request.query, request.documents[:number]) for number in NUMBERS}, cut=False
-    )
+    """The same documents of usual lengths, in requests of so many."""
+    whole = make_request(NUMBERS[-1])
+    requests = {
+        number: [
+            Request(whole.query, whole.documents[begin : begin + number]) for begin in range(0, NUMBERS[-1], number)
+        ]
+        for number in NUMBERS
+    }
+    return _costs(engines, shape, requests, cut=False)
 
 
 def growth(costs: Sequence[Cost]) -> float:
@@ -45,26 +50,29 @@ def growth(costs: Sequence[Cost]) -> float:
     return max(cost.an_operation for cost in more) / least.an_operation
 
 
-def _costs(engines: dict[str, Engine], shape: Shape, requests: dict[int, Request], cut: bool) -> dict[str, list[Cost]]:
-    """Engines take turns; of each one's times the least, since whatever else goes on only adds to them."""
+def _costs(
+    engines: dict[str, Engine], shape: Shape, requests: dict[int, list[Request]], cut: bool
+) -> dict[str, list[Cost]]:
+    """Engines take turns, and compute as much at each point, so that the machine's moods are in all alike; medians."""
     seconds: dict[tuple[str, int], list[float]] = {}
     counter = next(iter(engines.values()))
     limits = {at: at if cut else counter.manifest.max_length for at in requests}
-    lengths = {at: pair_lengths(counter, request, limits[at]) for at, request in requests.items()}
+    lengths = {
+        at: [length for request in some for length in pair_lengths(counter, request, limits[at])]
+        for at, some in requests.items()
+    }
     for _ in range(_TIMES):
-        for at, request in requests.items():
+        for at, some in requests.items():
             for name, engine in engines.items():
                 started = time.perf_counter()
-                engine.score(request.query, request.documents, truncate_prompt_tokens=limits[at])
+                for request in some:
+                    engine.score(request.query, request.documents, truncate_prompt_tokens=limits[at])
                 seconds.setdefault((name, at), []).append(time.perf_counter() - started)
     return {
-        name: [
-            Cost(
-                at,
-                1e6 * min(seconds[name, at]) / sum(lengths[at]),
-                1e9 * min(seconds[name, at]) / shape.operations(lengths[at]),
-            )
-            for at in requests
-        ]
+        name: [_cost(at, statistics.median(seconds[name, at]), lengths[at], shape) for at in requests]
         for name in engines
     }
+
+
+def _cost(at: int, seconds: float, lengths: Sequence[int], shape: Shape) -> Cost:
+    return Cost(at, 1e6 * seconds / sum(lengths), 1e9 * seconds / shape.operations(lengths))

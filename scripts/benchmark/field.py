@@ -13,6 +13,7 @@ from tests.checkpoints import build_minilm_ce
 
 from . import contenders, machine, peers
 from .contenders import Scorer
+from .floating_point import float32_products
 from .speed import Contender
 
 CACHE = Path(".bench")
@@ -21,6 +22,7 @@ PRECISIONS = ("fp32", "int8", "int8-fast")
 ON_GPUS = "fp16"
 CLIENTS = (1, 8)
 BASELINE = "one padded batch, fp32"
+PRODUCTS = "float32 products of as many operations"
 QUANTIZED_LIBRARY = "sentence-transformers, onnx int8"
 
 
@@ -91,22 +93,25 @@ def others(
 
 
 def contenders_of(
-    artifact: Path, engines: Mapping[str, Engine], servers: Mapping[str, Scorer], others: Mapping[str, Scorer]
+    artifact: Path,
+    operations: Mapping[str, float],
+    engines: Mapping[str, Engine],
+    servers: Mapping[str, Scorer],
+    others: Mapping[str, Scorer],
 ) -> list[Contender]:
-    """Engines and servers at each number of clients; the padded batch and the libraries, which take one at a time."""
-    return [
-        Contender(BASELINE, contenders.padded_batch(artifact, engines["fp32"].manifest), 1),
-        *(
+    """Engines and servers at each number of clients; the padded batch and the libraries, which take one at a time; and
+    the machine itself, by the operations of each query's request. Those that are compared are near one another."""
+    contending = [Contender(name, score, 1) for name, score in others.items()]
+    for clients in CLIENTS:
+        contending += [Contender(over_http(name, clients), score, clients) for name, score in servers.items()]
+        contending += [
             Contender(in_process(precision, clients), contenders.in_process(engine), clients)
             for precision, engine in engines.items()
-            for clients in CLIENTS
-        ),
-        *(
-            Contender(over_http(name, clients), score, clients)
-            for name, score in servers.items()
-            for clients in CLIENTS
-        ),
-        *(Contender(name, score, 1) for name, score in others.items()),
+        ]
+    return [
+        *contending,
+        Contender(PRODUCTS, float32_products(operations), 1),
+        Contender(BASELINE, contenders.padded_batch(artifact, engines["fp32"].manifest), 1),
     ]
 
 

@@ -1,8 +1,9 @@
 """What a model must compute, and how fast this machine multiplies."""
 
 import json
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 from engine.providers import cores
+
+from .contenders import Floats
+from .workload import Request
 
 # Rows, columns and depth of products that all libraries are fast at.
 _SIZES = ((512, 384, 384), (512, 1536, 384), (1024, 1024, 1024))
@@ -40,35 +44,39 @@ class Shape:
         return float(self.layers * (a_token * sum(lengths) + attention))
 
 
-def float32_rate() -> float:
-    """Floating-point operations a second of float32 matrix products on all cores, a single-threaded product on each.
+def float32_products(operations: Mapping[str, float]) -> Callable[[Request], None]:
+    """Float32 matrix products of the operations of a query's request, on all cores, a single-threaded product on each.
 
     ONNX Runtime's, at the best of several sizes.
     """
-    return max(_rate(*size) for size in _SIZES)
+    size = max(_SIZES, key=_rate)
+    session, left = _product(*size)
+    workers = ThreadPoolExecutor(cores())
 
-
-def _rate(rows: int, columns: int, depth: int) -> float:
-    session = _product(rows, columns, depth)
-    left = np.random.default_rng(0).standard_normal((rows, depth), dtype=np.float32)
-
-    def products(until: float) -> int:
-        count = 0
-        while time.perf_counter() < until:
+    def multiply(times: int) -> None:
+        for _ in range(times):
             session.run(None, {"left": left})
-            count += 1
-        return count
 
-    products(time.perf_counter() + _SECONDS / 4)
-    with ThreadPoolExecutor(cores()) as workers:
-        started = time.perf_counter()
-        counts = list(workers.map(products, [started + _SECONDS] * cores()))
-        elapsed = time.perf_counter() - started
-    return 2.0 * rows * columns * depth * sum(counts) / elapsed
+    def compute(request: Request) -> None:
+        times = operations[request.query] / (2 * math.prod(size)) / cores()
+        list(workers.map(multiply, [round(times)] * cores()))
+
+    return compute
 
 
-def _product(rows: int, columns: int, depth: int) -> onnxruntime.InferenceSession:
-    """`left` times a constant, so that its packing is done once, as for a model's weights."""
+def _rate(size: tuple[int, int, int]) -> float:
+    """Operations a second on one core."""
+    session, left = _product(*size)
+    times = 0
+    started = time.perf_counter()
+    while time.perf_counter() < started + _SECONDS:
+        session.run(None, {"left": left})
+        times += 1
+    return 2 * math.prod(size) * times / (time.perf_counter() - started)
+
+
+def _product(rows: int, columns: int, depth: int) -> tuple[onnxruntime.InferenceSession, Floats]:
+    """A graph of `left` times a constant, so that its packing is done once, as for a model's weights; and a `left`."""
     right = np.random.default_rng(1).standard_normal((depth, columns), dtype=np.float32)
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["left", "right"], ["product"])],
@@ -80,4 +88,5 @@ def _product(rows: int, columns: int, depth: int) -> onnxruntime.InferenceSessio
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return session, np.random.default_rng(0).standard_normal((rows, depth), dtype=np.float32)

@@ -2,13 +2,12 @@
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from rich.progress import track
 
-from .contenders import Scorer
 from .workload import Request
 
 
@@ -17,7 +16,7 @@ class Contender:
     """`clients` threads call `score`, each with one request at a time."""
 
     name: str
-    score: Scorer
+    score: Callable[[Request], object]
     clients: int
 
 
