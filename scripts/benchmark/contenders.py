@@ -65,14 +65,22 @@ def over_http(url: str, model: str | None = None) -> Scorer:
     local = threading.local()
     address = urlsplit(url)
 
+    def ask(body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+        local.connection.request("POST", "/rerank", body, {"Content-Type": "application/json"})
+        response = local.connection.getresponse()
+        return response, response.read()
+
     def score(request: Request) -> Floats:
         if not hasattr(local, "connection"):
             local.connection = http.client.HTTPConnection(address.hostname or "", address.port)
         asked = {} if model is None else {"model": model}
-        body = json.dumps({"query": request.query, "documents": request.documents} | asked)
-        local.connection.request("POST", "/rerank", body.encode(), {"Content-Type": "application/json"})
-        response = local.connection.getresponse()
-        content = response.read()
+        body = json.dumps({"query": request.query, "documents": request.documents} | asked).encode()
+        try:
+            response, content = ask(body)
+        except ConnectionError:
+            # The server closed it while nobody asked.
+            local.connection.close()
+            response, content = ask(body)
         if response.status != http.HTTPStatus.OK:
             raise RuntimeError(f"{url} answered {response.status}: {content.decode()}")
         results = sorted(json.loads(content)["results"], key=lambda result: result["index"])
