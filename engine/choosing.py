@@ -16,7 +16,7 @@ from .session import Session
 
 # What most requests are like: a query with 20 passages.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75
-# Runs after the first, which finds kernels and memory, and for how many seconds runs are begun.
+# Runs that are timed at most, and for how many seconds they are begun.
 _RUNS, _SECONDS = 5, 1.0
 
 
@@ -86,14 +86,19 @@ def _paces(sessions: Mapping[str, Session], request: Sequence[Input], tolerance:
 
 def _measure(session: Session, request: Sequence[Input]) -> tuple[list[Floats], float]:
     """What the session makes of the request, and how many of its inputs a second, by the median run."""
-    times: list[float] = []
-    rows: list[Floats] = []
-    while len(times) <= _RUNS and sum(times) < _SECONDS:
-        began = time.perf_counter()
+
+    def run() -> list[Floats]:
         # Anew each time, because a prefix is computed once.
-        rows = session.run(session.share(list(request), [""] * len(request)))
+        return session.run(session.share(list(request), [""] * len(request)))
+
+    # Not timed: a device may take longer to load its kernels than to run ten requests.
+    rows = run()
+    times: list[float] = []
+    while len(times) < _RUNS and sum(times) < _SECONDS:
+        began = time.perf_counter()
+        run()
         times.append(time.perf_counter() - began)
-    return [on_host(row) for row in rows], len(request) / statistics.median(times[1:] or times)
+    return [on_host(row) for row in rows], len(request) / statistics.median(times)
 
 
 def _close(sessions: Iterable[Session]) -> None:
