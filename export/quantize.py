@@ -38,6 +38,7 @@ GELU = {("", "Gelu"), (MICROSOFT, "Gelu"), (MICROSOFT, "BiasGelu"), (MICROSOFT, 
 GELU_MIN = 0.17  # GELU(x) >= -0.16998 for all x.
 GELU_ZERO = 16
 SMOOTHING = 0.7
+BLOCKS_SINCE = 21  # The opset whose QuantizeLinear takes blocks.
 
 
 def quantize_int8(model: ir.Model) -> ir.Model:
@@ -125,6 +126,7 @@ class _Quantizer:
             if not value.uses() and not value.is_graph_output():
                 del self.graph.initializers[name]
         self.graph.opset_imports[MICROSOFT] = 1
+        self.graph.opset_imports[""] = max(self.graph.opset_imports[""], BLOCKS_SINCE)
         return self.model
 
     def _product(self, node: ir.Node, rowwise: bool, smoothing: Mapping[ir.Value, Floats]) -> None:
@@ -134,8 +136,9 @@ class _Quantizer:
         assert value is not None
         assert weight is not None
         if x not in self._quantized:
-            quantize = self._rows if rowwise or _is_gelu(x) else self._tensor
-            self._quantized[x] = quantize(node, x, smoothing.get(x))
+            by_row = rowwise or _is_gelu(x)
+            scales = smoothing.get(x)
+            self._quantized[x] = self._rows(node, x, len(weight), scales) if by_row else self._tensor(node, x, scales)
         activation = self._quantized[x]
         name = f"{value.name}.{x.name}" if x in smoothing else value.name  # Two activations can share a weight.
         w, scale = quantize_weight(weight * smoothing[x][:, None] if x in smoothing else weight)
@@ -156,10 +159,11 @@ class _Quantizer:
         if last is not node:
             self.graph.remove(node, safe=True)
 
-    def _rows(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> "_Activation":
+    def _rows(self, node: ir.Node, x: ir.Value, width: int, smoothing: Floats | None) -> "_Activation":
         """Quantises x [..., K] with scales r [..., 1]; one Mul by r after the product restores the range.
 
-        `MatMulIntegerToFloat` takes one scale for the whole activation, so that scale is 1 and x is divided by r first.
+        `MatMulIntegerToFloat` takes one scale for the whole activation, so that it is told 1. Each token is a block of
+        K to `QuantizeLinear`, which then needs no division before it and gives the same integers.
         After GELU, which is never below -0.17, zero is the integer 16 rather than 128: almost twice the resolution.
         """
         last_axis = self._constant("quantize.last_axis", np.array([-1], np.int64))
@@ -174,8 +178,9 @@ class _Quantizer:
         rows = insert(node, "Max", [insert(node, "Mul", [largest, step]), floor_value])
         one = self._constant("quantize.one", np.float32(1))
         zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
-        scaled = insert(node, "Div", [x, rows])
-        return _Activation(insert(node, "QuantizeLinear", [scaled, one, zero_value]), one, zero_value, rows)
+        zeros = insert(node, "Expand", [zero_value, insert(node, "Shape", [rows])])
+        integers = insert(node, "QuantizeLinear", [x, rows, zeros], {"axis": -1, "block_size": width})
+        return _Activation(integers, one, zero_value, rows)
 
     def _tensor(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> "_Activation":
         dynamic = ir.node("DynamicQuantizeLinear", [self._smoothed(node, x, smoothing)], num_outputs=3)
