@@ -7,8 +7,9 @@ work in it, is faster there than the operators it stands for.
 For a GPU it is ONNX Runtime's own operator: see `key_lengths`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import onnx_ir as ir
@@ -18,11 +19,15 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 
 from . import key_lengths
 from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
+from .families import max_positions
 from .graph import Provider
+from .key_lengths import operator
 
-_OPSET = 23  # The first with Attention.
+_OPSET = 24  # The first whose Attention takes the lengths of sequences.
 # A reach beyond any input's.
 _ENDLESS = 2**48
+# Up to so many tokens blocks of queries cost time, and the memory they save is little.
+_SHORT = 512
 
 
 @contextmanager
@@ -37,7 +42,8 @@ def as_operators(model: PreTrainedModel, provider: Provider) -> Iterator[None]:
     if not _is_suited(body) or (provider == "cuda" and not _attends_to_all(body)):
         yield
         return
-    attend, mask = (_attend, _penalty) if provider == "cpu" else (key_lengths.attend, key_lengths.mask)
+    kind = "Attention" if max_positions(body.config.to_dict()) > _SHORT else "ShortAttention"
+    attend, mask = (partial(_attend, kind), _mask) if provider == "cpu" else (key_lengths.attend, key_lengths.mask)
     AttentionInterface.register(DOMAIN, attend)
     AttentionMaskInterface.register(DOMAIN, mask)
     body.set_attn_implementation(DOMAIN)
@@ -78,13 +84,19 @@ def _attends_to_all(body: PreTrainedModel) -> bool:
     return not (any(_directions(body)) or windows or getattr(body.config, "sliding_window", None))
 
 
-def _penalty(attention_mask: Tensor, dtype: torch.dtype = torch.float32, **_: Any) -> Tensor:
-    """[batch, tokens], True for the keys to attend to, as a penalty [batch, 1, 1, tokens] on their scores."""
-    zero, lowest = torch.zeros((), dtype=dtype), torch.full((), LOWEST, dtype=dtype)
-    return torch.where(attention_mask.bool(), zero, lowest)[:, None, None, :]
+def _mask(attention_mask: Tensor, **_: Any) -> Tensor:
+    """[batch, tokens], True for the keys to attend to: each operator takes what it needs of it."""
+    return attention_mask
+
+
+def _penalty(attention_mask: Tensor) -> Tensor:
+    """The mask as a penalty [batch, 1, 1, tokens] on keys' scores."""
+    penalty = torch.where(attention_mask, torch.zeros(()), torch.full((), LOWEST))
+    return penalty[:, None, None, :]
 
 
 def _attend(
+    kind: str,
     module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
@@ -94,39 +106,49 @@ def _attend(
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[Tensor, None]:
-    """Queries [batch, heads, tokens, size] and so on to [batch, tokens, heads, size], as transformers asks for it."""
+    """Queries [batch, heads, tokens, size] and so on to [batch, tokens, heads, size], as transformers asks for it.
+
+    `kind` is the operator for attention to all tokens.
+    """
     # transformers counts the token itself as part of its window.
     reach = None if sliding_window is None else sliding_window - 1
     scale = scaling or query.shape[-1] ** -0.5
     if getattr(module, "is_causal", False):
-        return _attend_back(query, key, value, attention_mask, scale, reach), None
-    return _attend_both_ways(query, key, value, attention_mask, scale, reach), None
+        return _attend_back(query, key, value, _penalty(attention_mask), scale, reach), None
+    if reach is not None:
+        return _attend_near(query, key, value, _penalty(attention_mask), scale, reach), None
+    attributes = {"heads": query.shape[1], "key_heads": key.shape[1], "scale": scale}
+    states = [_rows(query), _rows(key), _rows(value)]
+    y = operator(f"{DOMAIN}::{kind}", [*states, attention_mask.sum(1)], attributes, states[0].shape)
+    return _heads(y, query), None
 
 
 def _attend_back(query: Tensor, key: Tensor, value: Tensor, penalty: Tensor, scale: float, reach: int | None) -> Tensor:
     window = {"reach": _ENDLESS if reach is None else reach}
-    mask = _operator("CausalMask", [penalty], window, (penalty.shape[0], 1, penalty.shape[3], penalty.shape[3]))
+    mask = operator(
+        f"{DOMAIN}::CausalMask", [penalty], window, (penalty.shape[0], 1, penalty.shape[3], penalty.shape[3])
+    )
     shape = (*query.shape[:3], value.shape[3])
-    y = _operator("CausalAttention", [query, key, value, penalty, mask], {"scale": scale} | window, shape)
+    y = operator(f"{DOMAIN}::CausalAttention", [query, key, value, penalty, mask], {"scale": scale} | window, shape)
     return y.transpose(1, 2)
 
 
-def _attend_both_ways(
-    query: Tensor, key: Tensor, value: Tensor, penalty: Tensor, scale: float, reach: int | None
-) -> Tensor:
+def _attend_near(query: Tensor, key: Tensor, value: Tensor, penalty: Tensor, scale: float, reach: int) -> Tensor:
     batch, heads, tokens, _ = query.shape
-    window = {} if reach is None else {"reach": reach}
-    kind = "Local" if window else ""
-    mask = _operator(f"{kind}Mask", [penalty], window, (batch, 1, tokens, tokens))
-    rows = [states.transpose(1, 2).reshape(batch, tokens, -1) for states in (query, key, value)]
-    attributes = {"heads": heads, "key_heads": key.shape[1], "scale": scale}
-    shape = (batch, tokens, heads * value.shape[-1])
-    y = _operator(f"{kind}Attention", [*rows, penalty, mask], attributes | window, shape)
-    return y.view(batch, tokens, heads, -1)
+    mask = operator(f"{DOMAIN}::LocalMask", [penalty], {"reach": reach}, (batch, 1, tokens, tokens))
+    attributes = {"heads": heads, "key_heads": key.shape[1], "scale": scale, "reach": reach}
+    states = [_rows(query), _rows(key), _rows(value)]
+    y = operator(f"{DOMAIN}::LocalAttention", [*states, penalty, mask], attributes, states[0].shape)
+    return _heads(y, query)
 
 
-def _operator(name: str, inputs: list[Tensor], attributes: dict[str, Any], shape: Sequence[int]) -> Tensor:
-    y: Tensor = torch.onnx.ops.symbolic(
-        f"{DOMAIN}::{name}", inputs, attributes, dtype=inputs[0].dtype, shape=shape, version=1
-    )
-    return y
+def _rows(states: Tensor) -> Tensor:
+    """[batch, heads, tokens, size] to [batch, tokens, heads * size]."""
+    batch, _, tokens, _ = states.shape
+    return states.transpose(1, 2).reshape(batch, tokens, -1)
+
+
+def _heads(rows: Tensor, query: Tensor) -> Tensor:
+    """[batch, tokens, heads * size] to [batch, tokens, heads, size], with the query's heads."""
+    batch, tokens, _ = rows.shape
+    return rows.view(batch, tokens, query.shape[1], -1)

@@ -3,13 +3,15 @@
 # mypy: ignore-errors
 """What ScoreRT's attention operators do, as ONNX functions that are kept in a graph and that ONNX Runtime inlines.
 
-Up to `BLOCK` tokens it is ONNX's own Attention. A longer input takes `BLOCK` queries at a time, so that scores are
-[batch, heads, BLOCK, tokens] and never [batch, heads, tokens, tokens]; local attention also reads only the keys within
-its reach. A query that has no key to attend to becomes 0, as in PyTorch.
+Up to `BLOCK` tokens it is ONNX's own Attention, and for models whose inputs are never long, always: ShortAttention. A
+longer input takes `BLOCK` queries at a time, so that scores are [batch, heads, BLOCK, tokens] and never [batch, heads,
+tokens, tokens]; local attention also reads only the keys within its reach. A query that has no key to attend to becomes
+0, as in PyTorch.
 
-Shapes: q, k, v and the result [batch, tokens, heads * size]; penalty [batch, 1, 1, tokens], 0 for a key to attend to
-and the lowest float for another; mask [batch, 1, n, n] with n = min(tokens, BLOCK), the penalty as short inputs need
-it. An Attention may get the first row of q and mask alone.
+Shapes: q, k, v and the result [batch, tokens, heads * size]; lengths [batch], how many keys of a sequence to attend to,
+what is after them being padding; penalty [batch, 1, 1, tokens], 0 for a key to attend to and the lowest float for
+another; mask [batch, 1, n, n] with n = min(tokens, BLOCK), the penalty as short inputs need it. An Attention may get
+the first row of q alone.
 
 Causal attention has q, k, v and the result as [batch, heads, tokens, size] instead, because rotary embeddings leave
 them so. Its queries are the last of the tokens that keys are of; those before them are a past. `reach` is how far back
@@ -17,8 +19,8 @@ a query may look.
 """
 
 import numpy as np
-from onnxscript import opset23 as op
 from onnxscript import script
+from onnxscript.onnx_opset import opset24 as op
 from onnxscript.values import Opset
 
 DOMAIN = "scorert"
@@ -28,11 +30,8 @@ _scorert = Opset(DOMAIN, 1)
 
 
 @script(_scorert)
-def Mask(penalty):
-    n = op.Min(op.Shape(penalty, start=3), op.Constant(value_ints=[BLOCK]))
-    one = op.Constant(value_ints=[1])
-    kept = op.Slice(penalty, [0], n, [3])
-    return op.Expand(kept, op.Concat(one, one, n, one, axis=0))
+def ShortAttention(q, k, v, lengths, heads: int, key_heads: int, scale: float):
+    return op.Attention(q, k, v, None, None, None, lengths, q_num_heads=heads, kv_num_heads=key_heads, scale=scale)
 
 
 @script(_scorert)
@@ -45,7 +44,7 @@ def LocalMask(penalty, reach: int):
 
 
 @script(_scorert)
-def Attention(q, k, v, penalty, mask, heads: int, key_heads: int, scale: float):
+def Attention(q, k, v, lengths, heads: int, key_heads: int, scale: float):
     block = op.Constant(value_ints=[BLOCK])
     one = op.Constant(value_ints=[1])
     if op.Shape(k, start=1, end=2) > block:
@@ -53,13 +52,15 @@ def Attention(q, k, v, penalty, mask, heads: int, key_heads: int, scale: float):
         for i in range(op.Squeeze((op.Shape(q, start=1, end=2) + block - one) / block)):
             start = i * block
             part = op.Slice(q, start, start + block, one)
-            rows = op.Shape(part, start=1, end=2)
-            part_mask = op.Expand(penalty, op.Concat(one, one, rows, one, axis=0))
-            y = op.Attention(part, k, v, part_mask, q_num_heads=heads, kv_num_heads=key_heads, scale=scale)
+            y = op.Attention(
+                part, k, v, None, None, None, lengths, q_num_heads=heads, kv_num_heads=key_heads, scale=scale
+            )
             parts = op.SequenceInsert(parts, y)
         result = op.ConcatFromSequence(parts, axis=1)
     else:
-        result = op.Attention(q, k, v, mask, q_num_heads=heads, kv_num_heads=key_heads, scale=scale)
+        result = op.Attention(
+            q, k, v, None, None, None, lengths, q_num_heads=heads, kv_num_heads=key_heads, scale=scale
+        )
     return result
 
 
@@ -131,4 +132,4 @@ def CausalAttention(q, k, v, penalty, mask, scale: float, reach: int):
     return result
 
 
-FUNCTIONS = (Mask, LocalMask, Attention, LocalAttention, CausalMask, CausalAttention)
+FUNCTIONS = (Attention, ShortAttention, LocalMask, LocalAttention, CausalMask, CausalAttention)

@@ -6,6 +6,7 @@ The lengths are inputs of the graph, because whoever pads sequences knows them, 
 kernels (https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_ops/cuda/bert/multihead_attention.cc).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -23,7 +24,7 @@ _MASK = "attention_mask"
 
 def mask(attention_mask: Tensor, **_: Any) -> Tensor:
     """[batch, tokens], with padding at the end, to int32 [3 * batch + 2]; see `engine.artifact.Graph`."""
-    return _operator(f"{DOMAIN}::KeyLengths", [attention_mask], {}, (3 * attention_mask.shape[0] + 2,), torch.int32)
+    return operator(f"{DOMAIN}::KeyLengths", [attention_mask], {}, (3 * attention_mask.shape[0] + 2,), torch.int32)
 
 
 def attend(
@@ -42,7 +43,7 @@ def attend(
     rows = [part.transpose(1, 2).reshape(batch, tokens, -1) for part in states]
     attributes = {"num_heads": heads, "scale": scaling or size**-0.5}
     shape = (batch, tokens, heads * value.shape[-1])
-    y = _operator(f"{MICROSOFT}::MultiHeadAttention", [*rows, None, attention_mask], attributes, shape, query.dtype)
+    y = operator(f"{MICROSOFT}::MultiHeadAttention", [*rows, None, attention_mask], attributes, shape, query.dtype)
     return y.view(batch, tokens, heads, -1), None
 
 
@@ -83,8 +84,13 @@ def _lengths(name: str) -> ir.Value:
     return ir.val(name, ir.DataType.INT32, [name])
 
 
-def _operator(
-    name: str, inputs: list[Tensor | None], attributes: dict[str, Any], shape: Any, dtype: torch.dtype
+def operator(
+    name: str,
+    inputs: Sequence[Tensor | None],
+    attributes: dict[str, Any],
+    shape: Sequence[Any],
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
+    """What stands for an operator of one output, `domain::type`, in a trace."""
     y: Tensor = torch.onnx.ops.symbolic(name, inputs, attributes, dtype=dtype, shape=shape, version=1)
     return y

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 import onnxruntime as ort
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from engine.artifact import PAST
 from engine.prefix import no_past
@@ -122,9 +123,7 @@ class _Quantizer:
                 self._table(node)
             elif node.op_type == "Gemm":
                 self._head(node)
-        for name, value in list(self.graph.initializers.items()):
-            if not value.uses() and not value.is_graph_output():
-                del self.graph.initializers[name]
+        RemoveUnusedNodesPass()(self.model)
         self.graph.opset_imports[MICROSOFT] = 1
         self.graph.opset_imports[""] = max(self.graph.opset_imports[""], BLOCKS_SINCE)
         return self.model
@@ -206,15 +205,19 @@ class _Quantizer:
         replace(node, insert(node, "Mul", [rows, scales]))
 
     def _head(self, node: ir.Node) -> None:
-        """Stores the weight of a dense layer over pooled rows as int8; its product stays in float."""
-        value, weight = node.inputs[1], constant_matrix(node, 1, MIN_WEIGHT)
+        """Gemm(x, W, b) = x @ (Cast(Q(W)) * scale) + b of a dense layer over pooled rows: its weight is kept in 8 bits,
+        ONNX Runtime makes floats of it once, as it loads, and the product is in float."""
+        x, value, bias = (*node.inputs, None)[:3]
+        weight = constant_matrix(node, 1, MIN_WEIGHT)
         if value is None or weight is None:
             return
-        axis = 0 if node.attributes.get_int("transB", 0) else 1
-        w, scale = quantize_rows(weight if axis == 0 else weight.T)
-        scales = self._constant(f"{value.name}.scale", scale[:, 0])
-        stored = self._constant(f"{value.name}.int8", np.ascontiguousarray(w if axis == 0 else w.T))
-        node.replace_input_with(1, insert(node, "DequantizeLinear", [stored, scales], {"axis": axis}))
+        w, scale = quantize_rows(weight if node.attributes.get_int("transB", 0) else weight.T)
+        columns = insert(
+            node, "Cast", [self._constant(f"{value.name}.int8", np.ascontiguousarray(w.T))], {"to": ir.DataType.FLOAT}
+        )
+        columns = insert(node, "Mul", [columns, self._constant(f"{value.name}.scale", scale[:, 0])])
+        y = insert(node, "MatMul", [x, columns])
+        replace(node, y if bias is None else insert(node, "Add", [y, bias]))
 
     def _channel_scales(self, values: set[ir.Value]) -> dict[ir.Value, Floats]:
         """Returns c [K] of each value [..., K] (see `quantize_int8`), measured by running the float graph."""

@@ -4,6 +4,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from engine import Batch
+
 from .curves import Cost, growth
 from .field import BASELINE, PRECISIONS, PRODUCTS, QUANTIZED_LIBRARY, in_process, library, over_http
 from .speed import Speed, ratio
@@ -25,9 +27,10 @@ class Bar:
         return self.value <= self.bar if self.at_most else self.value >= self.bar
 
 
-def alone(speed: dict[str, Speed], server: Mapping[str, float]) -> list[Bar]:
-    """Those that need no peer."""
+def alone(speed: dict[str, Speed], server: Mapping[str, float], batches: Sequence[Batch]) -> list[Bar]:
+    """Those that need no peer; `batches` are the engines' runs."""
     seconds, resident, _ = server.values()
+    padding = sum(batch.padding for batch in batches)
     fp32 = in_process("fp32", 8)
     return [
         Bar("fp32 in process ÷ one padded batch", ratio(speed, fp32, BASELINE), 3.0),
@@ -40,6 +43,12 @@ def alone(speed: dict[str, Speed], server: Mapping[str, float]) -> list[Bar]:
             for name in PRECISIONS
         ),
         Bar("fp32 in process ÷ the machine's rate of float32 products", ratio(speed, fp32, PRODUCTS), 0.85),
+        Bar(
+            "padding, as a part of the tokens computed in process",
+            padding / (padding + sum(batch.tokens for batch in batches)),
+            0.05,
+            at_most=True,
+        ),
         Bar("seconds from start to ready, default model", seconds, 2.0, at_most=True),
         Bar("MB resident, default model", resident, 250.0, at_most=True),
     ]

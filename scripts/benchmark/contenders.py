@@ -89,10 +89,10 @@ def over_http(url: str, model: str | None = None) -> Scorer:
     return score
 
 
-def sentence_transformers(checkpoint: Path, dtype: str) -> Scorer:
-    """PyTorch as most people run it: `CrossEncoder.predict` with its defaults."""
+def sentence_transformers(checkpoint: Path, dtype: str, device: str = "cpu") -> Scorer:
+    """PyTorch as most people run it: `CrossEncoder.predict` with its defaults, batches of 32 by length."""
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    model = CrossEncoder(str(checkpoint), device="cpu", model_kwargs={"dtype": dtype})
+    model = CrossEncoder(str(checkpoint), device=device, model_kwargs={"dtype": dtype})
 
     def score(request: Request) -> Floats:
         pairs = [(request.query, document) for document in request.documents]

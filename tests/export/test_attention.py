@@ -23,35 +23,33 @@ LOWEST = np.finfo(np.float32).min
 
 
 def session(folder, kind, reach=None, key_heads=HEADS):
-    """A graph of one mask and one attention."""
-    window = {} if reach is None else {"reach": reach}
-    values = {name: ir.val(name, ir.DataType.FLOAT, [None] * 3) for name in "qkv"}
-    penalty = ir.val("penalty", ir.DataType.FLOAT, [None] * 4)
-    mask = ir.node(f"{kind}Mask", [penalty], window, domain=DOMAIN)
-    numbers = {"heads": HEADS, "key_heads": key_heads, "scale": 0.3}
-    attention = ir.node(
-        f"{kind}Attention", [*values.values(), penalty, mask.outputs[0]], numbers | window, domain=DOMAIN
-    )
+    """A graph of one attention, and of its mask where it has one."""
+    inputs = {name: ir.val(name, ir.DataType.FLOAT, [None] * 3) for name in "qkv"}
+    attributes = {"heads": HEADS, "key_heads": key_heads, "scale": 0.3}
+    nodes = []
+    if kind == "LocalAttention":
+        inputs["penalty"] = ir.val("penalty", ir.DataType.FLOAT, [None] * 4)
+        attributes["reach"] = reach
+        nodes.append(ir.node("LocalMask", [inputs["penalty"]], {"reach": reach}, domain=DOMAIN))
+    else:
+        inputs["lengths"] = ir.val("lengths", ir.DataType.INT64, [None])
+    masks = [node.outputs[0] for node in nodes]
+    attention = ir.node(kind, [*inputs.values(), *masks], attributes, domain=DOMAIN)
     attention.outputs[0].name, attention.outputs[0].type = "y", ir.TensorType(ir.DataType.FLOAT)
-    inputs = [*values.values(), penalty]
-    graph = ir.Graph(inputs, attention.outputs, nodes=[mask, attention], opset_imports={"": 20})
+    graph = ir.Graph(list(inputs.values()), attention.outputs, nodes=[*nodes, attention], opset_imports={"": 20})
     save(define(ir.Model(graph, ir_version=10)), folder / "attention.onnx")
     return onnxruntime.InferenceSession(folder / "attention.onnx", providers=["CPUExecutionProvider"])
 
 
 def draw(tokens, key_heads=HEADS):
-    """Random states of two sequences; the second has padding and a hole, and a long tail without any key near it."""
+    """Random states of two sequences; the second ends in padding, a long tail without any key near it."""
     random = np.random.default_rng(tokens)
-    feeds = {
+    states = {
         name: random.normal(size=(2, tokens, heads * SIZE)).astype(np.float32)
         for name, heads in (("q", HEADS), ("k", key_heads), ("v", key_heads))
     }
-    attended = np.ones((2, tokens), bool)
-    attended[1, (tokens + 1) // 2 :] = False
-    attended[1, 1:3] = False
-    attended[1, 0] = True
-    feeds["penalty"] = np.where(attended, np.float32(0), LOWEST)[:, None, None, :]
-    return feeds, attended
+    lengths = np.array([tokens, (tokens + 1) // 2])
+    return states, lengths, np.arange(tokens) < lengths[:, None]
 
 
 def pytorch(feeds, allowed):
@@ -63,15 +61,33 @@ def pytorch(feeds, allowed):
 
 
 @pytest.mark.parametrize("tokens", [1, 5, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7])
-@pytest.mark.parametrize("reach", [None, 0, 8, 2 * BLOCK])
-def test_values_are_pytorchs(tmp_path, tokens, reach):
-    feeds, attended = draw(tokens)
+@pytest.mark.parametrize("kind", ["Attention", "ShortAttention"])
+def test_values_are_pytorchs(tmp_path, tokens, kind):
+    states, lengths, attended = draw(tokens)
+    got = session(tmp_path, kind).run(None, states | {"lengths": lengths})[0]
+    np.testing.assert_allclose(got, pytorch(states, attended[:, None, None, :]), atol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [1, 5, BLOCK, BLOCK + 1, 3 * BLOCK, 3 * BLOCK + 7])
+@pytest.mark.parametrize("reach", [0, 8, 2 * BLOCK])
+def test_local_values_are_pytorchs(tmp_path, tokens, reach):
+    """With a hole in the second sequence too."""
+    states, _, attended = draw(tokens)
+    attended[1, 1:3] = False
     positions = np.arange(tokens)
-    allowed = np.broadcast_to(attended[:, None, None, :], (2, 1, tokens, tokens))
-    if reach is not None:
-        allowed = allowed & (np.abs(positions[:, None] - positions) <= reach)
-    got = session(tmp_path, "" if reach is None else "Local", reach).run(None, feeds)[0]
-    np.testing.assert_allclose(got, pytorch(feeds, allowed), atol=1e-5)
+    allowed = attended[:, None, None, :] & (np.abs(positions[:, None] - positions) <= reach)
+    penalty = np.where(attended, np.float32(0), LOWEST)[:, None, None, :]
+    got = session(tmp_path, "LocalAttention", reach).run(None, states | {"penalty": penalty})[0]
+    np.testing.assert_allclose(got, pytorch(states, allowed), atol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [5, BLOCK + 1])
+def test_of_one_query_there_is_one_row(tmp_path, tokens):
+    """As the last layer is computed for the first token."""
+    states, lengths, attended = draw(tokens)
+    first = states | {"q": states["q"][:, :1]}
+    got = session(tmp_path, "Attention").run(None, first | {"lengths": lengths})[0]
+    np.testing.assert_allclose(got, pytorch(states, attended[:, None, None, :])[:, :1], atol=1e-5)
 
 
 def causal_session(folder, reach):
@@ -111,9 +127,9 @@ def test_causal_values_are_pytorchs(tmp_path, tokens, past, reach):
 
 @pytest.mark.parametrize("tokens", [9, 2 * BLOCK + 1])
 def test_heads_may_share_keys(tmp_path, tokens):
-    feeds, attended = draw(tokens, key_heads=1)
-    got = session(tmp_path, "", key_heads=1).run(None, feeds)[0]
-    np.testing.assert_allclose(got, pytorch(feeds, attended[:, None, None, :]), atol=1e-5)
+    states, lengths, attended = draw(tokens, key_heads=1)
+    got = session(tmp_path, "Attention", key_heads=1).run(None, states | {"lengths": lengths})[0]
+    np.testing.assert_allclose(got, pytorch(states, attended[:, None, None, :]), atol=1e-5)
 
 
 @pytest.mark.parametrize(("family", "operators"), [("bert", True), ("modernbert", True), ("mpnet", False)])

@@ -71,7 +71,7 @@ def test_simplifying_changes_no_score_and_computes_the_last_layer_for_the_first_
     operators = [node.op_type for node in simplified.graph]
     assert "SkipLayerNormalization" not in operators
     assert "Reshape" not in operators
-    queries = [node.inputs[0].shape[1] for node in simplified.graph if node.op_type == "Attention"]
+    queries = [node.inputs[0].shape[1] for node in simplified.graph if node.op_type == "ShortAttention"]
     assert queries[-1] == 1
     assert queries[0] != 1
 
