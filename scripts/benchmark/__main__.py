@@ -62,7 +62,9 @@ def run(quick: bool) -> Report:
             _say("Starting the servers of others")
             others, made = field.others(checkpoint, at_exit, missing)
             libraries |= made
-        speed = measure(field.contenders_of(artifact, operations, engines, others | servers, libraries), rounds)
+        # The best of them last, near the servers that are compared with it.
+        near = dict(reversed(others.items())) | servers
+        speed = measure(field.contenders_of(artifact, operations, engines, near, libraries), rounds)
         if not quick:
             _say("Servers under load")
         loads = {} if quick else under_load(servers | others, requests)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .contenders import Scorer
+from .machine import wait_until_idle
 from .workload import Request
 
 CLIENTS = (1, 2, 4, 8, 16)
@@ -31,10 +32,11 @@ class Load:
 
 
 def under_load(servers: Mapping[str, Scorer], requests: Sequence[Request]) -> dict[str, list[Load]]:
-    """Servers take turns at each number of clients."""
+    """Servers take turns at each number of clients, on an idle machine."""
     loads: dict[str, list[Load]] = {name: [] for name in servers}
     for clients in CLIENTS:
         for name, score in servers.items():
+            wait_until_idle()
             loads[name].append(_load(score, requests, clients))
     return loads
 

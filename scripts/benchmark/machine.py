@@ -4,6 +4,7 @@ import datetime
 import os
 import platform
 import re
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from engine.providers import cores
 # Instructions that decide how fast matrix products are, in the order they appeared.
 _INSTRUCTIONS = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"]
 _LIBRARIES = ["onnxruntime", "numpy", "tokenizers", "uvicorn", "torch", "transformers", "sentence-transformers"]
+
+# Idle is a machine that computes a twentieth of a glance's time.
+_IDLE, _GLANCE, _IDLE_WITHIN = 0.05, 0.2, 5.0
 
 
 def describe() -> dict[str, object]:
@@ -41,12 +45,29 @@ def file_name() -> str:
     return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")
 
 
+def wait_until_idle() -> None:
+    """Until nobody computes any more, for a few seconds at most: vLLM's threads spin for one after its last answer."""
+    deadline = time.monotonic() + _IDLE_WITHIN
+    busy = _busy_seconds()
+    while time.monotonic() < deadline:
+        time.sleep(_GLANCE)
+        before, busy = busy, _busy_seconds()
+        if busy - before < _IDLE * _GLANCE * cores():
+            return
+
+
 def memory(pid: int, field: str) -> float:
     """`VmRSS` (resident now) or `VmHWM` (the most it was) of a process, in MB."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     found = re.search(rf"{field}:\s+(\d+) kB", status)
     assert found is not None
     return int(found[1]) * 1024 / 1e6
+
+
+def _busy_seconds() -> float:
+    """What all processors have computed since the machine started."""
+    user, nice, system, *_ = Path("/proc/stat").read_text(encoding="utf-8").split()[1:]
+    return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _cpu() -> str:

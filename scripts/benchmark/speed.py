@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rich.progress import track
 
+from .machine import wait_until_idle
 from .workload import Request
 
 
@@ -29,13 +30,12 @@ class Speed:
 
 
 def measure(contenders: Sequence[Contender], rounds: Sequence[Sequence[Request]]) -> dict[str, Speed]:
-    """Each round's requests go to every contender in turn, after one request that does not count."""
+    """Each round's requests go to every contender in turn, on an idle machine, after one that does not count."""
     speeds = {contender.name: Speed() for contender in contenders}
-    for contender in contenders:
-        contender.score(rounds[0][0])
     steps = [(requests, contender) for requests in rounds for contender in contenders]
     for requests, contender in track(steps, f"{len(rounds)} rounds"):
-        time.sleep(0.2)  # threads of the one before may still spin
+        wait_until_idle()
+        contender.score(requests[0])
         _run(contender, requests, speeds[contender.name])
     return speeds
 
