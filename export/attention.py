@@ -85,7 +85,7 @@ def _attends_to_all(body: PreTrainedModel) -> bool:
 
 
 def _mask(attention_mask: Tensor, **_: Any) -> Tensor:
-    """[batch, tokens], True for the keys to attend to: each operator takes what it needs of it."""
+    """[batch, tokens], True for the keys to attend to, with padding at the end; each operator takes what it needs."""
     return attention_mask
 
 
