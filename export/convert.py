@@ -5,7 +5,7 @@ import copy
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -18,10 +18,12 @@ from transformers.exporters.exporter_onnx import OnnxExporter
 from engine.artifact import PAST, Precision
 
 from .attention import as_operators, define
+from .biases import fold_biases
 from .graph import PROVIDERS, Provider, name_axes
 from .key_lengths import as_inputs
 from .network import ScoringNetwork
 from .quantize import quantize_int8, quantize_int8_fast
+from .reference import Feeds
 from .simplify import simplify
 
 
@@ -32,16 +34,19 @@ class Converter:
         self._network = network
         self._sample = _sample(inputs, network)
 
-    def convert(self, precision: Precision) -> ir.Model:
-        """The graph of that precision, with any batch and length, fused for the provider it is for."""
+    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
+        """The graph of that precision, with any batch and length, fused for the provider it is for.
+
+        An 8-bit one is made for activations as large as those for the samples.
+        """
         if precision == "fp16":
             half = {name: tensor.half() if name == PAST else tensor for name, tensor in self._sample.items()}
             return _trace(halved(self._network), half, PROVIDERS[precision])
         # A clone, because quantisation rewrites in place.
         model = self._float32.clone()
         if precision == "int8":
-            return quantize_int8(model)
-        return quantize_int8_fast(model) if precision == "int8-fast" else model
+            return quantize_int8(model, samples)
+        return quantize_int8_fast(model, samples) if precision == "int8-fast" else model
 
     def plain(self, precision: Precision) -> ir.Model:
         """The graph in float16 or float32 of ONNX's own operators alone, without a past: prompts are computed whole."""
@@ -63,7 +68,10 @@ def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider |
     with _quiet(), operators:
         model: ir.Model = OnnxExporter().export(network, sample, config=config).program
     name_axes(model)
-    return define(simplify(as_inputs(model), provider)) if provider else model
+    if provider is None:
+        return model
+    model = simplify(as_inputs(model), provider)
+    return define(fold_biases(model) if provider == "cpu" else model)
 
 
 def halved(network: ScoringNetwork) -> ScoringNetwork:

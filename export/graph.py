@@ -44,6 +44,11 @@ def multiple(model: ir.Model) -> int:
     return 8 if is_half else 1
 
 
+def max_batch(model: ir.Model) -> int | None:
+    """1 where activations are quantised over a whole run, so that its other sequences would change an output."""
+    return 1 if any(node.op_type.startswith("DynamicQuantize") for node in model.graph.all_nodes()) else None
+
+
 def interface(model: ir.Model) -> tuple[list[Tensor], list[Tensor]]:
     """The graph's inputs and outputs, as a manifest lists them."""
     return [_spec(value) for value in model.graph.inputs], [_spec(value) for value in model.graph.outputs]

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from engine.artifact import Precision
 
 from .errors import ExportError
+from .graph import max_batch
 from .source import OTHER_FRAMEWORKS, Checkpoint, WeightFiles, open_checkpoint
 
 _FLOAT32 = ["model.onnx"]
@@ -66,11 +67,10 @@ def precision_of(path: Path) -> Precision:
     `ExportError`.
     """
     model = ir.load(path)
-    operators = {node.op_type for node in model.graph.all_nodes()}
     types = {value.const_value.dtype for value in model.graph.initializers.values() if value.const_value is not None}
     if types & _FOUR_BITS or _four_bit_products(model.graph.all_nodes()):
         raise ExportError(f"{path} has 4-bit weights, which no precision of ScoreRT stands for.")
-    if any(operator.startswith("DynamicQuantize") for operator in operators):
+    if max_batch(model) == 1:
         return "int8-fast"
     if types & {ir.DataType.INT8, ir.DataType.UINT8}:
         return "int8"

@@ -3,6 +3,7 @@
 They are left as they are besides: the rewrites and quantisers of this package are for graphs it has traced itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +71,7 @@ class ImportedGraphs:
         # Whatever a graph's precision has cost is in its original already.
         return Limit(max_abs_error=5e-3 if precision == "fp16" else 1e-4)
 
-    def convert(self, precision: Precision) -> ir.Model:
+    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
         imported = self._graphs[precision]
         model = ir.load(imported.path)
         ir.external_data.load_to_model(model)
@@ -81,7 +82,7 @@ class ImportedGraphs:
         return model
 
     def plain(self, precision: Precision) -> ir.Model:
-        return self.convert(precision)
+        return self.convert(precision, [])
 
 
 def _open(

@@ -1,6 +1,6 @@
 """Where an artifact's graphs come from, as the pipeline sees it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import onnx_ir as ir
@@ -10,7 +10,7 @@ from engine.artifact import Precision
 
 from .head_weights import LoadedHead
 from .recipe import Recipe
-from .reference import Original
+from .reference import Feeds, Original
 from .source import Checkpoint
 from .verify import Limit
 
@@ -33,8 +33,8 @@ class Origin(Protocol):
     def limit(self, precision: Precision) -> Limit:
         """How far it may be from that."""
 
-    def convert(self, precision: Precision) -> ir.Model:
-        """The graph, with `graph.OUTPUTS`' output and `graph.AXES`."""
+    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
+        """The graph, with `graph.OUTPUTS`' output and `graph.AXES`. `samples` are what real texts feed it."""
 
     def plain(self, precision: Precision) -> ir.Model:
         """The same of a precision in floating point, as little fused as can be had, and without a past."""

@@ -27,7 +27,7 @@ from engine.artifact import (
 from . import tensorrt
 from .errors import ExportError
 from .families import max_positions
-from .graph import PROVIDERS, interface, multiple, save
+from .graph import PROVIDERS, interface, max_batch, multiple, save
 from .head_weights import normalized, pooling, projections
 from .layouts import pair_layout, prompt_layout, text_layout
 from .origin import OpenOrigin, Origin
@@ -39,7 +39,7 @@ from .reference import Reference
 from .source import Checkpoint
 from .staging import staged
 from .tokenizer import load_tokenizer, save_tokenizer
-from .verify import expected, verify
+from .verify import expected, samples, verify
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ def export(checkpoint: Checkpoint, open_origin: OpenOrigin, options: Options, pr
                 with progress.stage(f"score the verification texts with {original.name}"):
                     reference = Reference(original, tokenizer, recipe, max_length, adapters(checkpoint.native))
                     wanted = expected(reference, manifest)
+                    fed = samples(reference, manifest)
                 manifest = msgspec.structs.replace(manifest, dimension=wanted.dimension)
             with progress.stage(f"convert to {precision}"):
-                graph = _save_graph(origin.convert(precision), precision, folder)
+                graph = _save_graph(origin.convert(precision, fed), precision, folder)
             with progress.stage(f"verify {precision}"):
                 verification = verify(folder, manifest, graph, wanted, origin.limit(precision))
             progress.say(_summary(verification))
@@ -119,7 +120,7 @@ def _save_graph(model: ir.Model, precision: Precision, folder: Path) -> Graph:
         file=path.name,
         inputs=inputs,
         outputs=outputs,
-        max_batch=1 if precision == "int8-fast" else None,
+        max_batch=max_batch(model),
         multiple=multiple(model),
     )
 

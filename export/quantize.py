@@ -13,55 +13,52 @@ So the scale of column n is max(max_k |W[k, n]| / 127, max_k |W[2k, n] + W[2k+1,
 seven-bit weights, and the integers are the same on all processors.
 """
 
-import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
-import onnxruntime as ort
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from engine.artifact import PAST
-from engine.prefix import no_past
-
-from .graph import MICROSOFT, interface
+from .attention_functions import DOMAIN
+from .graph import MICROSOFT
+from .ranges import Range, channel_ranges
+from .reference import Feeds
 from .simplify import Floats, constant_matrix, insert, replace
-
-Feeds = Mapping[str, npt.NDArray[Any]]
 
 MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
 MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.
 GELU = {("", "Gelu"), (MICROSOFT, "Gelu"), (MICROSOFT, "BiasGelu"), (MICROSOFT, "FastGelu")}
+NORMALISATIONS = {
+    "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"
+}  # fmt: skip
 GELU_MIN = 0.17  # GELU(x) >= -0.16998 for all x.
 GELU_ZERO = 16
 SMOOTHING = 0.7
+MARGIN = 1.15  # A range that is 15% too wide costs nothing that can be measured; one that is as much too narrow, a lot.
 BLOCKS_SINCE = 21  # The opset whose QuantizeLinear takes blocks.
 
 
-def quantize_int8(model: ir.Model) -> ir.Model:
-    """Quantises in place with one activation scale per token, so that no score depends on the rest of its batch.
+def quantize_int8(model: ir.Model, samples: Sequence[Feeds]) -> ir.Model:
+    """Quantises in place with one activation scale per token.
 
     With c a constant vector [K] and r = max_k |x[..., k] / c[k]| / 127 of shape [..., 1]:
         q = round(x / c / r) + 128,    y = r * ((q - 128) @ Q(c[:, None] * W))
     c moves the range of outlier channels from activations to weights as in SmoothQuant (Xiao et al., 2023,
     https://arxiv.org/abs/2211.10438); c = max(1, (a / median(a)) ** SMOOTHING), a[k] being the largest |x[..., k]| over
-    a few sequences of random token ids: these channels are outliers for any text (Kovaleva et al., 2021,
-    https://arxiv.org/abs/2105.06990). Heads (`Gemm`, one row a sequence) keep float activations.
+    the samples, which are the graph's inputs for real texts. Heads (`Gemm`, one row a sequence) keep float activations.
     """
-    return _Quantizer(model).run(rowwise=True)
+    return _Quantizer(model, samples, rowwise=True).run()
 
 
-def quantize_int8_fast(model: ir.Model) -> ir.Model:
-    """Quantises in place with one activation scale per tensor (`DynamicQuantizeLinear`), biases inside the product.
+def quantize_int8_fast(model: ir.Model, samples: Sequence[Feeds]) -> ir.Model:
+    """Quantises in place with one constant scale for each activation, from the samples, and biases inside products.
 
-    Outlier channels are moved as in `quantize_int8`, and GELU's outputs, whose range differs most from token to token,
-    keep a scale per token. A score depends on all tokens in the run: run one sequence, unpadded, at a time.
+    Outlier channels are moved as in `quantize_int8`. A feed-forward layer's inner activations, whose range differs most
+    from token to token, keep a scale per token.
     """
-    return _Quantizer(model).run(rowwise=False)
+    return _Quantizer(model, samples, rowwise=False).run()
 
 
 def quantize_weight(weight: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
@@ -85,39 +82,28 @@ def _scale(limit: Floats) -> Floats:
     return np.where(scale >= np.finfo(np.float32).tiny, scale, 1).astype(np.float32)
 
 
-def random_samples(model: ir.Model) -> list[Feeds]:
-    """Returns unpadded sequences of random token ids, for the inputs that every text encoder has; nothing is past."""
-    tables = [n.inputs[0] for n in model.graph if n.op_type == "Gather" and n.inputs[1] in model.graph.inputs]
-    vocabulary = max((int(t.shape[0]) for t in tables if t is not None and t.shape), default=1000)  # type: ignore[arg-type]
-    rng, shape = np.random.default_rng(0), (1, 64)
-    constant: dict[str, npt.NDArray[Any]] = {
-        "attention_mask": np.ones(shape, np.int64),
-        "token_type_ids": np.zeros(shape, np.int64),
-        "adapter": np.zeros(1, np.int64),
-    }
-    constant |= {tensor.name: no_past(tensor) for tensor in interface(model)[0] if tensor.name == PAST}
-    return [
-        {str(i.name): constant.get(str(i.name), rng.integers(0, vocabulary, shape)) for i in model.graph.inputs}
-        for _ in range(8)
-    ]
-
-
 class _Quantizer:
     """Rewrites one graph; `_quantized` shares the quantisation of an activation between its products (Q, K and V)."""
 
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self, model: ir.Model, samples: Sequence[Feeds], rowwise: bool) -> None:
         self.model = model
         self.graph = model.graph
+        self._samples = samples
+        self._rowwise = rowwise
         self._quantized: dict[ir.Value, _Activation] = {}
+        self._zero_tensors: dict[tuple[str | None, ...], ir.Value] = {}
 
-    def run(self, rowwise: bool) -> ir.Model:
-        if not rowwise:
+    def run(self) -> ir.Model:
+        if not self._rowwise:
             _approximate_gelu(self.graph)
         products = [n for n in self.graph if n.op_type == "MatMul" and constant_matrix(n, 1, MIN_WEIGHT) is not None]
-        normalised = {x for x in (n.inputs[0] for n in products) if x is not None and _is_normalised(x)}
-        smoothing = self._channel_scales(normalised)
+        activations = dict.fromkeys(n.inputs[0] for n in products if n.inputs[0] is not None)
+        normalised = {x for x in activations if _is_normalised(x)}
+        measured = [x for x in activations if x in normalised or (not self._rowwise and _is_attended(x))]
+        ranges = channel_ranges(self.model, measured, self._samples)
+        smoothing = {x: _channel_scales(ranges[x]) for x in ranges if x in normalised}
         for node in products:
-            self._product(node, rowwise, smoothing)
+            self._product(node, ranges, smoothing)
         for node in list(self.graph):
             if node.op_type == "Gather" and node.attributes.get_int("axis", 0) == 0:
                 self._table(node)
@@ -128,16 +114,18 @@ class _Quantizer:
         self.graph.opset_imports[""] = max(self.graph.opset_imports[""], BLOCKS_SINCE)
         return self.model
 
-    def _product(self, node: ir.Node, rowwise: bool, smoothing: Mapping[ir.Value, Floats]) -> None:
+    def _product(self, node: ir.Node, ranges: Mapping[ir.Value, Range], smoothing: Mapping[ir.Value, Floats]) -> None:
         x, value = node.inputs[0], node.inputs[1]
         weight = constant_matrix(node, 1, MIN_WEIGHT)
         assert x is not None
         assert value is not None
         assert weight is not None
         if x not in self._quantized:
-            by_row = rowwise or _is_gelu(x)
             scales = smoothing.get(x)
-            self._quantized[x] = self._rows(node, x, len(weight), scales) if by_row else self._tensor(node, x, scales)
+            if self._rowwise or x not in ranges:
+                self._quantized[x] = self._rows(node, x, len(weight), scales)
+            else:
+                self._quantized[x] = self._tensor(node, x, ranges[x], scales)
         activation = self._quantized[x]
         name = f"{value.name}.{x.name}" if x in smoothing else value.name  # Two activations can share a weight.
         w, scale = quantize_weight(weight * smoothing[x][:, None] if x in smoothing else weight)
@@ -165,6 +153,7 @@ class _Quantizer:
         K to `QuantizeLinear`, which then needs no division before it and gives the same integers.
         After GELU, which is never below -0.17, zero is the integer 16 rather than 128: almost twice the resolution.
         """
+        shape = x.shape
         last_axis = self._constant("quantize.last_axis", np.array([-1], np.int64))
         if _is_gelu(x):
             zero, largest, floor = GELU_ZERO, x, GELU_MIN / GELU_ZERO
@@ -177,15 +166,31 @@ class _Quantizer:
         rows = insert(node, "Max", [insert(node, "Mul", [largest, step]), floor_value])
         one = self._constant("quantize.one", np.float32(1))
         zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
-        zeros = insert(node, "Expand", [zero_value, insert(node, "Shape", [rows])])
+        zeros = self._zeros(node, shape, zero_value, rows)
         integers = insert(node, "QuantizeLinear", [x, rows, zeros], {"axis": -1, "block_size": width})
         return _Activation(integers, one, zero_value, rows)
 
-    def _tensor(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> "_Activation":
-        dynamic = ir.node("DynamicQuantizeLinear", [self._smoothed(node, x, smoothing)], num_outputs=3)
-        self.graph.insert_before(node, dynamic)
-        integers, scale, zero = dynamic.outputs
-        return _Activation(integers, scale, zero, None)
+    def _zeros(self, node: ir.Node, shape: ir.Shape | None, zero: ir.Value, rows: ir.Value) -> ir.Value:
+        """A zero for each of the rows' scales, shared by activations of one shape but for their width."""
+        dims = None if shape is None or shape.has_unknown_dim() else (zero.name, *map(str, shape[:-1]))
+        if dims is None or dims not in self._zero_tensors:
+            zeros = insert(node, "Expand", [zero, insert(node, "Shape", [rows])])
+            if dims is None:
+                return zeros
+            self._zero_tensors[dims] = zeros
+        return self._zero_tensors[dims]
+
+    def _tensor(self, node: ir.Node, x: ir.Value, measured: Range, smoothing: Floats | None) -> "_Activation":
+        """Quantises x [..., K] with one constant scale and zero, for values up to `MARGIN` times those measured."""
+        c = np.float32(1) if smoothing is None else smoothing
+        lowest = MARGIN * min(0.0, float((measured.lowest / c).min()))
+        highest = MARGIN * max(0.0, float((measured.highest / c).max()))
+        step = float(_scale(np.array((highest - lowest) / 255 * 127)))
+        zero = round(-lowest / step)
+        scale = self._constant(f"{x.name}.step", np.float32(step))
+        zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
+        integers = insert(node, "QuantizeLinear", [self._smoothed(node, x, smoothing), scale, zero_value])
+        return _Activation(integers, scale, zero_value, None)
 
     def _smoothed(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> ir.Value:
         if smoothing is None:
@@ -218,17 +223,6 @@ class _Quantizer:
         columns = insert(node, "Mul", [columns, self._constant(f"{value.name}.scale", scale[:, 0])])
         y = insert(node, "MatMul", [x, columns])
         replace(node, y if bias is None else insert(node, "Add", [y, bias]))
-
-    def _channel_scales(self, values: set[ir.Value]) -> dict[ir.Value, Floats]:
-        """Returns c [K] of each value [..., K] (see `quantize_int8`), measured by running the float graph."""
-        if not values:
-            return {}
-        largest = _channel_maxima(self.model, [str(v.name) for v in values], random_samples(self.model))
-        scales = {}
-        for v in values:
-            a = largest[str(v.name)]
-            scales[v] = np.maximum(1, (a / max(float(np.median(a)), 1e-12)) ** SMOOTHING).astype(np.float32)
-        return scales
 
     def _constant(self, name: str, array: npt.NDArray[np.generic] | np.generic) -> ir.Value:
         if name not in self.graph.initializers:
@@ -268,40 +262,31 @@ def _is_gelu(x: ir.Value) -> bool:
     return producer is not None and (producer.domain, producer.op_type) in GELU
 
 
-def _is_normalised(x: ir.Value) -> bool:
-    """Tells whether x is a layer normalisation's output, where outliers live, or the Mul or Add that ends one."""
+def _is_attended(x: ir.Value) -> bool:
+    """Tells whether x is what attention gives, its heads merged."""
     producer = x.producer()
+    if producer is not None and producer.op_type == "Reshape" and producer.inputs[0] is not None:
+        producer = producer.inputs[0].producer()
+        return producer is not None and producer.op_type == "Transpose"
+    return producer is not None and producer.domain == DOMAIN
+
+
+def _is_normalised(x: ir.Value) -> bool:
+    """Tells whether x is a layer normalisation's output, where outliers live, the Mul or Add that ends one, or some of
+    its tokens."""
+    producer = x.producer()
+    if producer is not None and producer.op_type == "Slice" and producer.inputs[0] is not None:
+        producer = producer.inputs[0].producer()
     if producer is None:
         return False
-    if producer.op_type in {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"}:
+    if producer.op_type in NORMALISATIONS:
         return True
     constants = [v is not None and ir.convenience.get_const_tensor(v) is not None for v in producer.inputs]
     return producer.op_type in {"Add", "Mul"} and any(constants)
 
 
-def _channel_maxima(model: ir.Model, names: list[str], samples: Iterable[Feeds]) -> dict[str, Floats]:
-    """Returns max |x[..., k]|, shape [K], of the named values over the samples."""
-    probe = model.clone()
-    axis = ir.Value(name="probe.axis", const_value=ir.tensor(np.array([0], np.int64), name="probe.axis"))
-    probe.graph.register_initializer(axis)
-    produced = {v.name: v for node in probe.graph for v in node.outputs}
-    del probe.graph.outputs[:]
-    for name in names:
-        absolute = ir.node("Abs", [produced[name]])
-        rows = ir.node("Flatten", absolute.outputs, {"axis": -1})
-        largest = ir.node("ReduceMax", [rows.outputs[0], axis], {"keepdims": 0})
-        largest.outputs[0].name = f"{name}.largest"
-        largest.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
-        probe.graph.extend([absolute, rows, largest])
-        probe.graph.outputs.append(largest.outputs[0])
-    maxima: dict[str, Floats] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "probe.onnx"
-        ir.save(probe, path, external_data="probe.data")
-        options = ort.SessionOptions()
-        options.log_severity_level = 3
-        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        for feeds in samples:
-            found = session.run([f"{name}.largest" for name in names], dict(feeds))
-            maxima = {n: np.maximum(a, maxima.get(n, a)) for n, a in zip(names, found, strict=True)}
-    return maxima
+def _channel_scales(measured: Range) -> Floats:
+    """Returns c [K] (see `quantize_int8`)."""
+    a = measured.magnitudes
+    scales: Floats = np.maximum(1, (a / max(float(np.median(a)), 1e-12)) ** SMOOTHING).astype(np.float32)
+    return scales

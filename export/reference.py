@@ -54,29 +54,36 @@ class Reference:
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
+        lengths = [len(query) + len(document) for query, document in pairs]
+        rows = self._run(lengths, lambda indices: self._encode_pairs([pairs[index] for index in indices]))
+        return np.array([row for row, _ in rows], dtype=np.float32)
 
-        def encode(indices: Sequence[int]) -> BatchEncoding:
-            queries, documents = zip(*(pairs[index] for index in indices), strict=True)
-            encoding: BatchEncoding = self._tokenizer(
-                list(queries),
-                list(documents),
-                truncation=True,
-                max_length=self._max_length,
-                padding=True,
-                return_tensors="np",
-            )
-            return encoding
+    def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
+        """What each pair feeds the original by itself."""
+        return [self._feeds(self._encode_pairs([pair])) for pair in pairs]
 
-        def encode_prompts(indices: Sequence[int]) -> BatchEncoding:
-            prompts = [self._prompt(*pairs[index]) for index in indices]
-            encoding: BatchEncoding = self._tokenizer(
+    def text_feeds(self, texts: Sequence[str], role: str) -> list[Feeds]:
+        """What each text feeds the original by itself."""
+        return [self._feeds(self._encode_texts([text], role)) for text in texts]
+
+    def _encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> BatchEncoding:
+        encoding: BatchEncoding
+        if self._recipe.template is not None:
+            prompts = [self._prompt(*pair) for pair in pairs]
+            encoding = self._tokenizer(
                 prompts, add_special_tokens=self._recipe.surrounded, padding=True, return_tensors="np"
             )
             return encoding
-
-        lengths = [len(query) + len(document) for query, document in pairs]
-        rows = self._run(lengths, encode if self._recipe.template is None else encode_prompts)
-        return np.array([row for row, _ in rows], dtype=np.float32)
+        queries, documents = zip(*pairs, strict=True)
+        encoding = self._tokenizer(
+            list(queries),
+            list(documents),
+            truncation=True,
+            max_length=self._max_length,
+            padding=True,
+            return_tensors="np",
+        )
+        return encoding
 
     def _prompt(self, query: str, document: str) -> str:
         """The score template around a pair, its document cut, and then its query, until the prompt fits."""
@@ -111,23 +118,26 @@ class Reference:
 
     def embeddings(self, texts: Sequence[str], role: str) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""
-        prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
-        marking = self._recipe.query if role == "query" else self._recipe.document
-
-        def encode(indices: Sequence[int]) -> BatchEncoding:
-            encoding = self._encode([prompt + texts[index] for index in indices], marking)
-            if self._adapters:
-                encoding["adapter"] = np.full(len(indices), self._adapters[role])
-            return encoding
-
+        marking = self._marking(role)
         rows = []
         skip = skipped(self._tokenizer, marking)
-        for row, encoding in self._run([len(text) for text in texts], encode):
+        lengths = [len(text) for text in texts]
+        for row, encoding in self._run(lengths, lambda indices: self._encode_texts([texts[i] for i in indices], role)):
             if row.ndim == 2:
                 scored = encoding["attention_mask"].astype(bool) | marking.expand
                 row = row[scored & ~np.isin(encoding["input_ids"], skip)]
             rows.append(row)
         return rows
+
+    def _marking(self, role: str) -> Marking:
+        return self._recipe.query if role == "query" else self._recipe.document
+
+    def _encode_texts(self, texts: Sequence[str], role: str) -> BatchEncoding:
+        prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
+        encoding = self._encode([prompt + text for text in texts], self._marking(role))
+        if self._adapters:
+            encoding["adapter"] = np.full(len(texts), self._adapters[role])
+        return encoding
 
     def _encode(self, texts: list[str], marking: Marking) -> BatchEncoding:
         length = min(marking.length or self._max_length, self._max_length)
@@ -157,11 +167,13 @@ class Reference:
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
         for start in range(0, len(order), self.original.max_batch):
             batch = order[start : start + self.original.max_batch]
-            encoding = encode(batch)
-            # Not every tokenizer makes token type ids for a graph that reads them.
-            none = np.zeros_like(encoding["input_ids"])
-            feeds = {name: encoding.get(name, none) for name in self.original.inputs}
+            feeds = self._feeds(encode(batch))
             output = self.original.run(feeds)
             for row, index in enumerate(batch):
                 rows[index] = (output[row], {name: value[row] for name, value in feeds.items()})
         return [rows[index] for index in range(len(lengths))]
+
+    def _feeds(self, encoding: BatchEncoding) -> Feeds:
+        # Not every tokenizer makes token type ids for a graph that reads them.
+        none = np.zeros_like(encoding["input_ids"])
+        return {name: encoding.get(name, none) for name in self.original.inputs}

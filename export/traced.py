@@ -1,5 +1,7 @@
 """Graphs traced from a checkpoint's PyTorch network."""
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 import torch
 from transformers import PreTrainedTokenizerBase
@@ -55,8 +57,8 @@ class TracedNetwork:
     def limit(self, precision: Precision) -> Limit:
         return LIMITS[precision]
 
-    def convert(self, precision: Precision) -> ir.Model:
-        return self._converter.convert(precision)
+    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
+        return self._converter.convert(precision, samples)
 
     def plain(self, precision: Precision) -> ir.Model:
         return self._converter.plain(precision)

@@ -22,7 +22,7 @@ from engine.tensorrt import Engines
 from engine.tokenizer import Tokenizer
 
 from .errors import VerificationError
-from .reference import Original, Reference
+from .reference import Feeds, Original, Reference
 from .weights import Floats
 
 _WORST = 5
@@ -96,6 +96,16 @@ def expected(reference: Reference, manifest: Manifest) -> Expected:
     scores = [_similarity(rows["query"][q], rows["document"][d], manifest) for q, d in texts().pairs]
     outputs = [*rows["query"].values(), *rows["document"].values()]
     return Expected(reference.original, outputs, np.array(scores, dtype=np.float32))
+
+
+def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
+    """What a quarter of the texts, or of their pairs, feed an original."""
+    if manifest.score_type == "cross-encoder":
+        return reference.pair_feeds(texts().pairs[::4])
+    return [
+        *reference.text_feeds(texts().queries[::4], "query"),
+        *reference.text_feeds(texts().documents[::4], "document"),
+    ]
 
 
 def verify(

@@ -82,6 +82,11 @@ def build(family: str, folder: Path, head: str = "ForSequenceClassification", **
         settings |= {"dim": 128, "hidden_dim": 256, "n_layers": 1, "n_heads": 4}
     model_class = getattr(transformers, _MODEL_NAMES[family] + head)
     model = model_class(AutoConfig.for_model(family, **(settings | config)))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            # They begin as zeros, and then it would not show what a graph makes of them.
+            if name.endswith("bias"):
+                parameter.normal_(std=0.1)
     if head == "ForSequenceClassification":
         _tell_texts_apart(model.eval(), tokenizer)
     model.save_pretrained(folder)

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from transformers import AutoTokenizer
 
+from export.biases import fold_biases
 from export.convert import Converter
 from export.graph import multiple, save
 from export.network import ScoringNetwork, load_network
 from export.quantize import quantize_rows, quantize_weight
+from export.ranges import channel_ranges
 from export.recognise import recognise
 from export.simplify import simplify
 from export.source import open_checkpoint
@@ -58,15 +60,31 @@ def test_the_integer_product_is_exact_at_its_extremes(tmp_path):
     np.testing.assert_array_equal(got, activations.astype(np.int32) @ integers.astype(np.int32))
 
 
+def test_ranges_are_a_channels_extremes_over_all_samples():
+    x = ir.Value(name="x", shape=ir.Shape(["batch", "tokens", 3]), type=ir.TensorType(ir.DataType.FLOAT))
+    half = ir.Value(name="half", const_value=ir.tensor(np.float32(0.5)))
+    product = ir.node("Mul", [x, half])
+    product.outputs[0].name, product.outputs[0].type, product.outputs[0].shape = "y", x.type, x.shape
+    graph = ir.Graph([x], product.outputs, nodes=[product], initializers=[half], opset_imports={"": 20})
+    random = np.random.default_rng(0)
+    samples = [random.normal(size=(1, tokens, 3)).astype(np.float32) for tokens in (5, 9)]
+    ranges = channel_ranges(ir.Model(graph, ir_version=10), product.outputs, [{"x": sample} for sample in samples])
+    rows = np.concatenate(samples, axis=1)[0] / 2
+    np.testing.assert_array_equal(ranges[product.outputs[0]].lowest, rows.min(axis=0))
+    np.testing.assert_array_equal(ranges[product.outputs[0]].highest, rows.max(axis=0))
+    np.testing.assert_array_equal(ranges[product.outputs[0]].magnitudes, np.abs(rows).max(axis=0))
+
+
 @pytest.mark.slow
-def test_simplifying_changes_no_score_and_computes_the_last_layer_for_the_first_token(tmp_path, monkeypatch):
+def test_rewriting_changes_no_score_and_computes_the_last_layer_for_the_first_token(tmp_path, monkeypatch):
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
     network = load_network(checkpoint, recognise(checkpoint), tokenizer).network
     monkeypatch.setattr("export.convert.simplify", lambda model, provider: model)
-    traced = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp32")
+    monkeypatch.setattr("export.convert.fold_biases", lambda model: model)
+    traced = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp32", [])
     save(traced, tmp_path / "traced.onnx")
-    simplified = simplify(traced, "cpu")
+    simplified = fold_biases(simplify(traced, "cpu"))
     save(simplified, tmp_path / "simplified.onnx")
     operators = [node.op_type for node in simplified.graph]
     assert "SkipLayerNormalization" not in operators
@@ -74,6 +92,10 @@ def test_simplifying_changes_no_score_and_computes_the_last_layer_for_the_first_
     queries = [node.inputs[0].shape[1] for node in simplified.graph if node.op_type == "ShortAttention"]
     assert queries[-1] == 1
     assert queries[0] != 1
+    # Of a layer's biases, those of queries and values are added, and the others are where that costs nothing.
+    additions = [node for node in simplified.graph if node.op_type == "Add" and node.inputs[1].const_value is not None]
+    readers = [reader.op_type for node in additions for reader in node.outputs[0].consumers()]
+    assert readers == ["ShortAttention"] * 4, [node.inputs[1].name for node in additions]
 
     feeds = dict(tokenizer(["what is a list", "x"], ["a list is mutable", "y z"], padding=True, return_tensors="np"))
     logits = [
@@ -89,7 +111,7 @@ def test_on_a_gpu_lengths_mask_and_the_last_layer_is_for_the_first_token(tmp_pat
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
     network = load_network(checkpoint, recognise(checkpoint), tokenizer).network
-    graph = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp16")
+    graph = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp16", [])
     attentions = [node for node in graph.graph if node.op_type == "MultiHeadAttention"]
     assert [len(node.inputs) for node in attentions] == [5, 5]
     assert [node.inputs[4].name for node in attentions] == ["key_lengths", "first_key_lengths"]

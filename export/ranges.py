@@ -1,0 +1,76 @@
+"""What values the activations of a graph take."""
+
+import tempfile
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+
+from engine.artifact import PAST
+from engine.prefix import no_past
+
+from .graph import interface
+from .reference import Feeds
+from .weights import Floats
+
+
+@dataclass(frozen=True)
+class Range:
+    """The least and the largest value of each channel, `[K]`, of an activation `[..., K]`."""
+
+    lowest: Floats
+    highest: Floats
+
+    @property
+    def magnitudes(self) -> Floats:
+        """The largest |x[..., k]|, `[K]`."""
+        return np.maximum(-self.lowest, self.highest)
+
+
+def channel_ranges(model: ir.Model, values: Collection[ir.Value], samples: Sequence[Feeds]) -> dict[ir.Value, Range]:
+    """Runs the graph on the samples, which need not say that nothing is past."""
+    if not values:
+        return {}
+    past = {tensor.name: no_past(tensor) for tensor in interface(model)[0] if tensor.name == PAST}
+    names = [str(value.name) for value in values]
+    found: dict[str, Floats] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        session = _open(_probe(model, names), Path(folder) / "probe.onnx")
+        outputs = [output.name for output in session.get_outputs()]
+        for feeds in samples:
+            for name, row in zip(outputs, session.run(outputs, {**past, **feeds}), strict=True):
+                extreme = np.maximum if name.endswith(".highest") else np.minimum
+                found[name] = extreme(row, found.get(name, row))
+    return {
+        value: Range(found[f"{name}.lowest"], found[f"{name}.highest"])
+        for value, name in zip(values, names, strict=True)
+    }
+
+
+def _probe(model: ir.Model, names: Sequence[str]) -> ir.Model:
+    """The graph with the named values' extremes as its outputs, each `[K]`."""
+    probe = model.clone()
+    axis = ir.Value(name="probe.axis", const_value=ir.tensor(np.array([0], np.int64), name="probe.axis"))
+    probe.graph.register_initializer(axis)
+    produced = {value.name: value for node in probe.graph for value in node.outputs}
+    del probe.graph.outputs[:]
+    for name in names:
+        rows = ir.node("Flatten", [produced[name]], {"axis": -1})
+        probe.graph.append(rows)
+        for operator, suffix in (("ReduceMin", "lowest"), ("ReduceMax", "highest")):
+            extreme = ir.node(operator, [rows.outputs[0], axis], {"keepdims": 0})
+            extreme.outputs[0].name = f"{name}.{suffix}"
+            extreme.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
+            probe.graph.append(extreme)
+            probe.graph.outputs.append(extreme.outputs[0])
+    return probe
+
+
+def _open(model: ir.Model, path: Path) -> ort.InferenceSession:
+    ir.save(model, path, external_data=f"{path.name}.data")
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
