@@ -14,7 +14,7 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from .attention_functions import DOMAIN
-from .simplify import Floats, constant_matrix
+from .simplify import Floats, constant_matrix, source
 
 _ATTENTION = {"Attention", "ShortAttention", "LocalAttention"}
 _KEYS = 1
@@ -113,9 +113,7 @@ def _addition(value: ir.Value | None) -> _Addition | None:
 
 def _normalised(value: ir.Value | None) -> tuple[ir.Node, Floats] | None:
     """Returns the layer normalisation that a value, or what it was sliced from, comes from, with its bias."""
-    node = value.producer() if value is not None else None
-    if node is not None and node.op_type == "Slice" and node.inputs[0] is not None:
-        node = node.inputs[0].producer()
+    node = source(value)
     if node is None or node.op_type != "LayerNormalization" or node.outputs[0].is_graph_output():
         return None
     beta = _vector(node.inputs[_BETA]) if len(node.inputs) > _BETA else None

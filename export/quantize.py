@@ -25,7 +25,7 @@ from .attention_functions import DOMAIN
 from .graph import MICROSOFT
 from .ranges import Range, channel_ranges
 from .reference import Feeds
-from .simplify import Floats, constant_matrix, insert, replace
+from .simplify import Floats, constant_matrix, insert, replace, source
 
 MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
 MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.
@@ -76,9 +76,9 @@ def quantize_rows(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     return np.rint(table / scale).astype(np.int8), scale
 
 
-def _scale(limit: Floats) -> Floats:
+def _scale(limit: Floats, steps: int = 127) -> Floats:
     # Of zeros, and of what would have a scale that float32 hardly holds, any larger one makes zeros.
-    scale = limit / 127
+    scale = limit / steps
     return np.where(scale >= np.finfo(np.float32).tiny, scale, 1).astype(np.float32)
 
 
@@ -91,7 +91,7 @@ class _Quantizer:
         self._samples = samples
         self._rowwise = rowwise
         self._quantized: dict[ir.Value, _Activation] = {}
-        self._zero_tensors: dict[tuple[str | None, ...], ir.Value] = {}
+        self._zero_tensors: dict[tuple[object, ...], ir.Value] = {}
 
     def run(self) -> ir.Model:
         if not self._rowwise:
@@ -172,20 +172,18 @@ class _Quantizer:
 
     def _zeros(self, node: ir.Node, shape: ir.Shape | None, zero: ir.Value, rows: ir.Value) -> ir.Value:
         """A zero for each of the rows' scales, shared by activations of one shape but for their width."""
-        dims = None if shape is None or shape.has_unknown_dim() else (zero.name, *map(str, shape[:-1]))
-        if dims is None or dims not in self._zero_tensors:
-            zeros = insert(node, "Expand", [zero, insert(node, "Shape", [rows])])
-            if dims is None:
-                return zeros
-            self._zero_tensors[dims] = zeros
-        return self._zero_tensors[dims]
+        known = None if shape is None or shape.has_unknown_dim() else shape[:-1]
+        key: tuple[object, ...] = (rows,) if known is None else (zero, *map(str, known))
+        if key not in self._zero_tensors:
+            self._zero_tensors[key] = insert(node, "Expand", [zero, insert(node, "Shape", [rows])])
+        return self._zero_tensors[key]
 
     def _tensor(self, node: ir.Node, x: ir.Value, measured: Range, smoothing: Floats | None) -> "_Activation":
         """Quantises x [..., K] with one constant scale and zero, for values up to `MARGIN` times those measured."""
         c = np.float32(1) if smoothing is None else smoothing
         lowest = MARGIN * min(0.0, float((measured.lowest / c).min()))
         highest = MARGIN * max(0.0, float((measured.highest / c).max()))
-        step = float(_scale(np.array((highest - lowest) / 255 * 127)))
+        step = float(_scale(np.array(highest - lowest), 255))
         zero = round(-lowest / step)
         scale = self._constant(f"{x.name}.step", np.float32(step))
         zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
@@ -274,9 +272,7 @@ def _is_attended(x: ir.Value) -> bool:
 def _is_normalised(x: ir.Value) -> bool:
     """Tells whether x is a layer normalisation's output, where outliers live, the Mul or Add that ends one, or some of
     its tokens."""
-    producer = x.producer()
-    if producer is not None and producer.op_type == "Slice" and producer.inputs[0] is not None:
-        producer = producer.inputs[0].producer()
+    producer = source(x)
     if producer is None:
         return False
     if producer.op_type in NORMALISATIONS:

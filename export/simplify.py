@@ -284,6 +284,14 @@ def replace(node: ir.Node, y: ir.Value) -> None:
     node.graph.remove(node, safe=True)
 
 
+def source(value: ir.Value | None) -> ir.Node | None:
+    """Returns the node that a value, or what it was sliced from, comes from."""
+    node = value.producer() if value is not None else None
+    if node is not None and node.op_type == "Slice" and node.inputs[0] is not None:
+        return node.inputs[0].producer()
+    return node
+
+
 def constant_matrix(node: ir.Node, index: int, minimum: int = 0) -> Floats | None:
     """Returns the constant float matrix at `index`, or None where there is none of `minimum` elements."""
     value = node.inputs[index]
