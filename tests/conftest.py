@@ -11,8 +11,8 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from checkpoints import minilm
 from export.__main__ import main
-from tests import checkpoints
 
 # How long an example takes says more of what else the machine does than of the code.
 settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -55,13 +55,13 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> P
 
 @pytest.fixture(scope="session")
 def artifacts(shared_folder: Path) -> Callable[[str], Path]:
-    """The fp32 artifact of a checkpoint of `tests.checkpoints`, by name: "minilm-ce" and so on."""
+    """The fp32 artifact of a checkpoint of `checkpoints.minilm`, by name: "minilm-ce" and so on."""
     output = shared_folder / "shared-artifacts"
 
     def artifact(name: str) -> Path:
         with FileLock(shared_folder / f"{name}.lock"):
             if not (output / name).exists():
-                build = getattr(checkpoints, f"build_{name.replace('-', '_')}")
+                build = getattr(minilm, f"build_{name.replace('-', '_')}")
                 export(build(shared_folder / "shared-checkpoints" / name), output)
         return output / name
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
+from checkpoints.minilm import build_minilm_ce
 from engine import Engine
 from scripts.server import start_server
-from tests.checkpoints import build_minilm_ce
 
 from . import contenders, machine, peers
 from .contenders import Scorer

@@ -62,8 +62,8 @@ def main() -> None:
 def prepare(name: str) -> Path:
     """The artifact of that shape, made once and kept in `.bench`."""
     # Not at the top: the processes that are measured must not load PyTorch.
+    from checkpoints import tiny
     from export.__main__ import main as export
-    from tests import tiny
 
     family, config = SHAPES[name]
     artifact = CACHE / "artifacts" / name

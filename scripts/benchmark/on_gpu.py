@@ -16,8 +16,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from checkpoints import tiny
 from engine import Engine
-from tests import tiny
 
 from . import contenders
 from .bars import Bar

@@ -12,13 +12,13 @@ import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from checkpoints.minilm import build_minilm_ce, minilm_folder
 from engine import ArtifactError, Engine, InvalidInput, ProviderError, UnsupportedTask
 from engine.artifact import MANIFEST, SCORE_TEMPLATE, sha256
 from engine.layout import Truncation, lay_out_pair
 from engine.providers import _with_options
 from engine.session import Session, schedule_for
 from export.verify import texts
-from tests.checkpoints import build_minilm_ce, minilm_folder
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "The capital of France is Paris.", "Horses and cows"]

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from checkpoints import tiny
+from checkpoints.minilm import minilm_folder
 from engine import InputTooLong, InvalidInput
 from engine.artifact import PairLayout, TextLayout
 from engine.layout import Truncation, lay_out_pair, lay_out_prompt, lay_out_text, truncation
 from engine.tokenizer import Tokenizer
 from export.layouts import pair_layout, text_layout
 from export.recipe import Marking
-from tests import tiny
-from tests.checkpoints import minilm_folder
 
 MAX_LENGTH = 64
 TOKENIZERS = ["minilm", "roberta", "xlm-roberta", "mpnet", "deberta-v2", "modernbert"]

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
+from checkpoints import tiny
 from engine import ArtifactError, InputTooLong, InvalidInput
 from engine.artifact import Manifest, PairLayout, Source
 from engine.layout import Truncation
 from engine.template import Prompting, ScoreTemplate
 from engine.tokenizer import Tokenizer
-from tests import tiny
 
 MAX_LENGTH = 4096
 UNLIMITED = Truncation(max_length=MAX_LENGTH)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tests.published.files import HEADS, LAYERS, WIDTH
+from checkpoints.published.files import HEADS, LAYERS, WIDTH
 
 SIZE = WIDTH // HEADS
 

@@ -14,10 +14,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from checkpoints import tiny
+from checkpoints.rerankers import qwen3_reranker
 from engine.artifact import read_manifest
 from export.__main__ import main
-from tests import tiny
-from tests.rerankers import qwen3_reranker
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,6 +12,7 @@ import onnxruntime
 import pytest
 from filelock import FileLock
 
+from checkpoints import families
 from engine import Engine
 from engine.artifact import read_manifest
 from engine.layout import Input, Truncation, lay_out_pair
@@ -19,9 +20,8 @@ from engine.template import Prompting
 from export.__main__ import main
 from export.families import FAMILIES
 from export.verify import LIMITS, texts
-from tests import families
 from tests.e2e.server import Server
-from tests.references import REFERENCES
+from tests.export.references import REFERENCES
 
 # Short enough for every family, so that no two ways of truncating are compared; of 1 to some 150 words.
 PAIRS = [pair for pair in texts().pairs if len(pair[1]) < 1000][:64]

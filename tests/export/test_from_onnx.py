@@ -17,6 +17,10 @@ from sentence_transformers.sentence_transformer import modules
 from tokenizers import Tokenizer
 from torch import nn
 
+from checkpoints import tiny
+from checkpoints.minilm import write_json
+from checkpoints.onnx_folders import WIDTH, Toy, write_body, write_toy_with_heads
+from checkpoints.rerankers import qwen3_reranker
 from engine import Engine
 from engine.artifact import read_manifest
 from export.__main__ import main
@@ -25,10 +29,6 @@ from export.head_weights import LoadedHead
 from export.heads import POOLING
 from export.verify import texts
 from export.weights import read_tensors
-from tests import tiny
-from tests.checkpoints import write_json
-from tests.onnx_folders import WIDTH, Toy, write_body, write_toy_with_heads
-from tests.rerankers import qwen3_reranker
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from transformers import AutoTokenizer
 
+from checkpoints import tiny
 from export.biases import fold_biases
 from export.convert import Converter
 from export.graph import multiple, save
@@ -21,7 +22,6 @@ from export.recognise import recognise
 from export.simplify import simplify
 from export.source import open_checkpoint
 from export.verify import LIMITS
-from tests import tiny
 
 weights = arrays.arrays(
     np.float32, st.tuples(st.integers(2, 40), st.integers(1, 8)), elements=st.floats(-4, 4, width=32)

@@ -7,13 +7,13 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from sentence_transformers.sentence_transformer import modules
 from transformers import AutoModel, AutoTokenizer
 
+from checkpoints import tiny
+from checkpoints.minilm import write_json
 from engine import Engine
 from engine.artifact import read_manifest
 from export import heads
 from export.__main__ import main
 from export.verify import texts
-from tests import tiny
-from tests.checkpoints import write_json
 
 
 @pytest.mark.parametrize("mode", sorted(heads.POOLING))

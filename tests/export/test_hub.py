@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from checkpoints import tiny
+from checkpoints.minilm import write_json
+from checkpoints.onnx_folders import Toy
 from engine.artifact import read_manifest
-from tests import tiny
-from tests.checkpoints import write_json
-from tests.onnx_folders import Toy
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

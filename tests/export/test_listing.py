@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from checkpoints.families import BUILDERS
 from export.__main__ import main
 from export.families import FAMILIES
 from export.listing import table
-from tests.families import BUILDERS
 
 README = Path(__file__).parents[2] / "README.md"
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from sentence_transformers import CrossEncoder
 
+from checkpoints.minilm import build_minilm_ce, build_minilm_pylate
 from engine import Engine
 from engine.artifact import read_manifest
 from export.__main__ import main
 from export.verify import texts
-from tests.checkpoints import build_minilm_ce, build_minilm_pylate
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoModel, AutoModelForSequenceClassification, LlamaModel, PreTrainedModel
 
+from checkpoints.published import BUILDERS
+from checkpoints.published.files import VOCABULARY
 from export.errors import ExportError
 from export.published import adapters, instructions, native_config
 from export.published.loading import load_body
 from tests.export.authors import merged, mgte, nomic_bert, ntk, rotary, xlm_roberta_flash
-from tests.published import BUILDERS
-from tests.published.files import VOCABULARY
 
 LENGTHS = [9, 4, 30]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from checkpoints.minilm import build_minilm_bi, build_minilm_colbert, build_minilm_pylate, write_json
 from export.errors import ExportError
 from export.recognise import recognise
 from export.source import open_checkpoint
-from tests.checkpoints import build_minilm_bi, build_minilm_colbert, build_minilm_pylate, write_json
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,6 +9,7 @@ import onnxruntime
 import pytest
 from rich.console import Console
 
+from checkpoints import families
 from engine.artifact import PAST, read_manifest
 from export.__main__ import main
 from export.errors import ExportError
@@ -19,7 +20,6 @@ from export.source import open_checkpoint
 from export.tensorrt import save_graph
 from export.tokenizer import load_tokenizer
 from export.traced import TracedNetwork
-from tests import families
 
 pytestmark = pytest.mark.skipif(
     "TensorrtExecutionProvider" in onnxruntime.get_available_providers(), reason="for machines without TensorRT"

@@ -13,12 +13,12 @@ import pytest
 from onnxruntime.quantization import quantize_dynamic
 from sentence_transformers import CrossEncoder, SentenceTransformer
 
+from checkpoints import tiny
+from checkpoints.minilm import build_minilm_bi, build_minilm_pylate, minilm_folder
+from checkpoints.onnx_folders import folder_of, write_body, write_half
 from engine import Engine
 from engine.artifact import read_manifest
 from export.verify import texts
-from tests import tiny
-from tests.checkpoints import build_minilm_bi, build_minilm_pylate, minilm_folder
-from tests.onnx_folders import folder_of, write_body, write_half
 
 pytestmark = pytest.mark.slow
 

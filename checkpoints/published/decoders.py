@@ -9,10 +9,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 from transformers import PreTrainedTokenizerFast
 
-from export.published import native_config
-from export.published.loading import load_body
-from tests.checkpoints import write_json
-from tests.published.files import (
+from checkpoints.minilm import write_json
+from checkpoints.published.files import (
     INNER,
     SIZES,
     WIDTH,
@@ -24,6 +22,8 @@ from tests.published.files import (
     write_pooling,
     write_sentence_transformer,
 )
+from export.published import native_config
+from export.published.loading import load_body
 
 
 def nemotron_rerank(folder: Path) -> Path:

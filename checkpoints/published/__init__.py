@@ -3,8 +3,8 @@
 A builder fills the folder, which must not exist, and returns it.
 """
 
-from tests.published.decoders import embedding_gemma, lfm2_colbert, nemotron_embed, nemotron_rerank, zerank
-from tests.published.encoders import gte_embedder, gte_reranker, jina_colbert, jina_v3, nomic
+from checkpoints.published.decoders import embedding_gemma, lfm2_colbert, nemotron_embed, nemotron_rerank, zerank
+from checkpoints.published.encoders import gte_embedder, gte_reranker, jina_colbert, jina_v3, nomic
 
 BUILDERS = {
     builder.__name__: builder

@@ -9,10 +9,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
-from export.published import native_config
-from export.published.loading import load_body
-from tests.checkpoints import write_json
-from tests.published.files import (
+from checkpoints.minilm import write_json
+from checkpoints.published.files import (
     HEADS,
     INNER,
     LAYERS,
@@ -25,7 +23,9 @@ from tests.published.files import (
     texts_batch,
     write_sentence_transformer,
 )
-from tests.tiny import VOCABULARY, build_tokenizer
+from checkpoints.tiny import VOCABULARY, build_tokenizer
+from export.published import native_config
+from export.published.loading import load_body
 
 RANK = 4
 TASKS = ["retrieval.query", "retrieval.passage", "separation", "classification", "text-matching"]

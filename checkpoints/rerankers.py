@@ -11,10 +11,10 @@ from sentence_transformers import CrossEncoder
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 
+from checkpoints import tiny
+from checkpoints.embedders import sentence_transformer
+from checkpoints.published.files import direction
 from export.families import read_template
-from tests import tiny
-from tests.embedders import sentence_transformer
-from tests.published.files import direction
 
 _SIZES: dict[str, Any] = {
     "hidden_size": 128,

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from tests.checkpoints import write_json
-from tests.tiny import VOCABULARY, corpus
+from checkpoints.minilm import write_json
+from checkpoints.tiny import VOCABULARY, corpus
 
 WIDTH = 128
 LAYERS = 1

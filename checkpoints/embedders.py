@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests import tiny
-from tests.checkpoints import write_json
-from tests.published.files import write_dense, write_modules, write_pooling
+from checkpoints import tiny
+from checkpoints.minilm import write_json
+from checkpoints.published.files import write_dense, write_modules, write_pooling
 
 _WIDTH = 128
 

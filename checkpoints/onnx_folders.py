@@ -12,9 +12,9 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from transformers import AutoModel, AutoModelForSequenceClassification
 
+from checkpoints.tiny import VOCABULARY
 from export.head_weights import LoadedHead
 from export.onnx_heads import NodeList, add_heads
-from tests.tiny import VOCABULARY
 
 WIDTH = 16
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests import embedders, published, rerankers, tiny
+from checkpoints import embedders, published, rerankers, tiny
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     **{family: partial(tiny.build, family) for family in tiny.FAMILIES},
