@@ -22,7 +22,7 @@ from .job import Job
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
 from .stored import STORES, Store
-from .tokenizer import Token
+from .text.tokenizer import Token
 
 __version__ = "0.1.0"
 

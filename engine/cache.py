@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .artifact import Role
-from .layout import Input
 from .stored import STORES, Store, Stored
+from .text.layout import Input
 
 Floats = NDArray[np.float32]
 

@@ -11,8 +11,8 @@ from .agreement import Floats, agree
 from .artifact import Manifest
 from .device import on_host
 from .errors import ProviderError
-from .layout import Input, Truncation, lay_out_pair, lay_out_text
 from .session import Session
+from .text.layout import Input, Truncation, lay_out_pair, lay_out_text
 
 # What most requests are like: a query with 20 passages.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75

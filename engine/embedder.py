@@ -10,11 +10,11 @@ from .device import on_host
 from .grouping import places_of
 from .inputs import Inputs
 from .job import Job
-from .layout import Input, Truncation
 from .results import Floats, Scores
 from .session import Session
 from .similarity import compare
 from .template import Prompting
+from .text.layout import Input, Truncation
 
 
 class Embedder:

@@ -14,7 +14,6 @@ from .embedder import Embedder
 from .errors import UnsupportedTask
 from .inputs import Inputs, Text, aligned, listed
 from .job import Job
-from .layout import Input, Truncation, truncation
 from .opening import Opener
 from .ranking import check_top_n, ranked
 from .results import Classes, Embeddings, Floats, Ranking, Scores, TokenEmbeddings, TokenSimilarity
@@ -23,7 +22,8 @@ from .session import Session
 from .similarity import sigmoid
 from .stored import Store
 from .template import Prompting, ScoreTemplate
-from .tokenizer import Token, Tokenizer
+from .text.layout import Input, Truncation, truncation
+from .text.tokenizer import Token, Tokenizer
 
 
 class Engine:

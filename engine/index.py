@@ -10,12 +10,12 @@ from .engine import Engine
 from .errors import InvalidIndex, InvalidInput
 from .index_files import IndexManifest, open_index
 from .job import Job
-from .layout import truncation
 from .ranking import check_top_n, ranked
 from .results import Floats, Ranking, Scores
 from .similarity import compare
 from .stored import Stored
 from .template import Prompting
+from .text.layout import truncation
 
 # Bounds what is made of stored embeddings at a time.
 _DOCUMENTS_AT_A_TIME = 256

@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from .artifact import Manifest, PairLayout, Role, TextLayout
 from .errors import InvalidInput
-from .layout import Input, Truncation, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
 from .results import Floats
 from .template import Prompting, ScoreTemplate
-from .tokenizer import Tokenizer
+from .text.layout import Input, Truncation, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
+from .text.tokenizer import Tokenizer
 
 Text = str | Sequence[int]
 """A text, or the token ids of one, which the graph gets as they are."""

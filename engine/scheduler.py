@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import QueueFull
 from .job import Job
-from .layout import Input
+from .text.layout import Input
 
 Floats = NDArray[np.float32]
 Run = Callable[[Sequence[Input]], list[Floats]]

@@ -15,10 +15,10 @@ from .artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS, PAST, PRESENT, Graph
 from .cuda_graphs import Recordings, Shape, made_up_inputs
 from .grouping import places_of
 from .job import Job
-from .layout import Input
-from .prefix import Ids, Prefix, no_past, shared_prefixes
 from .scheduler import Batch, Schedule, Scheduler, Waiting, rounded_up
 from .tensorrt import Engines
+from .text.layout import Input
+from .text.prefix import Ids, Prefix, no_past, shared_prefixes
 
 Feeds: TypeAlias = dict[str, NDArray[Any]]
 States: TypeAlias = NDArray[Any] | onnxruntime.OrtValue

@@ -11,9 +11,9 @@ from . import sandbox
 from .artifact import Manifest, PairLayout
 from .control_tokens import ControlTokens
 from .errors import ArtifactError, InputTooLong, InvalidInput
-from .layout import Input, Truncation, lay_out_prompt
 from .metering import LimitReached
-from .tokenizer import Tokenizer
+from .text.layout import Input, Truncation, lay_out_prompt
+from .text.tokenizer import Tokenizer
 
 # What a template must write out to be one. Digits, because templates may change the case of letters.
 _QUERY, _DOCUMENT = "271828182845", "314159265358"

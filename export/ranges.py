@@ -10,7 +10,7 @@ import onnx_ir as ir
 import onnxruntime as ort
 
 from engine.artifact import PAST
-from engine.prefix import no_past
+from engine.text.prefix import no_past
 
 from .graph import interface
 from .reference import Feeds

@@ -19,7 +19,7 @@ from engine.session import Session, schedule_for, sharing_for
 from engine.similarity import sigmoid
 from engine.template import ScoreTemplate
 from engine.tensorrt import Engines
-from engine.tokenizer import Tokenizer
+from engine.text.tokenizer import Tokenizer
 
 from .errors import VerificationError
 from .reference import Feeds, Original, Reference

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engine import Engine, InvalidInput, Job
 from engine.cache import EmbeddingCache, key_of
-from engine.layout import Input
 from engine.stored import Stored
+from engine.text.layout import Input
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "Paris is the capital of France.", "Horses and cows"]

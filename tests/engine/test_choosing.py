@@ -13,7 +13,7 @@ from engine.artifact import read_manifest
 from engine.choosing import choose, made_up_request
 from engine.scheduler import Schedule
 from engine.session import Session
-from engine.tokenizer import Tokenizer
+from engine.text.tokenizer import Tokenizer
 
 ONE_AT_A_TIME = Schedule(max_sequences=1, max_tokens=1, workers=1, threads=1)
 TOGETHER = Schedule(max_sequences=64, max_tokens=16_384, workers=1, threads=1)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from engine import Engine, Index, device, maxsim
 from engine.indexing import build_index
-from engine.layout import Truncation
 from engine.template import Prompting
+from engine.text.layout import Truncation
 from tests.device_array import DeviceArray
 
 QUERY = "What is the capital of France?"

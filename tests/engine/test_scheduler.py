@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Cancelled, DeadlineExceeded, InvalidInput, Job, QueueFull, Waiting
-from engine.layout import Input
 from engine.scheduler import Schedule, Scheduler
+from engine.text.layout import Input
 
 
 def inputs(*lengths):

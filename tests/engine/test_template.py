@@ -18,9 +18,9 @@ from transformers import PreTrainedTokenizerFast
 from checkpoints import tiny
 from engine import ArtifactError, InputTooLong, InvalidInput
 from engine.artifact import Manifest, PairLayout, Source
-from engine.layout import Truncation
 from engine.template import Prompting, ScoreTemplate
-from engine.tokenizer import Tokenizer
+from engine.text.layout import Truncation
+from engine.text.tokenizer import Tokenizer
 
 MAX_LENGTH = 4096
 UNLIMITED = Truncation(max_length=MAX_LENGTH)

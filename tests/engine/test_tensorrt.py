@@ -11,11 +11,11 @@ import pytest
 from engine import Engine, ProviderError
 from engine.artifact import MANIFEST, files_of, read_manifest, select_graph
 from engine.job import Job
-from engine.layout import Input
 from engine.opening import Opener
 from engine.scheduler import Scheduler
 from engine.session import GPU_TOKENS, schedule_for
 from engine.tensorrt import Engines, largest_batch, longest_input
+from engine.text.layout import Input
 
 pytestmark = pytest.mark.skipif(
     "TensorrtExecutionProvider" in onnxruntime.get_available_providers(), reason="for machines without TensorRT"

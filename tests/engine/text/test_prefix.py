@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.prefix import Prefix, shared_prefixes
+from engine.text.prefix import Prefix, shared_prefixes
 
 HEAD = list(range(100, 130))
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from .artifact import PairLayout, TextLayout
-from .errors import InputTooLong, InvalidInput
+from ..artifact import PairLayout, TextLayout
+from ..errors import InputTooLong, InvalidInput
 from .prefix import Ids, Prefix
 
 Side = Literal["left", "right"]

@@ -8,8 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from .artifact import Tensor
-from .grouping import places_of
+from ..artifact import Tensor
+from ..grouping import places_of
 
 Ids = NDArray[np.int64]
 

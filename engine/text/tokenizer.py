@@ -7,7 +7,7 @@ from typing import Self
 
 import tokenizers
 
-from .errors import InvalidInput
+from ..errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from checkpoints import tiny
 from checkpoints.minilm import minilm_folder
 from engine import InputTooLong, InvalidInput
 from engine.artifact import PairLayout, TextLayout
-from engine.layout import Truncation, lay_out_pair, lay_out_prompt, lay_out_text, truncation
-from engine.tokenizer import Tokenizer
+from engine.text.layout import Truncation, lay_out_pair, lay_out_prompt, lay_out_text, truncation
+from engine.text.tokenizer import Tokenizer
 from export.layouts import pair_layout, text_layout
 from export.recipe import Marking
 
