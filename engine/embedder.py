@@ -10,10 +10,10 @@ from .device import on_host
 from .grouping import places_of
 from .inputs import Inputs
 from .job import Job
+from .prompts.template import Prompting
 from .results import Floats, Scores
 from .session import Session
 from .similarity import compare
-from .template import Prompting
 from .text.layout import Input, Truncation
 
 

@@ -15,13 +15,13 @@ from .errors import UnsupportedTask
 from .inputs import Inputs, Text, aligned, listed
 from .job import Job
 from .opening import Opener
+from .prompts.template import Prompting, ScoreTemplate
 from .ranking import check_top_n, ranked
 from .results import Classes, Embeddings, Floats, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
 from .session import Session
 from .similarity import sigmoid
 from .stored import Store
-from .template import Prompting, ScoreTemplate
 from .text.layout import Input, Truncation, truncation
 from .text.tokenizer import Token, Tokenizer
 

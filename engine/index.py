@@ -10,11 +10,11 @@ from .engine import Engine
 from .errors import InvalidIndex, InvalidInput
 from .index_files import IndexManifest, open_index
 from .job import Job
+from .prompts.template import Prompting
 from .ranking import check_top_n, ranked
 from .results import Floats, Ranking, Scores
 from .similarity import compare
 from .stored import Stored
-from .template import Prompting
 from .text.layout import truncation
 
 # Bounds what is made of stored embeddings at a time.

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from .artifact import Manifest, PairLayout, Role, TextLayout
 from .errors import InvalidInput
+from .prompts.template import Prompting, ScoreTemplate
 from .results import Floats
-from .template import Prompting, ScoreTemplate
 from .text.layout import Input, Truncation, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
 from .text.tokenizer import Tokenizer
 

@@ -13,11 +13,11 @@ from scipy.stats import spearmanr
 
 from engine import Engine
 from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Role, Verification
+from engine.prompts.template import ScoreTemplate
 from engine.providers import cores
 from engine.scheduler import Schedule
 from engine.session import Session, schedule_for, sharing_for
 from engine.similarity import sigmoid
-from engine.template import ScoreTemplate
 from engine.tensorrt import Engines
 from engine.text.tokenizer import Tokenizer
 

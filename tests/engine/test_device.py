@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from engine import Engine, Index, device, maxsim
 from engine.indexing import build_index
-from engine.template import Prompting
+from engine.prompts.template import Prompting
 from engine.text.layout import Truncation
 from tests.device_array import DeviceArray
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 from checkpoints import families
 from engine import Engine
 from engine.artifact import read_manifest
-from engine.template import Prompting
+from engine.prompts.template import Prompting
 from engine.text.layout import Input, Truncation, lay_out_pair
 from export.__main__ import main
 from export.families import FAMILIES

@@ -7,13 +7,13 @@ from typing import Any, Self
 
 import jinja2
 
+from ..artifact import Manifest, PairLayout
+from ..errors import ArtifactError, InputTooLong, InvalidInput
+from ..text.layout import Input, Truncation, lay_out_prompt
+from ..text.tokenizer import Tokenizer
 from . import sandbox
-from .artifact import Manifest, PairLayout
+from .budget import LimitReached
 from .control_tokens import ControlTokens
-from .errors import ArtifactError, InputTooLong, InvalidInput
-from .metering import LimitReached
-from .text.layout import Input, Truncation, lay_out_prompt
-from .text.tokenizer import Tokenizer
 
 # What a template must write out to be one. Digits, because templates may change the case of letters.
 _QUERY, _DOCUMENT = "271828182845", "314159265358"

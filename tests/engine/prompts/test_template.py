@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast
 from checkpoints import tiny
 from engine import ArtifactError, InputTooLong, InvalidInput
 from engine.artifact import Manifest, PairLayout, Source
-from engine.template import Prompting, ScoreTemplate
+from engine.prompts.template import Prompting, ScoreTemplate
 from engine.text.layout import Truncation
 from engine.text.tokenizer import Tokenizer
 

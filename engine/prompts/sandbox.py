@@ -18,17 +18,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from .metering import (
-    MAX_TURNS,
-    METERS,
-    LimitReached,
-    Metering,
-    budget_of,
-    budgeted,
-    metered,
-    printed,
-    replaced,
-)
+from .budget import MAX_TURNS, METERS, LimitReached, Metering, budget_of, budgeted, metered, printed, replaced
 
 # Filters and methods make at most a few times what they are given, except where `metering` says how much.
 _FILTERS = (
