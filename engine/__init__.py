@@ -1,7 +1,6 @@
 """ScoreRT's engine: relevance scores from an exported artifact, on ONNX Runtime alone."""
 
 from .artifact import Manifest, Role, ScoreType
-from .cache import DEFAULT_CACHE_BYTES, CacheUse
 from .engine import Engine
 from .errors import (
     ArtifactError,
@@ -21,8 +20,9 @@ from .index_files import read_index_manifest
 from .job import Job
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
-from .stored import STORES, Store
 from .text.tokenizer import Token
+from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse
+from .vectors.stored import STORES, Store
 
 __version__ = "0.1.0"
 

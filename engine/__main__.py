@@ -10,7 +10,7 @@ from typing import NoReturn, TextIO
 from .engine import Engine
 from .errors import ScoreRTError
 from .indexing import build_index
-from .stored import STORES
+from .vectors.stored import STORES
 
 REFUSED, INTERRUPTED = 2, 130
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .artifact import Manifest, Role
-from .cache import EmbeddingCache, key_of
 from .device import on_host
 from .grouping import places_of
 from .inputs import Inputs
@@ -13,8 +12,9 @@ from .job import Job
 from .prompts.template import Prompting
 from .results import Floats, Scores
 from .session import Session
-from .similarity import compare
 from .text.layout import Input, Truncation
+from .vectors.cache import EmbeddingCache, key_of
+from .vectors.similarity import compare
 
 
 class Embedder:

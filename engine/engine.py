@@ -6,9 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from . import matryoshka
 from .artifact import TOKENIZER, Graph, Manifest, Role, read_manifest
-from .cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
 from .device import on_host
 from .embedder import Embedder
 from .errors import UnsupportedTask
@@ -16,14 +14,16 @@ from .inputs import Inputs, Text, aligned, listed
 from .job import Job
 from .opening import Opener
 from .prompts.template import Prompting, ScoreTemplate
-from .ranking import check_top_n, ranked
 from .results import Classes, Embeddings, Floats, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .scheduler import Batch, Waiting
 from .session import Session
-from .similarity import sigmoid
-from .stored import Store
 from .text.layout import Input, Truncation, truncation
 from .text.tokenizer import Token, Tokenizer
+from .vectors import matryoshka
+from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
+from .vectors.ranking import check_top_n, ranked
+from .vectors.similarity import sigmoid
+from .vectors.stored import Store
 
 
 class Engine:

@@ -11,11 +11,11 @@ from .errors import InvalidIndex, InvalidInput
 from .index_files import IndexManifest, open_index
 from .job import Job
 from .prompts.template import Prompting
-from .ranking import check_top_n, ranked
 from .results import Floats, Ranking, Scores
-from .similarity import compare
-from .stored import Stored
 from .text.layout import truncation
+from .vectors.ranking import check_top_n, ranked
+from .vectors.similarity import compare
+from .vectors.stored import Stored
 
 # Bounds what is made of stored embeddings at a time.
 _DOCUMENTS_AT_A_TIME = 256

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .artifact import TOKENIZER, Graph, Manifest, ScoreType
 from .document_ids import Table
 from .errors import InvalidIndex
-from .stored import Store, Stored
+from .vectors.stored import Store, Stored
 
 SCHEMA_VERSION = 1
 MANIFEST = "index.json"

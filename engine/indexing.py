@@ -15,7 +15,7 @@ from .errors import InvalidDocuments, InvalidIndex, StagingError
 from .index_files import IDS, MANIFEST, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
 from .results import Floats
 from .staging import staged
-from .stored import Store, Stored
+from .vectors.stored import Store, Stored
 
 # What is computed at a time, whichever is reached first: enough that all workers are busy, too little to fill memory.
 _DOCUMENTS_AT_A_TIME = 256

@@ -17,9 +17,9 @@ from engine.prompts.template import ScoreTemplate
 from engine.providers import cores
 from engine.scheduler import Schedule
 from engine.session import Session, schedule_for, sharing_for
-from engine.similarity import sigmoid
 from engine.tensorrt import Engines
 from engine.text.tokenizer import Tokenizer
+from engine.vectors.similarity import sigmoid
 
 from .errors import VerificationError
 from .reference import Feeds, Original, Reference

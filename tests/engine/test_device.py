@@ -14,10 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Engine, Index, device, maxsim
+from engine import Engine, Index, device
 from engine.indexing import build_index
 from engine.prompts.template import Prompting
 from engine.text.layout import Truncation
+from engine.vectors import maxsim
 from tests.device_array import DeviceArray
 
 QUERY = "What is the capital of France?"

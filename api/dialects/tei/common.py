@@ -6,7 +6,7 @@ import msgspec
 
 from engine import Engine
 from engine.results import Floats
-from engine.similarity import sigmoid
+from engine.vectors.similarity import sigmoid
 
 from ...endpoint import Call
 from ..long_inputs import advise

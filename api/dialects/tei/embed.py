@@ -1,6 +1,6 @@
 """`/embed` and `/embed_all`: embeddings of texts, and of their tokens (TEI)."""
 
-from engine.similarity import normalized
+from engine.vectors.similarity import normalized
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.similarity import similarity
+from engine.vectors.similarity import similarity
 
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ..vectors import role

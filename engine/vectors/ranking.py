@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .errors import InvalidInput
-from .results import Ranked, Ranking, Scores
+from ..errors import InvalidInput
+from ..results import Ranked, Ranking, Scores
 
 
 def check_top_n(top_n: int | None) -> None:

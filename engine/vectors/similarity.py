@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .artifact import Manifest, Similarity
+from ..artifact import Manifest, Similarity
 from .maxsim import maxsim
 
 Floats = NDArray[np.float32]

@@ -9,9 +9,9 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from .artifact import Role
+from ..artifact import Role
+from ..text.layout import Input
 from .stored import STORES, Store, Stored
-from .text.layout import Input
 
 Floats = NDArray[np.float32]
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Engine, InvalidInput, Job
-from engine.cache import EmbeddingCache, key_of
-from engine.stored import Stored
 from engine.text.layout import Input
+from engine.vectors.cache import EmbeddingCache, key_of
+from engine.vectors.stored import Stored
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "Paris is the capital of France.", "Horses and cows"]

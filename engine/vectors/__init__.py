@@ -1,0 +1,1 @@
+"""Compares, ranks, cuts, stores and remembers embeddings."""
