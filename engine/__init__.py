@@ -19,7 +19,7 @@ from .index import Index
 from .index_files import read_index_manifest
 from .job import Job
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
-from .scheduler import Batch, Waiting
+from .runtime.scheduler import Batch, Waiting
 from .text.tokenizer import Token
 from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse
 from .vectors.stored import STORES, Store

@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .artifact import Manifest, Role
-from .device import on_host
 from .grouping import places_of
 from .inputs import Inputs
 from .job import Job
 from .prompts.template import Prompting
 from .results import Floats, Scores
-from .session import Session
+from .runtime.gpu_arrays import on_host
+from .runtime.session import Session
 from .text.layout import Input, Truncation
 from .vectors.cache import EmbeddingCache, key_of
 from .vectors.similarity import compare

@@ -7,16 +7,16 @@ from typing import Any, Self
 import numpy as np
 
 from .artifact import TOKENIZER, Graph, Manifest, Role, read_manifest
-from .device import on_host
 from .embedder import Embedder
 from .errors import UnsupportedTask
 from .inputs import Inputs, Text, aligned, listed
 from .job import Job
-from .opening import Opener
 from .prompts.template import Prompting, ScoreTemplate
 from .results import Classes, Embeddings, Floats, Ranking, Scores, TokenEmbeddings, TokenSimilarity
-from .scheduler import Batch, Waiting
-from .session import Session
+from .runtime.gpu_arrays import on_host
+from .runtime.opening import Opener
+from .runtime.scheduler import Batch, Waiting
+from .runtime.session import Session
 from .text.layout import Input, Truncation, truncation
 from .text.tokenizer import Token, Tokenizer
 from .vectors import matryoshka

@@ -1,7 +1,8 @@
 """Graphs for TensorRT, and its engines, which are built on the kind of GPU that will serve them.
 
 TensorRT has none of the operators that other graphs are fused into, and ONNX Runtime takes explicit shapes only for a
-graph that it takes whole; so it is given one of its own, of ONNX's operators alone. Unmeasured: see `engine.tensorrt`.
+graph that it takes whole; so it is given one of its own, of ONNX's operators alone. Unmeasured: see
+`engine.runtime.tensorrt`.
 """
 
 import tempfile
@@ -12,9 +13,9 @@ import onnx_ir as ir
 
 from engine.artifact import Graph, Manifest, Precision, Verification, files_of
 from engine.errors import ProviderError
-from engine.providers import built_in, open_session
-from engine.session import GPU_TOKENS, Session, schedule_for
-from engine.tensorrt import Engines, largest_batch
+from engine.runtime.providers import built_in, open_session
+from engine.runtime.session import GPU_TOKENS, Session, schedule_for
+from engine.runtime.tensorrt import Engines, largest_batch
 
 from .errors import ExportError
 from .graph import interface, save

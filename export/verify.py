@@ -14,10 +14,10 @@ from scipy.stats import spearmanr
 from engine import Engine
 from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Role, Verification
 from engine.prompts.template import ScoreTemplate
-from engine.providers import cores
-from engine.scheduler import Schedule
-from engine.session import Session, schedule_for, sharing_for
-from engine.tensorrt import Engines
+from engine.runtime.providers import cores
+from engine.runtime.scheduler import Schedule
+from engine.runtime.session import Session, schedule_for, sharing_for
+from engine.runtime.tensorrt import Engines
 from engine.text.tokenizer import Tokenizer
 from engine.vectors.similarity import sigmoid
 

@@ -15,8 +15,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from checkpoints.minilm import build_minilm_ce, minilm_folder
 from engine import ArtifactError, Engine, InvalidInput, ProviderError, UnsupportedTask
 from engine.artifact import MANIFEST, SCORE_TEMPLATE, sha256
-from engine.providers import _with_options
-from engine.session import Session, schedule_for
+from engine.runtime.providers import _with_options
+from engine.runtime.session import Session, schedule_for
 from engine.text.layout import Truncation, lay_out_pair
 from export.verify import texts
 

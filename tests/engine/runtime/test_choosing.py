@@ -10,9 +10,9 @@ import pytest
 
 from engine import Engine, ProviderError
 from engine.artifact import read_manifest
-from engine.choosing import choose, made_up_request
-from engine.scheduler import Schedule
-from engine.session import Session
+from engine.runtime.choosing import choose, made_up_request
+from engine.runtime.scheduler import Schedule
+from engine.runtime.session import Session
 from engine.text.tokenizer import Tokenizer
 
 ONE_AT_A_TIME = Schedule(max_sequences=1, max_tokens=1, workers=1, threads=1)

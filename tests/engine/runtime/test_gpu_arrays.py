@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import Engine, Index, device
+from engine import Engine, Index
 from engine.indexing import build_index
 from engine.prompts.template import Prompting
+from engine.runtime import gpu_arrays
 from engine.text.layout import Truncation
 from engine.vectors import maxsim
-from tests.device_array import DeviceArray
+from tests.engine.runtime.device_array import DeviceArray
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "Paris, the capital of France!", "Horses and cows", "a " * 90]
@@ -120,11 +121,11 @@ class Lacking(DeviceArray):
 
 
 def test_a_library_is_proven_before_it_is_used() -> None:
-    device.prove(DeviceArray)
+    gpu_arrays.prove(DeviceArray)
     with pytest.raises(RuntimeError, match="no kernel image"):
-        device.prove(Lacking)
+        gpu_arrays.prove(Lacking)
     with pytest.raises(ArithmeticError, match="its scores are"):
-        device.prove(Wrong)
+        gpu_arrays.prove(Wrong)
 
 
 def test_without_a_cupy_that_works_they_come_to_the_cpu_and_the_log_says_why(monkeypatch: Any, tmp_path: Any) -> None:
@@ -133,15 +134,15 @@ def test_without_a_cupy_that_works_they_come_to_the_cpu_and_the_log_says_why(mon
     handler.emit = told.append  # type: ignore[method-assign]
     logger = logging.getLogger("scorert")
     logger.addHandler(handler)
-    monkeypatch.setattr(device, "find_spec", lambda name: None)
-    assert device.token_fetch() is device.fetch_to_host
+    monkeypatch.setattr(gpu_arrays, "find_spec", lambda name: None)
+    assert gpu_arrays.token_fetch() is gpu_arrays.fetch_to_host
     assert not told, "nobody has to have it"
 
     monkeypatch.undo()
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
     (tmp_path / "cupy.py").write_text("raise ImportError('libcublas.so.13: cannot open shared object file')")
     monkeypatch.syspath_prepend(tmp_path)
-    assert device.token_fetch() is device.fetch_to_host
+    assert gpu_arrays.token_fetch() is gpu_arrays.fetch_to_host
     logger.removeHandler(handler)
     (record,) = told
     assert "Token embeddings are compared on the CPU, since cupy does not work here: " in record.getMessage()

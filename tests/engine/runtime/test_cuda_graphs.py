@@ -9,9 +9,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from engine import Engine, cuda_graphs, opening, providers
+from engine import Engine
 from engine.artifact import Manifest
-from engine.cuda_graphs import Recordings
+from engine.runtime import cuda_graphs, opening, providers
+from engine.runtime.cuda_graphs import Recordings
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "Paris", "Horses and cows", "a " * 90, "long " * 200]

@@ -14,8 +14,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from .vectors.maxsim import maxsim
-from .vectors.stored import STORES, Stored
+from ..vectors.maxsim import maxsim
+from ..vectors.stored import STORES, Stored
 
 Floats = NDArray[np.float32]
 Fetch: TypeAlias = Callable[[onnxruntime.OrtValue], Floats]

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..artifact import Manifest
+from ..errors import ProviderError
+from ..text.layout import Input, Truncation, lay_out_pair, lay_out_text
 from .agreement import Floats, agree
-from .artifact import Manifest
-from .device import on_host
-from .errors import ProviderError
+from .gpu_arrays import on_host
 from .session import Session
-from .text.layout import Input, Truncation, lay_out_pair, lay_out_text
 
 # What most requests are like: a query with 20 passages.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import Cancelled, DeadlineExceeded, InvalidInput, Job, QueueFull, Waiting
-from engine.scheduler import Schedule, Scheduler
+from engine.runtime.scheduler import Schedule, Scheduler
 from engine.text.layout import Input
 
 

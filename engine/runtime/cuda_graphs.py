@@ -20,7 +20,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from .text.layout import Input
+from ..text.layout import Input
 
 Feeds: TypeAlias = Mapping[str, NDArray[Any]]
 Shape: TypeAlias = tuple[int, int]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ..artifact import Graph, Manifest, select_graph
+from ..errors import ArtifactError, ProviderError
 from . import providers
 from .agreement import tolerance
-from .artifact import Graph, Manifest, select_graph
 from .choosing import choose, made_up_request
 from .cuda_graphs import SHAPES, Recordings
-from .errors import ArtifactError, ProviderError
 from .session import Session, schedule_for, sharing_for
 from .tensorrt import Engines
 

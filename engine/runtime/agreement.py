@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .artifact import Precision
+from ..artifact import Precision
 
 Floats = NDArray[np.float32]
 

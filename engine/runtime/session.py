@@ -9,16 +9,16 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from . import device, providers
+from ..artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS, PAST, PRESENT, Graph
+from ..grouping import places_of
+from ..job import Job
+from ..text.layout import Input
+from ..text.prefix import Ids, Prefix, no_past, shared_prefixes
+from . import gpu_arrays, providers
 from .agreement import Floats, agree, tolerance
-from .artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS, PAST, PRESENT, Graph
 from .cuda_graphs import Recordings, Shape, made_up_inputs
-from .grouping import places_of
-from .job import Job
 from .scheduler import Batch, Schedule, Scheduler, Waiting, rounded_up
 from .tensorrt import Engines
-from .text.layout import Input
-from .text.prefix import Ids, Prefix, no_past, shared_prefixes
 
 Feeds: TypeAlias = dict[str, NDArray[Any]]
 States: TypeAlias = NDArray[Any] | onnxruntime.OrtValue
@@ -94,7 +94,7 @@ class Session:
         self._device = "cpu" if provider == "cpu" else "cuda"
         # Of a whole text only its one row is compared, which the CPU has done before a GPU has begun.
         embeds_tokens = self._device != "cpu" and len(graph.outputs[0].dims) == 3
-        self._fetch: device.Fetch = device.token_fetch() if embeds_tokens else device.fetch_to_host
+        self._fetch: gpu_arrays.Fetch = gpu_arrays.token_fetch() if embeds_tokens else gpu_arrays.fetch_to_host
         self._pad_token = pad_token
         self._share_from = share_from
         self._multiple = graph.multiple
@@ -117,7 +117,9 @@ class Session:
             inputs = made_up_inputs(shape, seed=1)
             want = self.run_batch(inputs)
             got = self._rows(self._replay(recordings, shape, inputs), inputs)
-            if not agree([device.on_host(row) for row in got], [device.on_host(row) for row in want], self._tolerance):
+            if not agree(
+                [gpu_arrays.on_host(row) for row in got], [gpu_arrays.on_host(row) for row in want], self._tolerance
+            ):
                 raise ArithmeticError(f"{shape[0]} sequences of {shape[1]} tokens give other values.")
         self._recordings = recordings
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import onnxruntime
 
-from .errors import ProviderError
+from ..errors import ProviderError
 from .tensorrt import Engines
 
 _ONNX_RUNTIME_NAMES = {

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import QueueFull
-from .job import Job
-from .text.layout import Input
+from ..errors import QueueFull
+from ..job import Job
+from ..text.layout import Input
 
 Floats = NDArray[np.float32]
 Run = Callable[[Sequence[Input]], list[Floats]]

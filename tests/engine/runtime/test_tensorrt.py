@@ -11,10 +11,10 @@ import pytest
 from engine import Engine, ProviderError
 from engine.artifact import MANIFEST, files_of, read_manifest, select_graph
 from engine.job import Job
-from engine.opening import Opener
-from engine.scheduler import Scheduler
-from engine.session import GPU_TOKENS, schedule_for
-from engine.tensorrt import Engines, largest_batch, longest_input
+from engine.runtime.opening import Opener
+from engine.runtime.scheduler import Scheduler
+from engine.runtime.session import GPU_TOKENS, schedule_for
+from engine.runtime.tensorrt import Engines, largest_batch, longest_input
 from engine.text.layout import Input
 
 pytestmark = pytest.mark.skipif(

@@ -1,0 +1,1 @@
+"""Runs graphs: which provider, in what order, in which batches."""
