@@ -15,8 +15,8 @@ from .errors import (
     ScoreRTError,
     UnsupportedTask,
 )
-from .index import Index
-from .index_files import read_index_manifest
+from .index.files import read_index_manifest
+from .index.index import Index
 from .job import Job
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .runtime.scheduler import Batch, Waiting

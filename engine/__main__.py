@@ -9,7 +9,7 @@ from typing import NoReturn, TextIO
 
 from .engine import Engine
 from .errors import ScoreRTError
-from .indexing import build_index
+from .index.build import build_index
 from .vectors.stored import STORES
 
 REFUSED, INTERRUPTED = 2, 130

@@ -9,7 +9,7 @@ from api.errors import UnknownModel
 from api.models import Models
 from api.settings import DEFAULT_MODEL, SettingsError, read_settings
 from engine import ArtifactError, Engine
-from engine.indexing import build_index
+from engine.index.build import build_index
 
 NAME = DEFAULT_MODEL.name
 

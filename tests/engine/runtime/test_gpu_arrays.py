@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import Engine, Index
-from engine.indexing import build_index
+from engine.index.build import build_index
 from engine.prompts.template import Prompting
 from engine.runtime import gpu_arrays
 from engine.text.layout import Truncation

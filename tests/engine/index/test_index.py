@@ -17,9 +17,9 @@ import pytest
 
 from engine import Engine, Index, InvalidDocuments, InvalidIndex, InvalidInput
 from engine.__main__ import main
-from engine.document_ids import Collected, find, repeated
 from engine.documents import read_documents
-from engine.indexing import build_index
+from engine.index.build import build_index
+from engine.index.ids import Collected, find, repeated
 from tests.e2e.server import ROOT
 
 QUERY = "What is the capital of France?"

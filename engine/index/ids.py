@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import InvalidInput
+from ..errors import InvalidInput
 
 Table = NDArray[np.uint64]
 """`[3, documents]`: the first and second halves of the ids' digests, ascending, and the documents' numbers."""

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .document_ids import find
-from .engine import Engine
-from .errors import InvalidIndex, InvalidInput
-from .index_files import IndexManifest, open_index
-from .job import Job
-from .prompts.template import Prompting
-from .results import Floats, Ranking, Scores
-from .text.layout import truncation
-from .vectors.ranking import check_top_n, ranked
-from .vectors.similarity import compare
-from .vectors.stored import Stored
+from ..engine import Engine
+from ..errors import InvalidIndex, InvalidInput
+from ..job import Job
+from ..prompts.template import Prompting
+from ..results import Floats, Ranking, Scores
+from ..text.layout import truncation
+from ..vectors.ranking import check_top_n, ranked
+from ..vectors.similarity import compare
+from ..vectors.stored import Stored
+from .files import IndexManifest, open_index
+from .ids import find
 
 # Bounds what is made of stored embeddings at a time.
 _DOCUMENTS_AT_A_TIME = 256

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .artifact import TOKENIZER, Graph, Manifest, ScoreType
-from .document_ids import Table
-from .errors import InvalidIndex
-from .vectors.stored import Store, Stored
+from ..artifact import TOKENIZER, Graph, Manifest, ScoreType
+from ..errors import InvalidIndex
+from ..vectors.stored import Store, Stored
+from .ids import Table
 
 SCHEMA_VERSION = 1
 MANIFEST = "index.json"

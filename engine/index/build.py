@@ -8,14 +8,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from .document_ids import Collected, Table, repeated
-from .documents import Document, read_documents
-from .engine import Engine
-from .errors import InvalidDocuments, InvalidIndex, StagingError
-from .index_files import IDS, MANIFEST, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
-from .results import Floats
-from .staging import staged
-from .vectors.stored import Store, Stored
+from ..documents import Document, read_documents
+from ..engine import Engine
+from ..errors import InvalidDocuments, InvalidIndex, StagingError
+from ..results import Floats
+from ..staging import staged
+from ..vectors.stored import Store, Stored
+from .files import IDS, MANIFEST, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
+from .ids import Collected, Table, repeated
 
 # What is computed at a time, whichever is reached first: enough that all workers are busy, too little to fill memory.
 _DOCUMENTS_AT_A_TIME = 256
