@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from ..documents import Document, read_documents
+from ..bulk.records import Document, read_documents
 from ..engine import Engine
 from ..errors import InvalidDocuments, InvalidIndex, StagingError
 from ..results import Floats

@@ -17,7 +17,7 @@ import pytest
 
 from engine import Engine, Index, InvalidDocuments, InvalidIndex, InvalidInput
 from engine.__main__ import main
-from engine.documents import read_documents
+from engine.bulk.records import read_documents
 from engine.index.build import build_index
 from engine.index.ids import Collected, find, repeated
 from tests.e2e.server import ROOT

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .errors import InvalidDocuments
+from ..errors import InvalidDocuments
 
 _ROWS_AT_A_TIME = 1024
 

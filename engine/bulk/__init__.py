@@ -1,0 +1,1 @@
+"""Reads files of documents, a few at a time."""
