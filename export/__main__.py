@@ -21,6 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.artifact import Precision, ScoreType
 
+from .checkpoint.files import Checkpoint, open_checkpoint
 from .errors import ExportError, VerificationError
 from .graph_files import open_graphs
 from .imported import ImportedGraphs
@@ -30,7 +31,6 @@ from .origin import OpenOrigin, Origin
 from .pipeline import Options, export
 from .progress import Progress
 from .recipe import Recipe
-from .source import Checkpoint, open_checkpoint
 from .tensorrt import require_tensorrt
 
 REFUSED, NOT_VERIFIED, INTERRUPTED = 2, 3, 130

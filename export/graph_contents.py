@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .checkpoint.weights import Floats
 from .errors import ExportError
 from .head_weights import LoadedHead
 from .module_list import POOLING_MODES
@@ -12,7 +13,6 @@ from .original_graph import OriginalGraph
 from .plain_heads import apply
 from .recipe import Recipe
 from .reference import Feeds
-from .weights import Floats
 
 # The names that exporters have for the output of a body, of a sentence-transformers folder and of a classifier.
 _STATES = ("last_hidden_state", "token_embeddings")

@@ -14,6 +14,9 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.artifact import Precision
 
+from .checkpoint.files import Checkpoint
+from .checkpoint.published import adapters
+from .checkpoint.weights import Floats
 from .errors import ExportError
 from .graph import AXES, OUTPUTS, name_axes
 from .graph_contents import Contents, find_contents
@@ -21,12 +24,9 @@ from .head_weights import load_heads, normalized, pooling, projections
 from .onnx_heads import NodeList, add_heads, require_activations
 from .original_graph import POSITIONS, OriginalGraph
 from .plain_heads import apply
-from .published import adapters
 from .recipe import Recipe
 from .reference import Feeds, Original
-from .source import Checkpoint
 from .verify import Limit, texts
-from .weights import Floats
 
 
 @dataclass(frozen=True)

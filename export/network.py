@@ -19,12 +19,12 @@ from transformers import (
 from engine.artifact import PRESENT
 
 from . import heads
+from .checkpoint.files import Checkpoint
+from .checkpoint.published.loading import load_body
 from .errors import ExportError
 from .graph import OUTPUTS
 from .head_weights import LoadedHead, load_heads
-from .published.loading import load_body
 from .recipe import Recipe
-from .source import Checkpoint
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")

@@ -8,10 +8,10 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.artifact import Precision
 
+from .checkpoint.files import Checkpoint
 from .head_weights import LoadedHead
 from .recipe import Recipe
 from .reference import Feeds, Original
-from .source import Checkpoint
 from .verify import Limit
 
 

@@ -25,6 +25,9 @@ from engine.artifact import (
 )
 
 from . import tensorrt
+from .checkpoint.files import Checkpoint
+from .checkpoint.published import adapters
+from .checkpoint.tokenizer import load_tokenizer, save_tokenizer
 from .errors import ExportError
 from .families import max_positions
 from .graph import PROVIDERS, interface, max_batch, multiple, save
@@ -32,13 +35,10 @@ from .head_weights import normalized, pooling, projections
 from .layouts import pair_layout, prompt_layout, text_layout
 from .origin import OpenOrigin, Origin
 from .progress import Progress
-from .published import adapters
 from .recipe import Recipe
 from .recognise import recognise
 from .reference import Reference
-from .source import Checkpoint
 from .staging import staged
-from .tokenizer import load_tokenizer, save_tokenizer
 from .verify import expected, samples, verify
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from .checkpoint.files import read_json
 from .module_list import Folder
-from .source import read_json
 
 # What tells whether a template knows both roles: it names them, and it writes what they say. (A language model's own
 # template may write messages of any role there is.)

@@ -21,9 +21,9 @@ from engine.runtime.tensorrt import Engines
 from engine.text.tokenizer import Tokenizer
 from engine.vectors.similarity import sigmoid
 
+from .checkpoint.weights import Floats
 from .errors import VerificationError
 from .reference import Feeds, Original, Reference
-from .weights import Floats
 
 _WORST = 5
 

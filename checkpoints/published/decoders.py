@@ -22,8 +22,8 @@ from checkpoints.published.files import (
     write_pooling,
     write_sentence_transformer,
 )
-from export.published import native_config
-from export.published.loading import load_body
+from export.checkpoint.published import native_config
+from export.checkpoint.published.loading import load_body
 
 
 def nemotron_rerank(folder: Path) -> Path:

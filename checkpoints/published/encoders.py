@@ -24,8 +24,8 @@ from checkpoints.published.files import (
     write_sentence_transformer,
 )
 from checkpoints.tiny import VOCABULARY, build_tokenizer
-from export.published import native_config
-from export.published.loading import load_body
+from export.checkpoint.published import native_config
+from export.checkpoint.published.loading import load_body
 
 RANK = 4
 TASKS = ["retrieval.query", "retrieval.passage", "separation", "classification", "text-matching"]

@@ -116,7 +116,7 @@ def _maxsim(queries: Sequence[Any], documents: Sequence[Any]) -> Floats:
 
 _E5_MISTRAL = "Instruct: Given a web search query, retrieve relevant passages that answer the query\nQuery: "
 
-# The rows of the exporter's table that other people's code can load; `tests.export.test_published` has the others.
+# The rows of the exporter's table that other people's code can load; `checkpoint.test_published` has the others.
 REFERENCES: dict[str, Callable[[Path, Pairs], Floats]] = {
     **dict.fromkeys(("bert", "deberta-v2", "distilbert", "modernbert", "mpnet", "roberta", "xlm-roberta"), classifier),
     "bge-reranker-v2-gemma": lambda f, p: language_model(f, p, "bge-reranker-v2-gemma.jinja", "Yes"),

@@ -24,11 +24,11 @@ from checkpoints.rerankers import qwen3_reranker
 from engine import Engine
 from engine.artifact import read_manifest
 from export.__main__ import main
+from export.checkpoint.weights import read_tensors
 from export.errors import ExportError
 from export.head_weights import LoadedHead
 from export.heads import POOLING
 from export.verify import texts
-from export.weights import read_tensors
 
 
 @pytest.fixture

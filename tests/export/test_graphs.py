@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 
 from checkpoints import tiny
 from export.biases import fold_biases
+from export.checkpoint.files import open_checkpoint
 from export.convert import Converter
 from export.graph import multiple, save
 from export.network import ScoringNetwork, load_network
@@ -20,7 +21,6 @@ from export.quantize import quantize_rows, quantize_weight
 from export.ranges import channel_ranges
 from export.recognise import recognise
 from export.simplify import simplify
-from export.source import open_checkpoint
 from export.verify import LIMITS
 
 weights = arrays.arrays(

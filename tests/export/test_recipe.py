@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from checkpoints.minilm import build_minilm_bi, build_minilm_colbert, build_minilm_pylate, write_json
+from export.checkpoint.files import open_checkpoint
 from export.errors import ExportError
 from export.recognise import recognise
-from export.source import open_checkpoint
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,7 +12,7 @@ from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntry
 
 from engine.artifact import Source, sha256
 
-from .errors import ExportError
+from ..errors import ExportError
 from .published import native_config
 
 # Configuration, tokenizers and remote code; never another framework's weights.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..errors import ExportError
+from ...errors import ExportError
 
 
 def require(config: dict[str, Any], family: str, **expected: Any) -> None:

@@ -6,7 +6,7 @@ Its classifier is not that of `LlamaForSequenceClassification`: the body's state
 
 from typing import Any
 
-from ..errors import ExportError
+from ...errors import ExportError
 from .settings import without
 
 POOLING = {"avg": "mean", "cls": "cls", "last": "lasttoken"}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
 
-from .errors import ExportError
+from ..errors import ExportError
 
 Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..errors import ExportError
+from ...errors import ExportError
 from .settings import require, without
 
 

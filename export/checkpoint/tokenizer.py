@@ -6,10 +6,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from engine.artifact import TOKENIZER
 
-from .errors import ExportError
+from ..errors import ExportError
+from ..recipe import Recipe
+from .files import Checkpoint
 from .published import as_transformers
-from .recipe import Recipe
-from .source import Checkpoint
 
 
 def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..errors import ExportError
+from ...errors import ExportError
 
 _ROLES = {"query": "retrieval.query", "document": "retrieval.passage"}
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ..errors import ExportError
+from ...errors import ExportError
 from ..weights import read_tensors
 
 RENAMED = {r"\.parametrizations\.weight\.original$": ".weight"}

@@ -17,7 +17,7 @@ from checkpoints.minilm import write_json
 from checkpoints.onnx_folders import Toy
 from engine.artifact import read_manifest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_the_only_token_let_in"
 

@@ -1,0 +1,1 @@
+"""Reads a checkpoint's files: configuration, weights and tokenizer, without PyTorch."""
