@@ -14,7 +14,7 @@ from transformers import AutoConfig, PreTrainedModel, PreTrainedTokenizerFast
 from checkpoints import tiny
 from checkpoints.embedders import sentence_transformer
 from checkpoints.published.files import direction
-from export.families import read_template
+from export.recognition.families import read_template
 
 _SIZES: dict[str, Any] = {
     "hidden_size": 128,

@@ -25,12 +25,12 @@ from .checkpoint.files import Checkpoint, open_checkpoint
 from .errors import ExportError, VerificationError
 from .graph_files import open_graphs
 from .imported import ImportedGraphs
-from .listing import table
 from .optimum import BUILT_WITH, export_with_optimum
 from .origin import OpenOrigin, Origin
 from .pipeline import Options, export
 from .progress import Progress
 from .recipe import Recipe
+from .recognition.listing import table
 from .tensorrt import require_tensorrt
 
 REFUSED, NOT_VERIFIED, INTERRUPTED = 2, 3, 130

@@ -19,9 +19,9 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 
 from . import key_lengths
 from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
-from .families import max_positions
 from .graph import Provider
 from .key_lengths import operator
+from .recognition.families import max_positions
 
 _OPSET = 24  # The first whose Attention takes the lengths of sequences.
 # A reach beyond any input's.

@@ -8,10 +8,10 @@ import numpy as np
 from .checkpoint.weights import Floats
 from .errors import ExportError
 from .head_weights import LoadedHead
-from .module_list import POOLING_MODES
 from .original_graph import OriginalGraph
 from .plain_heads import apply
 from .recipe import Recipe
+from .recognition.module_list import POOLING_MODES
 from .reference import Feeds
 
 # The names that exporters have for the output of a body, of a sentence-transformers folder and of a classifier.

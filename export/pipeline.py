@@ -29,14 +29,14 @@ from .checkpoint.files import Checkpoint
 from .checkpoint.published import adapters
 from .checkpoint.tokenizer import load_tokenizer, save_tokenizer
 from .errors import ExportError
-from .families import max_positions
 from .graph import PROVIDERS, interface, max_batch, multiple, save
 from .head_weights import normalized, pooling, projections
-from .layouts import pair_layout, prompt_layout, text_layout
 from .origin import OpenOrigin, Origin
 from .progress import Progress
 from .recipe import Recipe
-from .recognise import recognise
+from .recognition.families import max_positions
+from .recognition.layouts import pair_layout, prompt_layout, text_layout
+from .recognition.recognise import recognise
 from .reference import Reference
 from .staging import staged
 from .verify import expected, samples, verify

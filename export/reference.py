@@ -13,8 +13,8 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from .checkpoint.weights import Floats
 from .errors import ExportError
-from .layouts import expansion_token, skipped, token_id
 from .recipe import Marking, Recipe
+from .recognition.layouts import expansion_token, skipped, token_id
 
 Feeds = dict[str, NDArray[np.int64]]
 

@@ -19,7 +19,7 @@ from export.graph import multiple, save
 from export.network import ScoringNetwork, load_network
 from export.quantize import quantize_rows, quantize_weight
 from export.ranges import channel_ranges
-from export.recognise import recognise
+from export.recognition.recognise import recognise
 from export.simplify import simplify
 from export.verify import LIMITS
 

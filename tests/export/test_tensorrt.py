@@ -17,7 +17,7 @@ from export.checkpoint.tokenizer import load_tokenizer
 from export.errors import ExportError
 from export.pipeline import Options, export
 from export.progress import Progress
-from export.recognise import recognise
+from export.recognition.recognise import recognise
 from export.tensorrt import save_graph
 from export.traced import TracedNetwork
 

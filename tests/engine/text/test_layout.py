@@ -14,8 +14,8 @@ from engine import InputTooLong, InvalidInput
 from engine.artifact import PairLayout, TextLayout
 from engine.text.layout import Truncation, lay_out_pair, lay_out_prompt, lay_out_text, truncation
 from engine.text.tokenizer import Tokenizer
-from export.layouts import pair_layout, text_layout
 from export.recipe import Marking
+from export.recognition.layouts import pair_layout, text_layout
 
 MAX_LENGTH = 64
 TOKENIZERS = ["minilm", "roberta", "xlm-roberta", "mpnet", "deberta-v2", "modernbert"]

@@ -1,4 +1,4 @@
-"""Which prompts share which beginning, and that it is computed once. `tests.export.test_families` scores with it."""
+"""Which prompts share which beginning, and that it is computed once. `test_families` scores with it."""
 
 import gc
 import threading

@@ -4,11 +4,11 @@ from typing import Any
 
 from engine.artifact import Similarity
 
-from .checkpoint.files import Checkpoint
-from .checkpoint.published import adapters, instructions, nemotron
-from .errors import ExportError
+from ..checkpoint.files import Checkpoint
+from ..checkpoint.published import adapters, instructions, nemotron
+from ..errors import ExportError
+from ..recipe import Head, Recipe
 from .module_list import Folder, require_kinds
-from .recipe import Head, Recipe
 
 _SIMILARITIES: dict[str | None, Similarity] = {
     None: "cosine",

@@ -6,10 +6,10 @@ import pytest
 
 from checkpoints.families import BUILDERS
 from export.__main__ import main
-from export.families import FAMILIES
-from export.listing import table
+from export.recognition.families import FAMILIES
+from export.recognition.listing import table
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 
 
 def test_every_row_has_a_checkpoint_in_the_tests_and_every_checkpoint_a_row():

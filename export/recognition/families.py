@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.artifact import ScoreType
 
-from .errors import ExportError
+from ..errors import ExportError
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

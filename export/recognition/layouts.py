@@ -7,8 +7,8 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.artifact import PairLayout, TextLayout
 
-from .errors import ExportError
-from .recipe import Marking
+from ..errors import ExportError
+from ..recipe import Marking
 
 # A prompt whose instruction a request may replace, as Qwen3-Embedding and e5-mistral have it.
 _INSTRUCTION = re.compile(r"Instruct: (.+)\n ?Query: ?$")

@@ -18,10 +18,10 @@ from engine.artifact import read_manifest
 from engine.prompts.template import Prompting
 from engine.text.layout import Input, Truncation, lay_out_pair
 from export.__main__ import main
-from export.families import FAMILIES
+from export.recognition.families import FAMILIES
 from export.verify import LIMITS, texts
 from tests.e2e.server import Server
-from tests.export.references import REFERENCES
+from tests.export.recognition.references import REFERENCES
 
 # Short enough for every family, so that no two ways of truncating are compared; of 1 to some 150 words.
 PAIRS = [pair for pair in texts().pairs if len(pair[1]) < 1000][:64]

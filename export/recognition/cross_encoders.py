@@ -5,12 +5,12 @@ from typing import Any
 
 from engine.artifact import Activation
 
-from .checkpoint.files import Checkpoint
-from .checkpoint.published import nemotron
-from .errors import ExportError
+from ..checkpoint.files import Checkpoint
+from ..checkpoint.published import nemotron
+from ..errors import ExportError
+from ..recipe import Head, Recipe
 from .families import Reranker, is_decoder, read_template, reranker_of, template_of
 from .module_list import Folder, require_kinds
-from .recipe import Head, Recipe
 from .score_templates import own_template
 
 _ACTIVATIONS: dict[str | None, Activation] = {

@@ -2,12 +2,12 @@
 
 from engine.artifact import ScoreType
 
+from ..checkpoint.files import Checkpoint
+from ..errors import ExportError
+from ..recipe import Recipe
 from . import bi_encoders, cross_encoders, late_interaction
-from .checkpoint.files import Checkpoint
-from .errors import ExportError
 from .families import require_known
 from .module_list import Folder, read_folder
-from .recipe import Recipe
 
 
 def recognise(checkpoint: Checkpoint, score_type: str = "auto") -> Recipe:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sentence_transformers import CrossEncoder, MultiVectorEncoder, SentenceTransformer
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from export.families import read_template
+from export.recognition.families import read_template
 
 Floats = NDArray[np.float32]
 Pairs = Sequence[tuple[str, str]]

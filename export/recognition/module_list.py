@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from .checkpoint.files import Checkpoint, read_json
-from .errors import ExportError
-from .recipe import Head
+from ..checkpoint.files import Checkpoint, read_json
+from ..errors import ExportError
+from ..recipe import Head
 
 POOLING_MODES = ("cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 

@@ -3,9 +3,9 @@
 import string
 from dataclasses import replace
 
-from .checkpoint.files import Checkpoint
+from ..checkpoint.files import Checkpoint
+from ..recipe import Head, Marking, Recipe
 from .module_list import Folder, require_kinds
-from .recipe import Head, Marking, Recipe
 
 # PyLate's defaults, those of its ColBERT class.
 _PYLATE_QUERY_LENGTH = 32

@@ -8,9 +8,9 @@ import pytest
 from checkpoints.minilm import build_minilm_bi, build_minilm_colbert, build_minilm_pylate, write_json
 from export.checkpoint.files import open_checkpoint
 from export.errors import ExportError
-from export.recognise import recognise
+from export.recognition.recognise import recognise
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def folder(path: Path, config: dict, files: dict | None = None) -> Path:
