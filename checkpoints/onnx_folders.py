@@ -13,8 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from checkpoints.tiny import VOCABULARY
-from export.head_weights import LoadedHead
-from export.onnx_heads import NodeList, add_heads
+from export.heads.in_onnx import NodeList, add_heads
+from export.heads.loaded import LoadedHead
 
 WIDTH = 16
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")

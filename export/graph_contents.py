@@ -7,9 +7,9 @@ import numpy as np
 
 from .checkpoint.weights import Floats
 from .errors import ExportError
-from .head_weights import LoadedHead
+from .heads.in_numpy import apply
+from .heads.loaded import LoadedHead
 from .original_graph import OriginalGraph
-from .plain_heads import apply
 from .recipe import Recipe
 from .recognition.module_list import POOLING_MODES
 from .reference import Feeds

@@ -20,10 +20,10 @@ from .checkpoint.weights import Floats
 from .errors import ExportError
 from .graph import AXES, OUTPUTS, name_axes
 from .graph_contents import Contents, find_contents
-from .head_weights import load_heads, normalized, pooling, projections
-from .onnx_heads import NodeList, add_heads, require_activations
+from .heads.in_numpy import apply
+from .heads.in_onnx import NodeList, add_heads, require_activations
+from .heads.loaded import load_heads, normalized, pooling, projections
 from .original_graph import POSITIONS, OriginalGraph
-from .plain_heads import apply
 from .recipe import Recipe
 from .reference import Feeds, Original
 from .verify import Limit, texts

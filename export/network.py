@@ -18,12 +18,12 @@ from transformers import (
 
 from engine.artifact import PRESENT
 
-from . import heads
 from .checkpoint.files import Checkpoint
 from .checkpoint.published.loading import load_body
 from .errors import ExportError
 from .graph import OUTPUTS
-from .head_weights import LoadedHead, load_heads
+from .heads import in_torch
+from .heads.loaded import LoadedHead, load_heads
 from .recipe import Recipe
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
@@ -156,11 +156,11 @@ def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, di
 
 def _module(head: LoadedHead) -> torch.nn.Module:
     if head.kind == "Pooling":
-        return heads.Pooling(head.modes)
+        return in_torch.Pooling(head.modes)
     if head.kind == "Normalize":
-        return heads.Normalize()
+        return in_torch.Normalize()
     weights = {name: torch.from_numpy(tensor) for name, tensor in head.weights.items()}
-    return heads.Dense(head.config, weights) if head.kind == "Dense" else heads.LayerNorm(weights)
+    return in_torch.Dense(head.config, weights) if head.kind == "Dense" else in_torch.LayerNorm(weights)
 
 
 def stray_weights(loaded: Loaded, architecture: str) -> str | None:

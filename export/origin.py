@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from engine.artifact import Precision
 
 from .checkpoint.files import Checkpoint
-from .head_weights import LoadedHead
+from .heads.loaded import LoadedHead
 from .recipe import Recipe
 from .reference import Feeds, Original
 from .verify import Limit

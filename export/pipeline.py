@@ -30,7 +30,7 @@ from .checkpoint.published import adapters
 from .checkpoint.tokenizer import load_tokenizer, save_tokenizer
 from .errors import ExportError
 from .graph import PROVIDERS, interface, max_batch, multiple, save
-from .head_weights import normalized, pooling, projections
+from .heads.loaded import normalized, pooling, projections
 from .origin import OpenOrigin, Origin
 from .progress import Progress
 from .recipe import Recipe

@@ -26,8 +26,8 @@ from engine.artifact import read_manifest
 from export.__main__ import main
 from export.checkpoint.weights import read_tensors
 from export.errors import ExportError
-from export.head_weights import LoadedHead
-from export.heads import POOLING
+from export.heads.in_torch import POOLING
+from export.heads.loaded import LoadedHead
 from export.verify import texts
 
 

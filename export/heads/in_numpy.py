@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, expit
 
-from .checkpoint.weights import Floats
-from .head_weights import LoadedHead
+from ..checkpoint.weights import Floats
+from .loaded import LoadedHead
 
 Mask = NDArray[np.int64]
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from export import heads as torch_heads
-from export.head_weights import LoadedHead
-from export.onnx_heads import ACTIVATIONS, NodeList, add_heads
-from export.plain_heads import apply
+from export.heads import in_torch as torch_heads
+from export.heads.in_numpy import apply
+from export.heads.in_onnx import ACTIVATIONS, NodeList, add_heads
+from export.heads.loaded import LoadedHead
 
 WIDTH = 16
 

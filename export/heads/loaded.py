@@ -6,12 +6,12 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from .checkpoint.files import Checkpoint
-from .checkpoint.published import as_transformers
-from .checkpoint.weights import Floats, Weights, read_rows, read_tensors
-from .errors import ExportError
-from .recipe import Head, Recipe
-from .recognition.module_list import pooling_modes
+from ..checkpoint.files import Checkpoint
+from ..checkpoint.published import as_transformers
+from ..checkpoint.weights import Floats, Weights, read_rows, read_tensors
+from ..errors import ExportError
+from ..recipe import Head, Recipe
+from ..recognition.module_list import pooling_modes
 
 # Where a language model keeps the rows of its output vocabulary; tied ones are those of the input.
 _OUTPUT_ROWS = "lm_head.weight"

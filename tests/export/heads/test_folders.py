@@ -11,18 +11,18 @@ from checkpoints import tiny
 from checkpoints.minilm import write_json
 from engine import Engine
 from engine.artifact import read_manifest
-from export import heads
 from export.__main__ import main
+from export.heads import in_torch
 from export.verify import texts
 
 
-@pytest.mark.parametrize("mode", sorted(heads.POOLING))
+@pytest.mark.parametrize("mode", sorted(in_torch.POOLING))
 def test_each_pooling_mode_is_sentence_transformers(mode):
     torch.manual_seed(0)
     states = torch.randn(4, 9, 16)
     mask = (torch.arange(9) < torch.tensor([[9], [1], [5], [8]])).long()
     want = modules.Pooling(16, mode)({"token_embeddings": states, "attention_mask": mask})["sentence_embedding"]
-    torch.testing.assert_close(heads.Pooling((mode,))(states, mask), want)
+    torch.testing.assert_close(in_torch.Pooling((mode,))(states, mask), want)
 
 
 @pytest.mark.slow
@@ -30,7 +30,7 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     """All six pooling modes side by side, Dense, LayerNorm, Normalize, prompts and max_seq_length."""
     body = tiny.build("bert", tmp_path / "body", head="Model")
     transformer = modules.Transformer(str(body), max_seq_length=48)
-    pooling = modules.Pooling(128, tuple(heads.POOLING))
+    pooling = modules.Pooling(128, tuple(in_torch.POOLING))
     torch.manual_seed(1)
     dense = modules.Dense(128 * 6, 24, activation_function=torch.nn.Tanh())
     prompts = {"query": "query: ", "document": "passage: "}
@@ -48,7 +48,7 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     got = engine.embed(documents, truncate_prompt_tokens=-1).embeddings
     np.testing.assert_allclose(got, reference.encode_document(documents), atol=1e-5)
     manifest = read_manifest(tmp_path / "out" / "st")
-    assert manifest.pooling == "+".join(heads.POOLING)
+    assert manifest.pooling == "+".join(in_torch.POOLING)
     assert (manifest.max_length, manifest.dimension, manifest.projections) == (48, 24, [24])
     assert manifest.normalized
 
@@ -95,9 +95,9 @@ def test_dense_adds_its_input_where_it_is_residual():
     torch.manual_seed(0)
     square, projected = torch.randn(8, 8), torch.randn(4, 8)
     states, mask = torch.randn(2, 3, 8), torch.ones(2, 3)
-    same = heads.Dense({"use_residual": True}, {"linear.weight": square})
+    same = in_torch.Dense({"use_residual": True}, {"linear.weight": square})
     torch.testing.assert_close(same(states, mask), states @ square.T + states)
-    wider = heads.Dense(
+    wider = in_torch.Dense(
         {"use_residual": True, "activation_function": "torch.nn.modules.activation.ReLU"},
         {"linear.weight": projected, "residual.weight": projected},
     )

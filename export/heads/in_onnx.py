@@ -10,9 +10,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from .checkpoint.weights import Floats
-from .errors import ExportError
-from .head_weights import LoadedHead
+from ..checkpoint.weights import Floats
+from ..errors import ExportError
+from .loaded import LoadedHead
 
 # The opset since which an operator takes its axes as an input and no longer as an attribute: ONNX's Changelog.md.
 _AXES_AS_INPUT = {"ReduceSum": 13, "Squeeze": 13, "Unsqueeze": 13, "ReduceL2": 18, "ReduceMax": 18, "ReduceMean": 18}

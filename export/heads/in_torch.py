@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .errors import ExportError
+from ..errors import ExportError
 
 Weights = Mapping[str, Tensor]
 

@@ -1,0 +1,1 @@
+"""Computes what follows a body: pooling, projections, normalisation."""
