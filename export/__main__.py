@@ -96,7 +96,7 @@ def _traced(
 ) -> Origin:
     # Imported here, because the other ways need no PyTorch or an older transformers.
     try:
-        from .traced import TracedNetwork
+        from .tracing.traced import TracedNetwork
     except ImportError as error:
         raise ExportError(
             f"Exporting from PyTorch weights needs scorert[export], which is not installed here ({error}); ONNX graphs "

@@ -23,7 +23,7 @@ from checkpoints.published.files import (
     write_sentence_transformer,
 )
 from export.checkpoint.published import native_config
-from export.checkpoint.published.loading import load_body
+from export.tracing.loading import load_body
 
 
 def nemotron_rerank(folder: Path) -> Path:

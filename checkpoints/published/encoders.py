@@ -25,7 +25,7 @@ from checkpoints.published.files import (
 )
 from checkpoints.tiny import VOCABULARY, build_tokenizer
 from export.checkpoint.published import native_config
-from export.checkpoint.published.loading import load_body
+from export.tracing.loading import load_body
 
 RANK = 4
 TASKS = ["retrieval.query", "retrieval.passage", "separation", "classification", "text-matching"]

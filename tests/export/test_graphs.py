@@ -14,13 +14,13 @@ from transformers import AutoTokenizer
 from checkpoints import tiny
 from export.biases import fold_biases
 from export.checkpoint.files import open_checkpoint
-from export.convert import Converter
 from export.graph import multiple, save
-from export.network import ScoringNetwork, load_network
 from export.quantize import quantize_rows, quantize_weight
 from export.ranges import channel_ranges
 from export.recognition.recognise import recognise
 from export.simplify import simplify
+from export.tracing.convert import Converter
+from export.tracing.network import ScoringNetwork, load_network
 from export.verify import LIMITS
 
 weights = arrays.arrays(
@@ -80,8 +80,8 @@ def test_rewriting_changes_no_score_and_computes_the_last_layer_for_the_first_to
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
     network = load_network(checkpoint, recognise(checkpoint), tokenizer).network
-    monkeypatch.setattr("export.convert.simplify", lambda model, provider: model)
-    monkeypatch.setattr("export.convert.fold_biases", lambda model: model)
+    monkeypatch.setattr("export.tracing.convert.simplify", lambda model, provider: model)
+    monkeypatch.setattr("export.tracing.convert.fold_biases", lambda model: model)
     traced = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp32", [])
     save(traced, tmp_path / "traced.onnx")
     simplified = fold_biases(simplify(traced, "cpu"))

@@ -19,7 +19,7 @@ from export.pipeline import Options, export
 from export.progress import Progress
 from export.recognition.recognise import recognise
 from export.tensorrt import save_graph
-from export.traced import TracedNetwork
+from export.tracing.traced import TracedNetwork
 
 pytestmark = pytest.mark.skipif(
     "TensorrtExecutionProvider" in onnxruntime.get_available_providers(), reason="for machines without TensorRT"

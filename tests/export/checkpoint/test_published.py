@@ -18,8 +18,8 @@ from transformers import AutoModel, AutoModelForSequenceClassification, LlamaMod
 from checkpoints.published import BUILDERS
 from checkpoints.published.files import VOCABULARY
 from export.checkpoint.published import adapters, instructions, native_config
-from export.checkpoint.published.loading import load_body
 from export.errors import ExportError
+from export.tracing.loading import load_body
 from tests.export.checkpoint.authors import merged, mgte, nomic_bert, ntk, rotary, xlm_roberta_flash
 
 LENGTHS = [9, 4, 30]

@@ -18,13 +18,13 @@ from transformers import (
 
 from engine.artifact import PRESENT
 
-from .checkpoint.files import Checkpoint
-from .checkpoint.published.loading import load_body
-from .errors import ExportError
-from .graph import OUTPUTS
-from .heads import in_torch
-from .heads.loaded import LoadedHead, load_heads
-from .recipe import Recipe
+from ..checkpoint.files import Checkpoint
+from ..errors import ExportError
+from ..graph import OUTPUTS
+from ..heads import in_torch
+from ..heads.loaded import LoadedHead, load_heads
+from ..recipe import Recipe
+from .loading import load_body
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")

@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from transformers import AutoModel, PreTrainedModel
 
-from . import as_transformers, lora
-from .tasks import adapters
+from ..checkpoint.published import as_transformers
+from ..checkpoint.published.tasks import adapters
+from . import lora
 
 
 def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tuple[PreTrainedModel, dict[str, Any]]:

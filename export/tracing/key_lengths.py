@@ -16,8 +16,8 @@ from transformers.integrations.sdpa_attention import repeat_kv
 
 from engine.artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
 
+from ..graph import MICROSOFT
 from .attention_functions import DOMAIN
-from .graph import MICROSOFT
 
 _MASK = "attention_mask"
 

@@ -8,15 +8,15 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.artifact import PAST, Precision
 
-from .checkpoint.files import Checkpoint
-from .checkpoint.published import adapters
-from .checkpoint.weights import Floats
+from ..checkpoint.files import Checkpoint
+from ..checkpoint.published import adapters
+from ..checkpoint.weights import Floats
+from ..errors import ExportError
+from ..recipe import Recipe
+from ..reference import Feeds, Original
+from ..verify import LIMITS, Limit
 from .convert import Converter
-from .errors import ExportError
 from .network import load_network, stray_weights
-from .recipe import Recipe
-from .reference import Feeds, Original
-from .verify import LIMITS, Limit
 
 
 class TracedNetwork:

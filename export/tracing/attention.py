@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
+from ..graph import Provider
+from ..recognition.families import max_positions
 from . import key_lengths
 from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
-from .graph import Provider
 from .key_lengths import operator
-from .recognition.families import max_positions
 
 _OPSET = 24  # The first whose Attention takes the lengths of sequences.
 # A reach beyond any input's.

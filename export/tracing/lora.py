@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from ...errors import ExportError
-from ..weights import read_tensors
+from ..checkpoint.weights import read_tensors
+from ..errors import ExportError
 
 RENAMED = {r"\.parametrizations\.weight\.original$": ".weight"}
 """How the weights that adapters change are named in the checkpoint, to how they are named without."""

@@ -1,0 +1,1 @@
+"""Traces a checkpoint's PyTorch network to ONNX; no other folder imports torch."""
