@@ -17,11 +17,11 @@ from transformers.exporters.exporter_onnx import OnnxExporter
 
 from engine.artifact import PAST, Precision
 
-from ..biases import fold_biases
 from ..graph import PROVIDERS, Provider, name_axes
-from ..quantize import quantize_int8, quantize_int8_fast
 from ..reference import Feeds
-from ..simplify import simplify
+from ..rewrites.biases import fold_biases
+from ..rewrites.quantize import quantize_int8, quantize_int8_fast
+from ..rewrites.simplify import simplify
 from .attention import as_operators, define
 from .key_lengths import as_inputs
 from .network import ScoringNetwork

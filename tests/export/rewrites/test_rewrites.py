@@ -12,13 +12,13 @@ from hypothesis.extra import numpy as arrays
 from transformers import AutoTokenizer
 
 from checkpoints import tiny
-from export.biases import fold_biases
 from export.checkpoint.files import open_checkpoint
 from export.graph import multiple, save
-from export.quantize import quantize_rows, quantize_weight
-from export.ranges import channel_ranges
 from export.recognition.recognise import recognise
-from export.simplify import simplify
+from export.rewrites.biases import fold_biases
+from export.rewrites.quantize import quantize_rows, quantize_weight
+from export.rewrites.ranges import channel_ranges
+from export.rewrites.simplify import simplify
 from export.tracing.convert import Converter
 from export.tracing.network import ScoringNetwork, load_network
 from export.verify import LIMITS

@@ -21,11 +21,11 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from .graph import MICROSOFT
+from ..graph import MICROSOFT
+from ..reference import Feeds
+from ..tracing.attention_functions import DOMAIN
 from .ranges import Range, channel_ranges
-from .reference import Feeds
 from .simplify import Floats, constant_matrix, insert, replace, source
-from .tracing.attention_functions import DOMAIN
 
 MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
 MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.

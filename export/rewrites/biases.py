@@ -13,8 +13,8 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
+from ..tracing.attention_functions import DOMAIN
 from .simplify import Floats, constant_matrix, source
-from .tracing.attention_functions import DOMAIN
 
 _ATTENTION = {"Attention", "ShortAttention", "LocalAttention"}
 _KEYS = 1

@@ -12,9 +12,9 @@ import onnxruntime as ort
 from engine.artifact import PAST
 from engine.text.prefix import no_past
 
-from .checkpoint.weights import Floats
-from .graph import interface
-from .reference import Feeds
+from ..checkpoint.weights import Floats
+from ..graph import interface
+from ..reference import Feeds
 
 
 @dataclass(frozen=True)

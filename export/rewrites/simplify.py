@@ -8,9 +8,9 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from .graph import MICROSOFT, Provider
-from .tracing.attention_functions import DOMAIN
-from .tracing.key_lengths import only_first_query
+from ..graph import MICROSOFT, Provider
+from ..tracing.attention_functions import DOMAIN
+from ..tracing.key_lengths import only_first_query
 
 UNARY = {
     "Cast",
