@@ -23,9 +23,9 @@ from engine.artifact import Precision, ScoreType
 
 from .checkpoint.files import Checkpoint, open_checkpoint
 from .errors import ExportError, VerificationError
-from .graph_files import open_graphs
-from .imported import ImportedGraphs
-from .optimum import BUILT_WITH, export_with_optimum
+from .importing.files import open_graphs
+from .importing.imported import ImportedGraphs
+from .importing.optimum import BUILT_WITH, export_with_optimum
 from .origin import OpenOrigin, Origin
 from .pipeline import Options, export
 from .progress import Progress

@@ -8,9 +8,9 @@ import onnx_ir as ir
 
 from engine.artifact import Precision
 
-from .checkpoint.files import OTHER_FRAMEWORKS, Checkpoint, WeightFiles, open_checkpoint
-from .errors import ExportError
-from .graph import max_batch
+from ..checkpoint.files import OTHER_FRAMEWORKS, Checkpoint, WeightFiles, open_checkpoint
+from ..errors import ExportError
+from ..graph import max_batch
 
 _FLOAT32 = ["model.onnx"]
 _FLOAT16 = ["model_fp16.onnx"]

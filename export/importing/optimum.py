@@ -7,9 +7,9 @@ import json
 import warnings
 from pathlib import Path
 
-from .checkpoint.files import Checkpoint
-from .errors import ExportError
-from .recipe import Recipe
+from ..checkpoint.files import Checkpoint
+from ..errors import ExportError
+from ..recipe import Recipe
 
 BUILT_WITH = ["torch", "optimum-onnx"]
 

@@ -16,7 +16,7 @@ from engine.artifact import read_manifest
 from export.__main__ import main
 from export.verify import texts
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

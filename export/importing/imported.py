@@ -14,19 +14,19 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.artifact import Precision
 
-from .checkpoint.files import Checkpoint
-from .checkpoint.published import adapters
-from .checkpoint.weights import Floats
-from .errors import ExportError
-from .graph import AXES, OUTPUTS, name_axes
-from .graph_contents import Contents, find_contents
-from .heads.in_numpy import apply
-from .heads.in_onnx import NodeList, add_heads, require_activations
-from .heads.loaded import load_heads, normalized, pooling, projections
-from .original_graph import POSITIONS, OriginalGraph
-from .recipe import Recipe
-from .reference import Feeds, Original
-from .verify import Limit, texts
+from ..checkpoint.files import Checkpoint
+from ..checkpoint.published import adapters
+from ..checkpoint.weights import Floats
+from ..errors import ExportError
+from ..graph import AXES, OUTPUTS, name_axes
+from ..heads.in_numpy import apply
+from ..heads.in_onnx import NodeList, add_heads, require_activations
+from ..heads.loaded import load_heads, normalized, pooling, projections
+from ..recipe import Recipe
+from ..reference import Feeds, Original
+from ..verify import Limit, texts
+from .contents import Contents, find_contents
+from .published_graph import POSITIONS, OriginalGraph
 
 
 @dataclass(frozen=True)

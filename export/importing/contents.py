@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checkpoint.weights import Floats
-from .errors import ExportError
-from .heads.in_numpy import apply
-from .heads.loaded import LoadedHead
-from .original_graph import OriginalGraph
-from .recipe import Recipe
-from .recognition.module_list import POOLING_MODES
-from .reference import Feeds
+from ..checkpoint.weights import Floats
+from ..errors import ExportError
+from ..heads.in_numpy import apply
+from ..heads.loaded import LoadedHead
+from ..recipe import Recipe
+from ..recognition.module_list import POOLING_MODES
+from ..reference import Feeds
+from .published_graph import OriginalGraph
 
 # The names that exporters have for the output of a body, of a sentence-transformers folder and of a classifier.
 _STATES = ("last_hidden_state", "token_embeddings")

@@ -1,0 +1,1 @@
+"""Imports ONNX graphs that others have exported."""
