@@ -11,8 +11,8 @@ from engine.artifact import Precision
 from .checkpoint.files import Checkpoint
 from .heads.loaded import LoadedHead
 from .recipe import Recipe
-from .reference import Feeds, Original
-from .verify import Limit
+from .verification.reference import Feeds, Original
+from .verification.verify import Limit
 
 
 class Origin(Protocol):

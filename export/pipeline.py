@@ -37,9 +37,9 @@ from .recipe import Recipe
 from .recognition.families import max_positions
 from .recognition.layouts import pair_layout, prompt_layout, text_layout
 from .recognition.recognise import recognise
-from .reference import Reference
 from .staging import staged
-from .verify import expected, samples, verify
+from .verification.reference import Reference
+from .verification.verify import expected, samples, verify
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from engine.runtime.tensorrt import Engines, largest_batch
 
 from .errors import ExportError
 from .graph import interface, save
-from .verify import Expected, Limit, verify
+from .verification.verify import Expected, Limit, verify
 
 PRECISIONS: frozenset[Precision] = frozenset({"fp16", "fp32"})
 """Those that TensorRT is given; 8-bit graphs are for CPUs."""

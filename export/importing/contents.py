@@ -11,7 +11,7 @@ from ..heads.in_numpy import apply
 from ..heads.loaded import LoadedHead
 from ..recipe import Recipe
 from ..recognition.module_list import POOLING_MODES
-from ..reference import Feeds
+from ..verification.reference import Feeds
 from .published_graph import OriginalGraph
 
 # The names that exporters have for the output of a body, of a sentence-transformers folder and of a classifier.

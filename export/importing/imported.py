@@ -23,8 +23,8 @@ from ..heads.in_numpy import apply
 from ..heads.in_onnx import NodeList, add_heads, require_activations
 from ..heads.loaded import load_heads, normalized, pooling, projections
 from ..recipe import Recipe
-from ..reference import Feeds, Original
-from ..verify import Limit, texts
+from ..verification.reference import Feeds, Original
+from ..verification.verify import Limit, texts
 from .contents import Contents, find_contents
 from .published_graph import POSITIONS, OriginalGraph
 

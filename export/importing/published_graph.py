@@ -8,7 +8,7 @@ import onnxruntime
 
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
-from ..reference import Feeds
+from ..verification.reference import Feeds
 
 POSITIONS = "position_ids"
 _REQUIRED = ["input_ids", "attention_mask"]

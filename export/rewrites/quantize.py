@@ -22,8 +22,8 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from ..graph import MICROSOFT
-from ..reference import Feeds
 from ..tracing.attention_functions import DOMAIN
+from ..verification.reference import Feeds
 from .ranges import Range, channel_ranges
 from .simplify import Floats, constant_matrix, insert, replace, source
 

@@ -14,7 +14,7 @@ from engine.text.prefix import no_past
 
 from ..checkpoint.weights import Floats
 from ..graph import interface
-from ..reference import Feeds
+from ..verification.reference import Feeds
 
 
 @dataclass(frozen=True)

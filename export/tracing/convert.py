@@ -18,10 +18,10 @@ from transformers.exporters.exporter_onnx import OnnxExporter
 from engine.artifact import PAST, Precision
 
 from ..graph import PROVIDERS, Provider, name_axes
-from ..reference import Feeds
 from ..rewrites.biases import fold_biases
 from ..rewrites.quantize import quantize_int8, quantize_int8_fast
 from ..rewrites.simplify import simplify
+from ..verification.reference import Feeds
 from .attention import as_operators, define
 from .key_lengths import as_inputs
 from .network import ScoringNetwork

@@ -13,8 +13,8 @@ from ..checkpoint.published import adapters
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
 from ..recipe import Recipe
-from ..reference import Feeds, Original
-from ..verify import LIMITS, Limit
+from ..verification.reference import Feeds, Original
+from ..verification.verify import LIMITS, Limit
 from .convert import Converter
 from .network import load_network, stray_weights
 

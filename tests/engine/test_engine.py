@@ -18,7 +18,7 @@ from engine.artifact import MANIFEST, SCORE_TEMPLATE, sha256
 from engine.runtime.providers import _with_options
 from engine.runtime.session import Session, schedule_for
 from engine.text.layout import Truncation, lay_out_pair
-from export.verify import texts
+from export.verification.verify import texts
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "The capital of France is Paris.", "Horses and cows"]

@@ -13,7 +13,7 @@ from engine import Engine
 from engine.artifact import read_manifest
 from export.__main__ import main
 from export.heads import in_torch
-from export.verify import texts
+from export.verification.verify import texts
 
 
 @pytest.mark.parametrize("mode", sorted(in_torch.POOLING))

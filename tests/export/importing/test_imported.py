@@ -28,7 +28,7 @@ from export.checkpoint.weights import read_tensors
 from export.errors import ExportError
 from export.heads.in_torch import POOLING
 from export.heads.loaded import LoadedHead
-from export.verify import texts
+from export.verification.verify import texts
 
 
 @pytest.fixture

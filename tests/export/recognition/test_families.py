@@ -19,7 +19,7 @@ from engine.prompts.template import Prompting
 from engine.text.layout import Input, Truncation, lay_out_pair
 from export.__main__ import main
 from export.recognition.families import FAMILIES
-from export.verify import LIMITS, texts
+from export.verification.verify import LIMITS, texts
 from tests.e2e.server import Server
 from tests.export.recognition.references import REFERENCES
 

@@ -245,7 +245,7 @@ def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
 
 
 def test_the_shipped_texts_are_many_and_mixed():
-    content = json.loads((ROOT / "export" / "verification_texts.json").read_text(encoding="utf-8"))
+    content = json.loads((ROOT / "export" / "verification" / "texts.json").read_text(encoding="utf-8"))
     lengths = [len(document.split()) for document in content["documents"]]
     assert len(content["documents"]) + len(content["queries"]) >= 64
     assert min(lengths) == 1

@@ -21,7 +21,7 @@ from export.rewrites.ranges import channel_ranges
 from export.rewrites.simplify import simplify
 from export.tracing.convert import Converter
 from export.tracing.network import ScoringNetwork, load_network
-from export.verify import LIMITS
+from export.verification.verify import LIMITS
 
 weights = arrays.arrays(
     np.float32, st.tuples(st.integers(2, 40), st.integers(1, 8)), elements=st.floats(-4, 4, width=32)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from .checkpoint.weights import Floats
-from .errors import ExportError
-from .recipe import Marking, Recipe
-from .recognition.layouts import expansion_token, skipped, token_id
+from ..checkpoint.weights import Floats
+from ..errors import ExportError
+from ..recipe import Marking, Recipe
+from ..recognition.layouts import expansion_token, skipped, token_id
 
 Feeds = dict[str, NDArray[np.int64]]
 

@@ -21,8 +21,8 @@ from engine.runtime.tensorrt import Engines
 from engine.text.tokenizer import Tokenizer
 from engine.vectors.similarity import sigmoid
 
-from .checkpoint.weights import Floats
-from .errors import VerificationError
+from ..checkpoint.weights import Floats
+from ..errors import VerificationError
 from .reference import Feeds, Original, Reference
 
 _WORST = 5
@@ -80,7 +80,7 @@ class Expected:
 @cache
 def texts() -> Texts:
     """16 queries and 48 documents of 1 to 1,800 words in several languages and scripts, code and symbols."""
-    content = json.loads((Path(__file__).parent / "verification_texts.json").read_text(encoding="utf-8"))
+    content = json.loads((Path(__file__).parent / "texts.json").read_text(encoding="utf-8"))
     return Texts(content["queries"], content["documents"])
 
 
