@@ -27,7 +27,7 @@ from .keys import Keys
 from .metrics import Metrics
 from .models import Models
 from .record import CLIENT_LEFT, Observer
-from .settings import Settings
+from .settings.settings import Settings
 from .tracking import HEADER, Tracking, record_of
 
 # What anybody may see where keys are needed: nothing in it is the models' or their users'.

@@ -8,7 +8,7 @@ from typing import Self
 from engine import Engine, Index, read_index_manifest
 
 from .errors import UnknownModel
-from .settings import Settings, SettingsError
+from .settings.settings import Settings, SettingsError
 
 
 class Models:

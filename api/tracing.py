@@ -7,7 +7,7 @@ from http import HTTPMethod, HTTPStatus
 
 from .phases import phases
 from .record import Observer, Record
-from .settings import SettingsError
+from .settings.settings import SettingsError
 
 # An orderly end must not take much longer because the collector is away; in seconds.
 _LAST_ATTEMPTS = 3

@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.models import Models
 from api.record import Record
-from api.settings import read_settings
+from api.settings.settings import read_settings
 from engine import Engine, ProviderError
 
 BODY = {"queries": "a", "documents": "b"}

@@ -14,7 +14,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from api.record import Record
-from api.settings import SettingsError
+from api.settings.settings import SettingsError
 from api.tracing import tracer_for
 from engine import Job
 

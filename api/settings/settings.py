@@ -8,13 +8,13 @@ from typing import Literal
 
 from engine import DEFAULT_CACHE_BYTES, STORES, Store
 
-from .config import Flag, listed, read_flags
-from .config import SettingsError as SettingsError
-from .limits import Limits
+from ..limits import Limits
+from .flags import Flag, listed, read_flags
+from .flags import SettingsError as SettingsError
 from .values import alias, content, one_of, origin, seconds, switch, url, whole
 
 # Beside the packages in a checkout and in site-packages alike.
-DEFAULT_MODEL = Path(__file__).parent.parent / "models" / "all-MiniLM-L6-v2"
+DEFAULT_MODEL = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
 
 _LIMITS = Limits()
 # Keys have no flag: others on the machine can read a command line.

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from api.limits import Limits
-from api.settings import DEFAULT_MODEL, FLAGS, SettingsError, read_settings
+from api.settings.settings import DEFAULT_MODEL, FLAGS, SettingsError, read_settings
 
 EVERY_KEY = """
 model = ["models/a", "/models/b,c"]

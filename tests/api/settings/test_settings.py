@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.limits import Limits
-from api.settings import DEFAULT_MODEL, FLAGS, Settings, SettingsError, read_settings
+from api.settings.settings import DEFAULT_MODEL, FLAGS, Settings, SettingsError, read_settings
 from engine import DEFAULT_CACHE_BYTES
 
 
