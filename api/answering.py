@@ -16,7 +16,7 @@ from .endpoint import Call, Endpoint
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
 from .models import Models
-from .tracking import record_of
+from .observing.tracking import record_of
 
 
 class Answering:

@@ -24,11 +24,11 @@ from .dialects import ENDPOINTS
 from .endpoint import Endpoint
 from .errors import Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
 from .keys import Keys
-from .metrics import Metrics
 from .models import Models
-from .record import CLIENT_LEFT, Observer
+from .observing.metrics import Metrics
+from .observing.record import CLIENT_LEFT, Observer
+from .observing.tracking import HEADER, Tracking, record_of
 from .settings.settings import Settings
-from .tracking import HEADER, Tracking, record_of
 
 # What anybody may see where keys are needed: nothing in it is the models' or their users'.
 _OPEN_PATHS = ("/health", "/ping", "/", "/docs", "/openapi.json", "/static/*")

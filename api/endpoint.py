@@ -11,7 +11,7 @@ from engine import Engine, Index, Job, ScoreType
 from .errors import InvalidRequest, WrongModel
 from .limits import Gate, Limits
 from .models import Models
-from .record import Record
+from .observing.record import Record
 
 Fields = Mapping[str, msgspec.Raw]
 Headers = Mapping[str, str]

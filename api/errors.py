@@ -16,7 +16,7 @@ from engine import (
     UnsupportedTask,
 )
 
-from .record import CLIENT_LEFT
+from .observing.record import CLIENT_LEFT
 
 
 class RequestError(Exception):

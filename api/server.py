@@ -12,10 +12,10 @@ from starlette.types import ASGIApp
 from engine import Engine, ScoreRTError, __version__
 
 from .app import create_app
-from .logs import configure, log_request
 from .models import Models
+from .observing.logs import configure, log_request
+from .observing.tracing import Tracer, tracer_for
 from .settings.settings import Settings, SettingsError, read_settings
-from .tracing import Tracer, tracer_for
 
 # Longer than the minute that load balancers keep an idle connection, so that they never send on one just closed.
 _KEEP_ALIVE = 75

@@ -9,7 +9,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.models import Models
-from api.record import Record
+from api.observing.record import Record
 from api.settings.settings import read_settings
 from engine import Engine, ProviderError
 

@@ -9,12 +9,12 @@ from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from api.metrics import Metrics
-from api.record import CLIENT_LEFT, Record
+from api.observing.metrics import Metrics
+from api.observing.record import CLIENT_LEFT, Record
 from engine import Batch, CacheUse, InvalidInput, Job, Waiting
 
 MODEL = "minilm"
-DASHBOARD = Path(__file__).parents[2] / "docs" / "monitoring" / "grafana.json"
+DASHBOARD = Path(__file__).parents[3] / "docs" / "monitoring" / "grafana.json"
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from api.logs import LogFormat, configure, log_request
-from api.record import CLIENT_LEFT, Record
+from api.observing.logs import LogFormat, configure, log_request
+from api.observing.record import CLIENT_LEFT, Record
 from engine import Job
 
 Lines = Callable[[], list[str]]

@@ -13,9 +13,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from api.record import Record
+from api.observing.record import Record
+from api.observing.tracing import tracer_for
 from api.settings.settings import SettingsError
-from api.tracing import tracer_for
 from engine import Job
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

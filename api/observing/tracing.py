@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
 
+from ..settings.settings import SettingsError
 from .phases import phases
 from .record import Observer, Record
-from .settings.settings import SettingsError
 
 # An orderly end must not take much longer because the collector is away; in seconds.
 _LAST_ATTEMPTS = 3

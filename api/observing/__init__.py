@@ -1,0 +1,1 @@
+"""Records requests and tells logs, metrics and traces of them."""
