@@ -11,12 +11,12 @@ from starlette.responses import Response
 
 from engine import Job
 
-from .decoding import decode, fields_of
 from .endpoint import Call, Endpoint
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
 from .models import Models
 from .observing.tracking import record_of
+from .wire.decoding import decode, fields_of
 
 
 class Answering:

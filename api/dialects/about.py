@@ -5,7 +5,7 @@ import msgspec
 from engine import __version__
 
 from ..endpoint import Call, Endpoint
-from ..ids import random_id
+from ..wire.ids import random_id
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):

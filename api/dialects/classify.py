@@ -5,9 +5,9 @@ import time
 import msgspec
 
 from ..endpoint import Call, Endpoint
-from ..ids import response_id
+from ..wire.ids import response_id
+from ..wire.texts import Inputs, several
 from .common import Common, CompletionUsage, common_arguments
-from .texts import Inputs, several
 
 # What transformers calls the class of a model with one, unless its configuration names it.
 LABEL = "LABEL_0"

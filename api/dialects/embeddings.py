@@ -5,10 +5,10 @@ import time
 import msgspec
 
 from ..endpoint import Call, Endpoint
-from ..ids import response_id
+from ..wire.ids import response_id
+from ..wire.texts import Inputs, several
+from ..wire.vectors import EncodingFormat, InputType, encoded, role
 from .common import Common, CompletionUsage, common_arguments
-from .texts import Inputs, several
-from .vectors import EncodingFormat, InputType, encoded, role
 
 
 class EmbeddingsRequest(Common, kw_only=True):

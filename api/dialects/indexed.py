@@ -3,10 +3,10 @@
 import msgspec
 
 from ..endpoint import Call, Endpoint
-from ..ids import response_id
+from ..wire.ids import response_id
+from ..wire.texts import Item, plain_text
 from .common import Common, common_arguments
 from .rerank import Usage
-from .texts import Item, plain_text
 
 DocumentId = str | int
 

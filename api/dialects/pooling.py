@@ -9,10 +9,10 @@ from engine import Engine
 from engine.results import Floats
 
 from ..endpoint import Call, Endpoint
-from ..ids import response_id
+from ..wire.ids import response_id
+from ..wire.texts import Inputs, several
+from ..wire.vectors import EncodingFormat, InputType, encoded, role
 from .common import Common, CompletionUsage, common_arguments
-from .texts import Inputs, several
-from .vectors import EncodingFormat, InputType, encoded, role
 
 Task = Literal["embed", "token_embed", "classify"]
 

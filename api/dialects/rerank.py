@@ -4,9 +4,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from ..endpoint import Call, Endpoint
-from ..ids import response_id
+from ..wire.ids import response_id
+from ..wire.texts import Item, Texts, plain_text, plain_texts
 from .common import Scoring, scoring_arguments
-from .texts import Item, Texts, plain_text, plain_texts
 
 
 class RerankRequest(Scoring, kw_only=True):

@@ -7,9 +7,9 @@ from msgspec import UNSET, UnsetType
 
 from ..endpoint import Call, Endpoint
 from ..errors import InvalidRequest
-from ..ids import response_id
+from ..wire.ids import response_id
+from ..wire.texts import Texts, plain_texts
 from .common import CompletionUsage, Scoring, scoring_arguments
-from .texts import Texts, plain_texts
 
 # The names that go together, in the order they are looked for.
 _SIDES = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), ("text_1", "text_2"))

@@ -3,8 +3,8 @@
 import msgspec
 
 from ..endpoint import Call, Endpoint
+from ..wire.texts import Item, plain_text
 from .common import Common, common_arguments
-from .texts import Item, plain_text
 
 
 class TokenSimilarityRequest(Common, kw_only=True):

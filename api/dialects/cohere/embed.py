@@ -8,9 +8,9 @@ from engine import Engine, Role
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest, RequestError, TextOnlyModel
-from ...ids import response_id
-from ..long_inputs import advise
-from ..texts import Item, plain_text
+from ...wire.ids import response_id
+from ...wire.long_inputs import advise
+from ...wire.texts import Item, plain_text
 from .common import BilledUnits, Meta, from_cohere_client
 from .quantized import EmbeddingType, Written, written
 

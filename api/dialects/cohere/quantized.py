@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.results import Floats
 
-from ..vectors import in_base64
+from ...wire.vectors import in_base64
 
 EmbeddingType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
 """How embeddings are written:

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...errors import InvalidRequest
-from ...ids import response_id
+from ...wire.ids import response_id
 from .common import BilledUnits, Meta, Version, from_cohere_client
 
 _SEARCH_UNIT = 100

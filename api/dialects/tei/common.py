@@ -9,7 +9,7 @@ from engine.results import Floats
 from engine.vectors.similarity import sigmoid
 
 from ...endpoint import Call
-from ..long_inputs import advise
+from ...wire.long_inputs import advise
 
 PromptName = Literal["query", "document", "passage"]
 """Which of a model's prompts a text gets."""

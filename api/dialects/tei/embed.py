@@ -4,8 +4,8 @@ from engine.vectors.similarity import normalized
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
-from ..texts import Inputs, several
-from ..vectors import role
+from ...wire.texts import Inputs, several
+from ...wire.vectors import role
 from .common import DIALECT, Common, PromptName, advise_truncate, truncation_arguments
 
 Embeddings = list[list[float]]

@@ -7,8 +7,8 @@ import msgspec
 
 from engine import ScoreType
 
-from ...decoding import decode
 from ...endpoint import Call, Endpoint
+from ...wire.decoding import decode
 from . import embed, predict
 from .common import DIALECT
 

@@ -5,7 +5,7 @@ import msgspec
 from engine.vectors.similarity import similarity
 
 from ...endpoint import Call, Endpoint, Fields, Headers
-from ..vectors import role
+from ...wire.vectors import role
 from .common import DIALECT, PromptName, Truncated, advise_truncate, truncation_arguments
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from api.dialects.texts import Item, Part, plain_text, plain_texts
 from api.errors import TextOnlyModel
+from api.wire.texts import Item, Part, plain_text, plain_texts
 
 
 def test_one_text_is_a_list_of_one() -> None:

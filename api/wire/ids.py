@@ -2,7 +2,7 @@
 
 import secrets
 
-from .endpoint import Call
+from ..endpoint import Call
 
 
 def response_id(kind: str, request_id: str | None, call: Call) -> str:

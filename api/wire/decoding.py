@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from .errors import InvalidRequest
+from ..errors import InvalidRequest
 
 _WORDS = {
     "str": "a string",

@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from api.decoding import decode
 from api.dialects import ENDPOINTS
 from api.dialects.cohere.embed import EmbedRequest
 from api.dialects.embeddings import EmbeddingsRequest
 from api.dialects.rerank import RerankRequest
 from api.dialects.tei.similarity import SimilarityRequest
 from api.errors import InvalidRequest
+from api.wire.decoding import decode
 
 _GOOD = b'{"query": "q", "documents": ["d"]'
 

@@ -1,0 +1,1 @@
+"""Decodes requests and encodes answers: what all dialects have in common."""
