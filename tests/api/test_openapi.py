@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from api.dialects.rerank import RerankRequest, RerankResponse
+from api.dialects.vllm.rerank import RerankRequest, RerankResponse
 from api.endpoint import Endpoint
 from api.errors import Error, ErrorBody
 from api.openapi import document

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from engine import Engine, ScoreType, __version__
 
 from ...endpoint import Call, Endpoint
-from ..classify import LABEL
+from ..vllm.classify import LABEL
 from .common import DIALECT
 
 _DTYPES = {"fp32": "float32", "fp16": "float16"}

@@ -9,7 +9,7 @@ from engine.results import Floats
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
-from ..classify import LABEL
+from ..vllm.classify import LABEL
 from .common import DIALECT, Common, advise_truncate, as_asked, truncation_arguments
 
 Sequence = list[str]

@@ -4,9 +4,9 @@ import pytest
 
 from api.dialects import ENDPOINTS
 from api.dialects.cohere.embed import EmbedRequest
-from api.dialects.embeddings import EmbeddingsRequest
-from api.dialects.rerank import RerankRequest
 from api.dialects.tei.similarity import SimilarityRequest
+from api.dialects.vllm.embeddings import EmbeddingsRequest
+from api.dialects.vllm.rerank import RerankRequest
 from api.errors import InvalidRequest
 from api.wire.decoding import decode
 

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from ..endpoint import Call, Endpoint
-from ..wire.ids import response_id
-from ..wire.texts import Item, plain_text
-from .common import Common, common_arguments
-from .rerank import Usage
+from ...endpoint import Call, Endpoint
+from ...wire.ids import response_id
+from ...wire.texts import Item, plain_text
+from ..vllm.common import Common, common_arguments
+from ..vllm.rerank import Usage
 
 DocumentId = str | int
 

@@ -4,9 +4,9 @@ import time
 
 import msgspec
 
-from ..endpoint import Call, Endpoint
-from ..wire.ids import response_id
-from ..wire.texts import Inputs, several
+from ...endpoint import Call, Endpoint
+from ...wire.ids import response_id
+from ...wire.texts import Inputs, several
 from .common import Common, CompletionUsage, common_arguments
 
 # What transformers calls the class of a model with one, unless its configuration names it.

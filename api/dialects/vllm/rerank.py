@@ -3,9 +3,9 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..endpoint import Call, Endpoint
-from ..wire.ids import response_id
-from ..wire.texts import Item, Texts, plain_text, plain_texts
+from ...endpoint import Call, Endpoint
+from ...wire.ids import response_id
+from ...wire.texts import Item, Texts, plain_text, plain_texts
 from .common import Scoring, scoring_arguments
 
 

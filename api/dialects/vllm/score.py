@@ -5,10 +5,10 @@ import time
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ..endpoint import Call, Endpoint
-from ..errors import InvalidRequest
-from ..wire.ids import response_id
-from ..wire.texts import Texts, plain_texts
+from ...endpoint import Call, Endpoint
+from ...errors import InvalidRequest
+from ...wire.ids import response_id
+from ...wire.texts import Texts, plain_texts
 from .common import CompletionUsage, Scoring, scoring_arguments
 
 # The names that go together, in the order they are looked for.

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import msgspec
 
-from ..endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint
 from . import classify, embeddings, pooling, rerank, score
 
 T = TypeVar("T", bound=msgspec.Struct)

@@ -4,8 +4,8 @@ import msgspec
 
 from engine import __version__
 
-from ..endpoint import Call, Endpoint
-from ..wire.ids import random_id
+from ...endpoint import Call, Endpoint
+from ...wire.ids import random_id
 
 
 class Permission(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,9 +2,9 @@
 
 import msgspec
 
-from ..endpoint import Call, Endpoint
-from ..wire.texts import Item, plain_text
-from .common import Common, common_arguments
+from ...endpoint import Call, Endpoint
+from ...wire.texts import Item, plain_text
+from ..vllm.common import Common, common_arguments
 
 
 class TokenSimilarityRequest(Common, kw_only=True):

@@ -4,10 +4,10 @@ import time
 
 import msgspec
 
-from ..endpoint import Call, Endpoint
-from ..wire.ids import response_id
-from ..wire.texts import Inputs, several
-from ..wire.vectors import EncodingFormat, InputType, encoded, role
+from ...endpoint import Call, Endpoint
+from ...wire.ids import response_id
+from ...wire.texts import Inputs, several
+from ...wire.vectors import EncodingFormat, InputType, encoded, role
 from .common import Common, CompletionUsage, common_arguments
 
 

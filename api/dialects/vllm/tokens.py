@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ..endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint
 
 
 class TokenizeRequest(msgspec.Struct, kw_only=True):

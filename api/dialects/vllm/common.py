@@ -4,7 +4,7 @@ from typing import Any, Self
 
 import msgspec
 
-from ..endpoint import Call
+from ...endpoint import Call
 
 
 class Common(msgspec.Struct, kw_only=True):

@@ -8,10 +8,10 @@ import msgspec
 from engine import Engine
 from engine.results import Floats
 
-from ..endpoint import Call, Endpoint
-from ..wire.ids import response_id
-from ..wire.texts import Inputs, several
-from ..wire.vectors import EncodingFormat, InputType, encoded, role
+from ...endpoint import Call, Endpoint
+from ...wire.ids import response_id
+from ...wire.texts import Inputs, several
+from ...wire.vectors import EncodingFormat, InputType, encoded, role
 from .common import Common, CompletionUsage, common_arguments
 
 Task = Literal["embed", "token_embed", "classify"]
