@@ -26,8 +26,8 @@ class Job:
         self.sequences = 0
         """Inputs of the graph: pairs, or texts."""
         self.tokens = 0
-        """Their tokens, special ones included: those of equal texts of a scoring call once, of remembered texts too, and of
-        a prefix for each prompt that shares it."""
+        """Their tokens, special ones included. Equal texts of a scoring call count once; remembered texts count, and so
+        does a shared prefix for each of its prompts."""
         self._timeout = timeout
         self._max_tokens = max_tokens
         self._cancelled = threading.Event()
