@@ -4,12 +4,13 @@ import os
 import signal
 import socket
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from engine import Engine, ScoreRTError, __version__
+from engine.command import DONE, REFUSED
 
 from .app import create_app
 from .models import Models
@@ -21,30 +22,30 @@ from .settings.settings import Settings, SettingsError, read_settings
 _KEEP_ALIVE = 75
 
 
-def main() -> NoReturn:
-    """Serve until SIGTERM or Ctrl-C, finish what is in flight, and exit with 0.
+def main(arguments: Sequence[str] | None = None, command: str = "python -m api") -> int:
+    """Serve until SIGTERM or Ctrl-C, and finish what is in flight. `command` is what the user typed before `arguments`.
 
-    What keeps the server from starting is one sentence on stderr, and exit status 2.
+    Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr.
     """
     # Before the server is up nothing is in flight. Afterwards uvicorn takes the signals over, and once it has shut
     # down it raises the one it got again, which ends here.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        settings = read_settings(sys.argv[1:], os.environ)
+        settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ, command)
         tracer = tracer_for(settings.otlp_endpoint, __version__) if settings.otlp_endpoint else None
         listener = _bind(settings)
         models = Models.load(settings)
     except (SettingsError, ScoreRTError) as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
+        return REFUSED
     configure(settings.log_format, settings.log_level)
     try:
         _Server(models, _app(models, settings, tracer)).run([listener])
     finally:
         if tracer is not None:
             tracer.shutdown()
-    sys.exit(0)
+    return DONE
 
 
 def _app(models: Models, settings: Settings, tracer: Tracer | None) -> ASGIApp:

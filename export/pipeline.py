@@ -23,6 +23,7 @@ from engine.artifact import (
     Verification,
     files_of,
 )
+from engine.progress import Progress
 
 from . import tensorrt
 from .checkpoint.files import Checkpoint
@@ -32,7 +33,6 @@ from .errors import ExportError
 from .graph import PROVIDERS, interface, max_batch, multiple, save
 from .heads.loaded import normalized, pooling, projections
 from .origin import OpenOrigin, Origin
-from .progress import Progress
 from .recipe import Recipe
 from .recognition.families import max_positions
 from .recognition.layouts import pair_layout, prompt_layout, text_layout

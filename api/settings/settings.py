@@ -55,12 +55,12 @@ class Settings:
     otlp_endpoint: str | None
 
 
-def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str], command: str = "python -m api") -> Settings:
     """Settings of a command line, `SCORERT_*` variables and the file that either names; see `read_flags`.
 
-    Raises `SettingsError`.
+    `command` is what the user typed before the arguments. Raises `SettingsError`.
     """
-    given = read_flags(FLAGS, arguments, environment)
+    given = read_flags(FLAGS, arguments, environment, command)
     models: list[Path] = given["model"] or [DEFAULT_MODEL]
     names = [name for names in given["served-model-name"] or [] for name in listed(names)]
     if names and len(names) != len(models):

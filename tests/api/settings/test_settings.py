@@ -300,6 +300,6 @@ def test_help_shows_every_flag_with_its_default(
     text = capsys.readouterr().out
     assert [title for title in FLAGS if f"\n{title}:\n" in text] == list(FLAGS)
     entries: dict[str, Any] = dict(re.findall(r"^  --([a-z-]+)(.*(?:\n {4,}.*)*)", text, re.MULTILINE))
-    assert sorted(entries) == sorted([*NAMES, "config"])
+    assert sorted(entries) == sorted([*NAMES, "config", "version"])
     assert all("default" in entries[name] for name in NAMES)
     assert f"(default: {Limits().max_body_bytes})" in entries["max-body-bytes"]
