@@ -1,4 +1,4 @@
-"""The server process: from the command line to an orderly end."""
+"""Runs the server process, from the command line to an orderly end."""
 
 import os
 import signal
@@ -9,14 +9,15 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from engine import Engine, ScoreRTError, __version__
+from engine import Engine, ScoreRTError
 from engine.command import DONE, REFUSED
 
 from .app import create_app
 from .models import Models
-from .observing.logs import configure, log_request
-from .observing.tracing import Tracer, tracer_for
-from .settings.settings import Settings, SettingsError, read_settings
+from .observing.logs import configure
+from .settings.errors import SettingsError
+from .settings.reading import read_settings
+from .settings.settings import Network
 
 # Longer than the minute that load balancers keep an idle connection, so that they never send on one just closed.
 _KEEP_ALIVE = 75
@@ -33,23 +34,15 @@ def main(arguments: Sequence[str] | None = None, command: str = "python -m api")
         signal.signal(number, lambda *_: sys.exit(0))
     try:
         settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ, command)
-        tracer = tracer_for(settings.otlp_endpoint, __version__) if settings.otlp_endpoint else None
-        listener = _bind(settings)
+        listener = _bind(settings.network)
         models = Models.load(settings)
+        configure(settings.observing.log_format, settings.observing.log_level)
+        app = create_app(models, settings)
     except (SettingsError, ScoreRTError) as error:
         print(error, file=sys.stderr)
         return REFUSED
-    configure(settings.log_format, settings.log_level)
-    try:
-        _Server(models, _app(models, settings, tracer)).run([listener])
-    finally:
-        if tracer is not None:
-            tracer.shutdown()
+    _Server(models, app).run([listener])
     return DONE
-
-
-def _app(models: Models, settings: Settings, tracer: Tracer | None) -> ASGIApp:
-    return create_app(models, settings, [log_request] if tracer is None else [log_request, tracer.observe])
 
 
 class _Server(uvicorn.Server):
@@ -81,18 +74,18 @@ def _description(served: tuple[str, Engine]) -> str:
     return f"{name} ({engine.manifest.score_type}, {engine.graph.precision}, {engine.provider})"
 
 
-def _bind(settings: Settings) -> socket.socket:
+def _bind(network: Network) -> socket.socket:
     """A socket bound but not listening, so that a taken port is found before models load and none connects too soon."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            network.host, network.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         raise SettingsError(
-            f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): choose another --host or "
+            f"{network.host} port {network.port} cannot be listened on ({error.strerror}): choose another --host or "
             f"--port."
         ) from None
     return listener

@@ -10,9 +10,7 @@ from typing import Any
 
 from engine.command import Parser, UsageError
 
-
-class SettingsError(Exception):
-    """A setting that cannot be used; the message is one sentence that names it, and where it was given."""
+from .errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
