@@ -73,7 +73,7 @@ class Models:
             engine.close()
 
 
-def _open(folder: Path, settings: Settings) -> Engine:
+def _open(folder: str | Path, settings: Settings) -> Engine:
     serving = settings.serving
     return Engine.load(
         folder,
@@ -105,7 +105,7 @@ def _indexes(serving: Serving, engines: Mapping[str, Engine]) -> dict[str, Index
     """Each index with every model it fits: the same artifact may be served by several names."""
     indexes: dict[str, Index] = {}
     folders: dict[str, Path] = {}
-    for folder in serving.indexes:
+    for folder in map(Path, serving.indexes):
         manifest = read_index_manifest(folder)
         own = [name for name, engine in engines.items() if manifest.is_of(engine.manifest, engine.graph)]
         if not own:

@@ -109,6 +109,7 @@ def test_a_users_own_packages_are_not_taken(strangers: Path) -> None:
     ) as server:
         assert server.client.post("/score", json={"queries": "a", "documents": "a"}).json()["data"][0]["score"] > 0.99
         assert server.stop() == 0
+        assert server.stderr() == "", "nor is numpy left with all threads"
     (strangers / "docs.jsonl").write_text(json.dumps({"text": "a"}))
     made = run("index", ROOT / "models/all-MiniLM-L6-v2", "docs.jsonl", "--output", "made", folder=strangers, path=".")
     assert (made.returncode, made.stdout) == (0, "made\n"), made.stderr

@@ -18,8 +18,8 @@ class Flag:
     """One setting in every place it can be given: `--max-documents`, SCORERT_MAX_DOCUMENTS, `max-documents = 100`.
 
     `read` makes a value of its text, and raises `ValueError` with what is wrong with it. `kind` is its type in the
-    file, where a `Path` is relative to the file's folder. One that `repeats` is a list of such. `default` is what it is
-    where it is not given; for None `help` says what that means.
+    file, where a `Path` is relative to the file's folder. With `repeats` it is a list. `default` is its value where it
+    is not given; `help` says what None means.
     """
 
     name: str

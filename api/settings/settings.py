@@ -25,7 +25,7 @@ class Serving:
     """The models' in their order; empty for the artifacts' own names."""
     aliases: Sequence[tuple[str, str]] = ()
     """Pairs of another name and the served name that it stands for."""
-    indexes: Sequence[Path] = ()
+    indexes: Sequence[str | Path] = ()
     """Folders, each for the model that made it."""
     precision: str | None = None
     """Which of an artifact's graphs; None for its first."""
@@ -78,7 +78,7 @@ class Settings:
     Raises `SettingsError` where two do not go together.
     """
 
-    models: Sequence[Path] = (DEFAULT_MODEL,)
+    models: Sequence[str | Path] = (DEFAULT_MODEL,)
     serving: Serving = field(default_factory=Serving)
     network: Network = field(default_factory=Network)
     limits: Limits = field(default_factory=Limits)

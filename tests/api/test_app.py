@@ -16,7 +16,7 @@ from api.app import create_app
 from api.models import Models
 from api.observing.record import Record
 from api.observing.tracing import Tracer
-from api.settings.settings import Access, Observing, Settings
+from api.settings.settings import DEFAULT_MODEL, Access, Observing, Settings
 from engine import Engine, ProviderError
 
 BODY = {"queries": "a", "documents": "b"}
@@ -69,7 +69,7 @@ def test_it_needs_no_server_no_lifespan_and_no_command_line(monkeypatch: pytest.
     """What the process was started with is not read."""
     monkeypatch.setattr("sys.argv", ["gunicorn", "--port", "none"])
     monkeypatch.setenv("SCORERT_MAX_DOCUMENTS", "none")
-    settings = Settings()
+    settings = Settings(models=[str(DEFAULT_MODEL)])
     models = Models.load(settings)
 
     async def ask() -> httpx.Response:
