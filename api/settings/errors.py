@@ -1,4 +1,4 @@
-"""Names the error of settings, so that whoever refuses one imports no more than that."""
+"""Defines the error of settings, apart from them, so that who raises it imports nothing else."""
 
 
 class SettingsError(Exception):

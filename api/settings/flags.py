@@ -1,4 +1,4 @@
-"""Reads settings from the command line, `SCORERT_*` variables and a TOML file, and says where one is wrong."""
+"""Reads flags from the command line, `SCORERT_*` variables and a TOML file, and says where one is wrong."""
 
 import argparse
 import tomllib
@@ -134,7 +134,7 @@ def _variables(flags: Sequence[Flag], environment: Mapping[str, str]) -> _Given:
 
 
 def listed(text: str) -> list[str]:
-    """What commas separate; nothing between two of them is no entry."""
+    """The entries that commas separate; empty ones are left out."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 

@@ -1,4 +1,4 @@
-"""Reads the settings of a server: all its flags, and the structs made of them."""
+"""Declares the flags of the server, and makes its settings of what they are given."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -202,7 +202,7 @@ FLAGS: dict[str, list[Flag]] = {
     "Access": [
         Flag(
             "api-key-file",
-            f"keys, one a line, of which requests must have one; {_API_KEY} has keys too (default: no key is needed)",
+            f"keys, one a line; requests must have one of them; {_API_KEY} has keys too (default: no key is needed)",
             _key_file,
             Path,
         ),
