@@ -43,9 +43,9 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
 
         app = create_app(Models.load(settings), settings)
 
-    `observers` get the record of each request, besides the logs, metrics and traces. Of `settings`, `network` and how to
-    log are for the server alone. Nothing of the process is changed, and neither its arguments nor `SCORERT_*` variables
-    are read, so whoever starts the process does what `api.__main__` and `api.server` do for theirs:
+    `observers` get the record of each request, besides the logs, metrics and traces. Of `settings`, `network`,
+    `log_format` and `log_level` are for the server alone. Nothing of the process is changed, and neither its arguments
+    nor `SCORERT_*` variables are read, so whoever starts it does what `api.__main__` and `api.server` do for theirs:
 
     - set the variable OPENBLAS_NUM_THREADS to 1 before numpy is imported, which reads it then; a warning is logged
       where it is not set. With more threads each, requests that compare embeddings slow each other down many times.
