@@ -1,1 +1,1 @@
-"""ScoreRT over HTTP: `python -m api` serves exported models."""
+"""Serves exported models over HTTP; `python -m api` starts the server."""

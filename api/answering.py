@@ -1,4 +1,4 @@
-"""From a request on a path to its endpoint's answer, while its client is there to read it."""
+"""Answers requests with the endpoints of their paths, for as long as their clients are there to read it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -30,7 +30,7 @@ class Answering:
         self._threads = CapacityLimiter(limits.max_concurrent_requests)
 
     def of(self, endpoints: Mapping[str, Sequence[Endpoint]]) -> Callable[[Request], Awaitable[Response]]:
-        """What answers requests on one path, whose endpoints are given by method."""
+        """A function that answers requests on one path, whose endpoints are given by method."""
 
         async def answer(request: Request) -> Response:
             own = endpoints["GET" if request.method == "HEAD" else request.method]
@@ -40,8 +40,7 @@ class Answering:
             with self.gate.entered():
                 body = await read_body(request, self._limits)
                 call = self._call(request)
-                # A client may go while its request waits; what it asked for is then not computed.
-                async with _cancelled_when_alone(request, call.job):
+                async with _cancelled_on_disconnect(request, call.job):
                     # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
                     return await to_thread.run_sync(_answer, own, body, call, limiter=self._threads)
 
@@ -59,7 +58,7 @@ def _answer(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Response:
 
 
 def _meant(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Endpoint:
-    """Which of a path's endpoints a request is for."""
+    """The endpoint of a path that a request is for."""
     fields = fields_of(body)
     return next(endpoint for endpoint in endpoints if endpoint.when is None or endpoint.when(fields, call.headers))
 
@@ -77,7 +76,9 @@ def _require_json(content_type: str | None) -> None:
 
 
 @asynccontextmanager
-async def _cancelled_when_alone(request: Request, job: Job) -> AsyncIterator[None]:
+async def _cancelled_on_disconnect(request: Request, job: Job) -> AsyncIterator[None]:
+    """Cancel the job when the client leaves, so that nothing is computed for nobody."""
+
     async def watch() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass

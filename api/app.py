@@ -1,6 +1,8 @@
-"""The ASGI application: paths, what guards them, and what becomes of requests that fail."""
+"""Makes the ASGI application: routes its paths, guards them, and answers requests that fail."""
 
 import functools
+import logging
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -22,23 +24,44 @@ from . import openapi, pages
 from .answering import Answering
 from .dialects import ENDPOINTS
 from .endpoint import Endpoint
-from .errors import Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
+from .errors import CLIENT_LEFT, Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
 from .keys import Keys
 from .models import Models
+from .observing.logs import log_request
 from .observing.metrics import Metrics
-from .observing.record import CLIENT_LEFT, Observer
+from .observing.record import Observer
+from .observing.tracing import tracer_for
 from .observing.tracking import HEADER, Tracking, record_of
-from .settings.settings import Settings
+from .settings.settings import Access, Settings
 
 # What anybody may see where keys are needed: nothing in it is the models' or their users'.
 _OPEN_PATHS = ("/health", "/ping", "/", "/docs", "/openapi.json", "/static/*")
 
 
 def create_app(models: Models, settings: Settings, observers: Sequence[Observer] = ()) -> ASGIApp:
-    """The application that serves `models`, and closes them when it shuts down.
+    """The application that serves `models`, for the server of `python -m api` and for any other ASGI server.
 
-    `observers` get the record of each request, besides the application's own metrics.
+        app = create_app(Models.load(settings), settings)
+
+    `observers` get the record of each request, besides the logs, metrics and traces. Of `settings`, `network`,
+    `log_format` and `log_level` are for the server alone. Nothing of the process is changed, and neither its arguments
+    nor `SCORERT_*` variables are read, so whoever starts it does what `api.__main__` and `api.server` do for theirs:
+
+    - set the variable OPENBLAS_NUM_THREADS to 1 before numpy is imported, which reads it then; a warning is logged
+      where it is not set. With more threads each, requests that compare embeddings slow each other down many times.
+    - set up logging, by `api.observing.logs.configure` or otherwise: requests go to the logger "scorert".
+    - end on SIGTERM once requests are answered, as ASGI servers do.
+    - close the models. The application does so at the end of its lifespan, which uvicorn and others run; a Starlette
+      `Mount` does not, so the lifespan of the outer application calls `models.close()`.
+
+    Raises `SettingsError` where traces are asked for and OpenTelemetry is not installed.
     """
+    if "OPENBLAS_NUM_THREADS" not in os.environ:
+        logging.getLogger("scorert").warning(
+            "OPENBLAS_NUM_THREADS is not set, so requests that compare embeddings at the same time slow each other "
+            "down: set it to 1 before numpy is imported."
+        )
+    tracer = tracer_for(settings.observing.otlp_endpoint, __version__) if settings.observing.otlp_endpoint else None
     answering = Answering(models, settings.limits)
     metrics = _metrics(models, answering)
 
@@ -46,6 +69,8 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
         models.close()
+        if tracer is not None:
+            await to_thread.run_sync(tracer.shutdown)
 
     async def show_metrics(request: Request) -> Response:
         body, content_type = await to_thread.run_sync(metrics.render, request.headers.get("accept"))
@@ -64,8 +89,9 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
         Route("/openapi.json", _describe),
         *pages.routes(),
     ]
-    app = Starlette(routes=routes, middleware=_guards(settings), exception_handlers=handlers, lifespan=lifespan)
-    return Tracking(app, [metrics.observe, *observers])
+    app = Starlette(routes=routes, middleware=_guards(settings.access), exception_handlers=handlers, lifespan=lifespan)
+    traces = [] if tracer is None else [tracer.observe]
+    return Tracking(app, [metrics.observe, log_request, *traces, *observers])
 
 
 def _metrics(models: Models, answering: Answering) -> Metrics:
@@ -88,21 +114,21 @@ def _description() -> bytes:
     return msgspec.json.encode(openapi.document(ENDPOINTS, __version__))
 
 
-def _guards(settings: Settings) -> list[Middleware]:
+def _guards(access: Access) -> list[Middleware]:
     guards = []
-    if settings.allow_origins:
+    if access.allow_origins:
         guards.append(
             Middleware(
                 CORSMiddleware,
-                allow_origins=settings.allow_origins,
+                allow_origins=access.allow_origins,
                 allow_methods=["GET", "POST"],
                 allow_headers=["Authorization", "Content-Type", HEADER],
                 expose_headers=[HEADER, "Retry-After"],
             )
         )
-    if settings.api_keys:
-        open_paths = (*_OPEN_PATHS, "/metrics") if settings.public_metrics else _OPEN_PATHS
-        guards.append(Middleware(Keys, keys=settings.api_keys, open_paths=open_paths, refuse=_refuse_key))
+    if access.api_keys:
+        open_paths = (*_OPEN_PATHS, "/metrics") if access.public_metrics else _OPEN_PATHS
+        guards.append(Middleware(Keys, keys=access.api_keys, open_paths=open_paths, refuse=_refuse_key))
     return guards
 
 

@@ -1,4 +1,4 @@
-"""What a client is told when a request fails: one error object, one sentence in it."""
+"""Tells a client why its request failed: one error object, one sentence in it."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -16,7 +16,8 @@ from engine import (
     UnsupportedTask,
 )
 
-from .observing.record import CLIENT_LEFT
+CLIENT_LEFT = 499
+"""The status recorded for a request whose client left before the answer; nginx's number for it. Nobody receives it."""
 
 
 class RequestError(Exception):

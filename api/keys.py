@@ -1,4 +1,4 @@
-"""Who may ask: requests with a key the server was given."""
+"""Lets requests in that have a key the server was given."""
 
 from collections.abc import Callable, Collection
 from secrets import compare_digest
@@ -36,7 +36,8 @@ class Keys:
         await app(scope, receive, send)
 
     def _is_open(self, scope: Scope) -> bool:
-        path = scope["path"]
+        # Where the application is mounted, that is the front of its paths.
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
         return scope.get("method") in ("GET", "HEAD") and (path in self._open or path.startswith(self._below))
 
     def _knows(self, key: bytes) -> bool:

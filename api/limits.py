@@ -1,4 +1,4 @@
-"""How much one request may ask for, and how many may ask at once."""
+"""Bounds what one request may ask for, and how many are answered at once."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,13 +12,18 @@ from .errors import BodyTooLarge, BodyTooSlow, ServerBusy
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The bounds of one request; `timeout` is in seconds, tokens are those that the model computes."""
+    """The bounds of one request, and of all together; `timeout` is in seconds.
+
+    Tokens are those of all inputs, as `engine.Job.tokens` counts them, whether they were computed or remembered.
+    """
 
     max_body_bytes: int = 32 * 2**20
     max_documents: int = 10_000
     max_request_tokens: int = 1_000_000
     timeout: float = 60.0
     max_concurrent_requests: int = 512
+    max_queued_tokens: int = 2_000_000
+    """Those that may wait for each model."""
 
 
 class Gate:

@@ -1,4 +1,4 @@
-"""The models that are served, by the names requests give them."""
+"""Opens the models that are served, and finds them by the names that requests give them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
@@ -8,7 +8,8 @@ from typing import Self
 from engine import Engine, Index, read_index_manifest
 
 from .errors import UnknownModel
-from .settings.settings import Settings, SettingsError
+from .settings.errors import SettingsError
+from .settings.settings import Serving, Settings
 
 
 class Models:
@@ -38,18 +39,19 @@ class Models:
         Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name, an alias stands for none, or an
         index is of none or of one that has another.
         """
+        serving = settings.serving
         engines: dict[str, Engine] = {}
         with ExitStack() as opened:
             for position, folder in enumerate(settings.models):
-                served = settings.served_model_names[position] if settings.served_model_names else None
-                name, engine = _open(folder, served, settings)
+                engine = _open(folder, settings)
+                name = serving.served_model_names[position] if serving.served_model_names else engine.manifest.name
                 opened.callback(engine.close)
                 if name in engines:
                     raise SettingsError(
                         f"Two models are called {name}: give each its own name with --served-model-name."
                     )
                 engines[name] = engine
-            models = cls(engines, _aliases(settings, engines), _indexes(settings, engines))
+            models = cls(engines, _aliases(serving, engines), _indexes(serving, engines))
             opened.pop_all()
         return models
 
@@ -71,25 +73,24 @@ class Models:
             engine.close()
 
 
-def _open(folder: Path, name: str | None, settings: Settings) -> tuple[str, Engine]:
-    """An artifact's engine, and the name it is served by."""
-    engine = Engine.load(
+def _open(folder: str | Path, settings: Settings) -> Engine:
+    serving = settings.serving
+    return Engine.load(
         folder,
-        precision=settings.precision,
-        provider=settings.provider,
-        threads=settings.threads,
-        chat_template=settings.chat_template,
-        max_waiting_tokens=settings.max_queued_tokens,
-        embedding_cache_bytes=settings.embedding_cache_bytes,
-        embedding_cache_store=settings.embedding_cache_store,
-        cuda_graphs=settings.cuda_graphs,
+        precision=serving.precision,
+        provider=serving.provider,
+        threads=serving.threads,
+        chat_template=serving.chat_template,
+        max_waiting_tokens=settings.limits.max_queued_tokens,
+        embedding_cache_bytes=serving.embedding_cache_bytes,
+        embedding_cache_store=serving.embedding_cache_store,
+        cuda_graphs=serving.cuda_graphs,
     )
-    return name or engine.manifest.name, engine
 
 
-def _aliases(settings: Settings, engines: Mapping[str, Engine]) -> dict[str, str]:
+def _aliases(serving: Serving, engines: Mapping[str, Engine]) -> dict[str, str]:
     aliases: dict[str, str] = {}
-    for alias, name in settings.aliases:
+    for alias, name in serving.aliases:
         if name not in engines:
             raise SettingsError(
                 f"--alias {alias}={name} is for a model that is not served: use {' or '.join(engines)}."
@@ -100,11 +101,11 @@ def _aliases(settings: Settings, engines: Mapping[str, Engine]) -> dict[str, str
     return aliases
 
 
-def _indexes(settings: Settings, engines: Mapping[str, Engine]) -> dict[str, Index]:
+def _indexes(serving: Serving, engines: Mapping[str, Engine]) -> dict[str, Index]:
     """Each index with every model it fits: the same artifact may be served by several names."""
     indexes: dict[str, Index] = {}
     folders: dict[str, Path] = {}
-    for folder in settings.indexes:
+    for folder in map(Path, serving.indexes):
         manifest = read_index_manifest(folder)
         own = [name for name, engine in engines.items() if manifest.is_of(engine.manifest, engine.graph)]
         if not own:

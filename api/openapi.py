@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 description of what is served, made from the endpoints and the structs of their bodies."""
+"""Describes what is served by OpenAPI 3.1, from the endpoints and the structs of their bodies."""
 
 import inspect
 import re
@@ -14,19 +14,19 @@ from .errors import ErrorBody
 Schema = dict[str, Any]
 Schemas = Mapping[Any, Schema]
 
-# What a client may be answered besides the answer: by the status, the name of the response and what it means.
+# Every status of a failure, with the name of the response and what it means. Those of `errors.py`, and 500.
 _FAILURES: dict[str, tuple[str, str]] = {
     "400": ("BadRequest", "The request cannot be answered as it is: the message says what to change."),
     "401": ("Unauthorized", "The server asks for an API key, and the request has none that is right."),
     "404": ("NotFound", "The model is not served."),
+    "408": ("Slow", "The body did not arrive within the time one request may take."),
     "413": ("TooLarge", "The body is larger than the server takes."),
-    "429": ("TooMany", "Too many requests at once: try again after the seconds in Retry-After."),
-    "503": ("Unavailable", "The server is starting, ending or overloaded: try again later."),
+    "500": ("Failure", "The server failed to answer; its log has the reason."),
+    "503": ("Busy", "Too much is being answered or waits: try again after the seconds in Retry-After."),
     "504": ("Late", "The answer was not there within the time one request may take."),
-    "default": ("Failure", "Any other failure."),
 }
-# Those that can meet a request without a body.
-_WITHOUT_BODY = ("401", "503", "default")
+# Those that can meet a request without a body; its query may name a model.
+_WITHOUT_BODY = ("401", "404", "500")
 _HEADERS = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
 

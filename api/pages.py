@@ -1,4 +1,4 @@
-"""What a browser gets: the page at `/`, the interactive documentation at `/docs`, and the files of both."""
+"""Serves browsers the page at `/`, the interactive documentation at `/docs`, and the files of both."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

@@ -1,54 +1,48 @@
-"""The server process: from the command line to an orderly end."""
+"""Runs the server process, from the command line to an orderly end."""
 
 import os
 import signal
 import socket
 import sys
-from typing import NoReturn
+from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from engine import Engine, ScoreRTError, __version__
+from engine import Engine, ScoreRTError
+from engine.command import DONE, REFUSED
 
 from .app import create_app
 from .models import Models
-from .observing.logs import configure, log_request
-from .observing.tracing import Tracer, tracer_for
-from .settings.settings import Settings, SettingsError, read_settings
+from .observing.logs import configure
+from .settings.errors import SettingsError
+from .settings.reading import read_settings
+from .settings.settings import Network
 
 # Longer than the minute that load balancers keep an idle connection, so that they never send on one just closed.
 _KEEP_ALIVE = 75
 
 
-def main() -> NoReturn:
-    """Serve until SIGTERM or Ctrl-C, finish what is in flight, and exit with 0.
+def main(arguments: Sequence[str] | None = None, command: str = "python -m api") -> int:
+    """Serve until SIGTERM or Ctrl-C, and finish what is in flight. `command` is what the user typed before `arguments`.
 
-    What keeps the server from starting is one sentence on stderr, and exit status 2.
+    Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr.
     """
     # Before the server is up nothing is in flight. Afterwards uvicorn takes the signals over, and once it has shut
     # down it raises the one it got again, which ends here.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     try:
-        settings = read_settings(sys.argv[1:], os.environ)
-        tracer = tracer_for(settings.otlp_endpoint, __version__) if settings.otlp_endpoint else None
-        listener = _bind(settings)
+        settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ, command)
+        listener = _bind(settings.network)
         models = Models.load(settings)
+        configure(settings.observing.log_format, settings.observing.log_level)
+        app = create_app(models, settings)
     except (SettingsError, ScoreRTError) as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
-    configure(settings.log_format, settings.log_level)
-    try:
-        _Server(models, _app(models, settings, tracer)).run([listener])
-    finally:
-        if tracer is not None:
-            tracer.shutdown()
-    sys.exit(0)
-
-
-def _app(models: Models, settings: Settings, tracer: Tracer | None) -> ASGIApp:
-    return create_app(models, settings, [log_request] if tracer is None else [log_request, tracer.observe])
+        return REFUSED
+    _Server(models, app).run([listener])
+    return DONE
 
 
 class _Server(uvicorn.Server):
@@ -80,18 +74,18 @@ def _description(served: tuple[str, Engine]) -> str:
     return f"{name} ({engine.manifest.score_type}, {engine.graph.precision}, {engine.provider})"
 
 
-def _bind(settings: Settings) -> socket.socket:
+def _bind(network: Network) -> socket.socket:
     """A socket bound but not listening, so that a taken port is found before models load and none connects too soon."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            network.host, network.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
     except OSError as error:
         raise SettingsError(
-            f"{settings.host} port {settings.port} cannot be listened on ({error.strerror}): choose another --host or "
+            f"{network.host} port {network.port} cannot be listened on ({error.strerror}): choose another --host or "
             f"--port."
         ) from None
     return listener

@@ -1,118 +1,56 @@
-"""`python -m export MODEL`: turn a Hugging Face checkpoint, or ONNX graphs that exist already, into an artifact."""
+"""Runs `python -m export MODEL`, which makes an artifact of a Hugging Face checkpoint or of ONNX graphs."""
 
 import argparse
 import json
-import os
 import sys
-import tempfile
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-# Set before the libraries that read them are imported: a download's progress is for a terminal alone, and that there
-# may be no PyTorch is nothing to warn of.
-if not sys.stderr.isatty():
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
-
-from rich.console import Console
-from transformers import PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
-
+from engine.command import DONE, NOT_VERIFIED, Parser, carry_out
 from engine.precisions import Precision
+from engine.progress import Progress
 from engine.score_types import ScoreTypeName
 
-from .checkpoint.files import Checkpoint, open_checkpoint
 from .errors import ExportError, VerificationError
-from .importing.files import open_graphs
-from .importing.imported import ImportedGraphs
-from .importing.optimum import BUILT_WITH, export_with_optimum
-from .origin import OpenOrigin, Origin
-from .pipeline import Options, export
-from .progress import Progress
-from .recipe import Recipe
 from .recognition.listing import table
-from .tensorrt import require_tensorrt
-
-REFUSED, NOT_VERIFIED, INTERRUPTED = 2, 3, 130
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one export. Returns the exit code: 0, 2 for a refusal, 3 for a graph that strays too far."""
-    options = _parse(arguments)
-    progress = Progress(Console(stderr=True))
+def main(arguments: Sequence[str] | None = None, command: str = "python -m export") -> int:
+    """Run one export. `command` is what the user typed before the arguments.
+
+    Returns the exit code: 0, 2 for a refusal, 3 for a graph that strays too far, 130 for an interrupt.
+    """
+    progress = Progress()
+
+    def work() -> int:
+        try:
+            print(_run(_parse(arguments, command), progress))
+        except VerificationError as error:
+            progress.say(f"error: {error} No artifact was written.")
+            progress.say(f"{'original':>10} {'graph':>10} {'error':>10}  worst pairs")
+            for text, want, got in error.worst:
+                progress.say(f"{want:10.5f} {got:10.5f} {abs(got - want):10.5f}  {' '.join(text.split())[:100]}")
+            return NOT_VERIFIED
+        return DONE
+
+    return carry_out(work, progress.say, (ExportError,), "no artifact was written.")
+
+
+def _run(options: argparse.Namespace, progress: Progress) -> Path:
+    # Imported here, so that the help and a refusal of arguments come at once, and where transformers is missing too.
     try:
-        if options.provider is not None:
-            require_tensorrt()
-        with tempfile.TemporaryDirectory(prefix="scorert-") as scratch:
-            checkpoint, open_origin = _open(options, Path(scratch))
-            # After the download, because transformers switches off the Hub's progress with its own.
-            transformers_logging.disable_progress_bar()
-            settings = Options(
-                output=options.output,
-                name=options.name or checkpoint.name,
-                score_type=options.score_type,
-                max_length=options.max_length,
-                force=options.force,
-                provider=options.provider,
-            )
-            target = export(checkpoint, open_origin, settings, progress)
-    except KeyboardInterrupt:
-        progress.say("interrupted: no artifact was written.")
-        return INTERRUPTED
-    except ExportError as error:
-        progress.say(f"error: {error}")
-        return REFUSED
-    except VerificationError as error:
-        progress.say(f"error: {error} No artifact was written.")
-        progress.say(f"{'original':>10} {'graph':>10} {'error':>10}  worst pairs")
-        for text, want, got in error.worst:
-            progress.say(f"{want:10.5f} {got:10.5f} {abs(got - want):10.5f}  {' '.join(text.split())[:100]}")
-        return NOT_VERIFIED
-    print(target)
-    return 0
-
-
-def _open(options: argparse.Namespace, scratch: Path) -> tuple[Checkpoint, OpenOrigin]:
-    """The checkpoint, and what its graphs come from. Raises `ExportError`."""
-    found = (options.revision, options.hf_overrides, options.trust_remote_code)
-    if options.from_onnx is not None:
-        checkpoint, files = open_graphs(options.from_onnx, *found, options.precision)
-        return checkpoint, partial(ImportedGraphs, files=files, built_with=[])
-    checkpoint = open_checkpoint(options.model, *found)
-    precisions = options.precision or ["fp32"]
-    if options.exporter == "transformers":
-        return checkpoint, partial(_traced, precisions=precisions, allow_missing=options.allow_missing)
-    if precisions != ["fp32"]:
-        raise ExportError("--exporter optimum makes fp32 graphs: leave --precision out, or --exporter.")
-    return checkpoint, partial(_from_optimum, scratch=scratch)
-
-
-def _traced(
-    checkpoint: Checkpoint,
-    recipe: Recipe,
-    tokenizer: PreTrainedTokenizerBase,
-    precisions: list[Precision],
-    allow_missing: bool,
-) -> Origin:
-    # Imported here, because the other ways need no PyTorch or an older transformers.
-    try:
-        from .tracing.traced import TracedNetwork
+        from .run import run
     except ImportError as error:
         raise ExportError(
-            f"Exporting from PyTorch weights needs scorert[export], which is not installed here ({error}); ONNX graphs "
-            "that exist already can be imported with --from-onnx."
+            f"Exporting needs scorert[export], which is not installed here ({error}): install it, or scorert[import], "
+            "which is enough for --from-onnx."
         ) from None
-    return TracedNetwork(checkpoint, recipe, tokenizer, precisions, allow_missing)
+    return run(options, progress)
 
 
-def _from_optimum(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, scratch: Path) -> Origin:
-    files: dict[Precision, Path] = {"fp32": export_with_optimum(checkpoint, recipe, scratch)}
-    return ImportedGraphs(checkpoint, recipe, tokenizer, files, BUILT_WITH)
-
-
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = _parser()
+def _parse(arguments: Sequence[str] | None, command: str) -> argparse.Namespace:
+    parser = _parser(command)
     options = parser.parse_args(arguments)
     if (options.model is None) == (options.from_onnx is None):
         parser.error("give MODEL, or --from-onnx with a folder or hub id that has ONNX graphs")
@@ -122,10 +60,15 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m export",
-        description="Turn a Hugging Face reranker or embedder into a ScoreRT artifact, verified against the original.",
+def _parser(command: str) -> Parser:
+    parser = Parser(
+        command,
+        "Turn a Hugging Face reranker or embedder into a ScoreRT artifact, verified against the original.",
+        examples=[
+            "cross-encoder/ms-marco-MiniLM-L6-v2 --precision fp32,int8",
+            "checkpoints/my-reranker --output models --name reranker",
+            "--from-onnx Xenova/all-MiniLM-L6-v2",
+        ],
     )
     parser.add_argument("model", metavar="MODEL", nargs="?", help="a checkpoint's folder, or a hub id such as org/name")
     parser.add_argument(

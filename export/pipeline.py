@@ -22,6 +22,7 @@ from engine.artifact import (
     files_of,
 )
 from engine.precisions import Precision
+from engine.progress import Progress
 from engine.score_types import ScoreTypeName
 
 from . import tensorrt
@@ -32,7 +33,6 @@ from .errors import ExportError
 from .graph import PROVIDERS, interface, max_batch, multiple, save
 from .heads.loaded import normalized, pooling, projections
 from .origin import OpenOrigin, Origin
-from .progress import Progress
 from .recipe import Recipe
 from .recognition.families import max_positions
 from .recognition.layouts import pair_layout, prompt_layout, text_layout

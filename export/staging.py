@@ -1,4 +1,4 @@
-"""Writing an artifact so that it is there whole, or not at all."""
+"""Writes an artifact so that it is there whole, or not at all."""
 
 import contextlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What `scripts/quickstart` shows: a server on the default model, and three documents reranked by it."""
+"""Starts a server on the default model, and shows three documents that it reranks: `scripts/quickstart`."""
 
 import argparse
 import json

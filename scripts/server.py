@@ -1,4 +1,4 @@
-"""A ScoreRT server as a child process."""
+"""Starts a ScoreRT server as a child process."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""The log on stderr, as lines for people or JSON for machines: one for each request, and what goes wrong."""
+"""Logs each request and what goes wrong on stderr, as lines for people or JSON for machines."""
 
 import json
 import logging

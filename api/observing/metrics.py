@@ -1,4 +1,4 @@
-"""Prometheus metrics: what requests took, what batches held, and what waits."""
+"""Measures what requests took, what batches held and what waits, for Prometheus."""
 
 from collections.abc import Callable, Iterator
 from http import HTTPMethod, HTTPStatus
@@ -96,8 +96,8 @@ class Metrics:
             name: histogram(f"{name}_seconds", _PHASE_HELP[name], "model", _SECONDS) for name in PHASES
         }
         self._pairs = counter("pairs_total", "Pairs scored and texts embedded.", "model")
-        self._tokens = counter("tokens_total", "Tokens computed, special ones included.", "model")
-        self._padding = counter("padding_tokens_total", "Tokens of padding computed besides.", "model")
+        self._tokens = counter("tokens_total", "Tokens of inputs that ran, those of a shared prefix in each.", "model")
+        self._padding = counter("padding_tokens_total", "Tokens of padding that were computed besides.", "model")
         self._queued_sequences = gauge("queue_sequences", "Inputs that no worker has taken yet.", "model")
         self._queued_tokens = gauge("queue_tokens", "Tokens of the inputs that no worker has taken yet.", "model")
         self._batch_sequences = histogram("batch_sequences", "Inputs in one run of the graph.", "model", _SEQUENCES)

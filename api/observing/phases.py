@@ -1,4 +1,4 @@
-"""The parts of a request's time in the engine, by the names that metrics, logs and traces have in common."""
+"""Divides a request's time in the engine into phases, which metrics, logs and traces call by the same names."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -22,7 +22,7 @@ class Phase:
 
 
 def phases(job: Job | None) -> list[Phase]:
-    """What a job went through to its end, in order; where it was refused, cancelled or failed, the rest is missing."""
+    """The phases that a job ended, in order: not all where it was refused, cancelled or failed."""
     if job is None:
         return []
     marks = (job.created, job.submitted, job.started, job.finished)

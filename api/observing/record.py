@@ -1,4 +1,4 @@
-"""What is known of one request: filled in on its way, and given to logs, metrics and traces when it is over."""
+"""Records one request: filled in on its way, and given to logs, metrics and traces when it is over."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,16 +7,13 @@ from http import HTTPStatus
 
 from engine import Job
 
-CLIENT_LEFT = 499
-"""The status recorded for a request whose client left before the answer; nginx's number for it. Nobody receives it."""
-
 
 @dataclass(slots=True)
 class Record:
     """One request. `started` is in seconds since 1970, `seconds` from then to the last byte sent.
 
     `path` is the one of the routing table, such as "/v1/rerank", and "" where none matched. `model`, `job` and
-    `documents` stay unset for requests that never reach an engine.
+    `pairs` stay unset for requests that never reach an engine.
     """
 
     request_id: str

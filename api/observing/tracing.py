@@ -1,11 +1,11 @@
-"""OpenTelemetry traces: a span for each request, and one for each phase of it, sent by OTLP over HTTP."""
+"""Sends OpenTelemetry traces by OTLP over HTTP: a span for each request, and one for each phase of it."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
 
-from ..settings.settings import SettingsError
+from ..settings.errors import SettingsError
 from .phases import phases
 from .record import Observer, Record
 

@@ -1,4 +1,4 @@
-"""Each request's record, from its first byte to its last, and the id that it goes by."""
+"""Keeps the record of each request, from its first byte to its last, under the id that it goes by."""
 
 import logging
 import re
@@ -36,7 +36,8 @@ class Tracking:
         record = Record(
             _request_id(headers.get(HEADER)), scope["method"], scope["path"], client[0] if client else None, headers
         )
-        scope["scorert.record"] = record
+        # A scope of its own: where the application is mounted, the route in it is the outer application's.
+        scope = {**scope, "scorert.record": record, "route": None}
         answered = False
 
         async def tracked(message: Message) -> None:
@@ -55,7 +56,7 @@ class Tracking:
             if not answered:
                 raise
         finally:
-            route = scope.get("route")
+            route = scope["route"]
             record.path = "" if route is None else route.path
             record.seconds = time.perf_counter() - record.began
             for observer in self._observers:

@@ -1,4 +1,4 @@
-"""Where settings come from: the command line, `SCORERT_*` variables, and a TOML file."""
+"""Reads flags from the command line, `SCORERT_*` variables and a TOML file, and says where one is wrong."""
 
 import argparse
 import tomllib
@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-_COMMAND = "python -m api"
+from engine.command import Parser, UsageError
 
-
-class SettingsError(Exception):
-    """A setting that cannot be used; the message is one sentence that names it, and where it was given."""
+from .errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +18,8 @@ class Flag:
     """One setting in every place it can be given: `--max-documents`, SCORERT_MAX_DOCUMENTS, `max-documents = 100`.
 
     `read` makes a value of its text, and raises `ValueError` with what is wrong with it. `kind` is its type in the
-    file, where a `Path` is relative to the file's folder. One that `repeats` is a list of such. `default` is what it is
-    where it is not given; for None `help` says what that means.
+    file, where a `Path` is relative to the file's folder. With `repeats` it is a list. `default` is its value where it
+    is not given; `help` says what None means.
     """
 
     name: str
@@ -55,16 +53,19 @@ _TOML: dict[type, tuple[tuple[type, ...], str]] = {
 _METAVARS = {int: "N", Path: "FILE"}
 
 
-def read_flags(groups: Groups, arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, Any]:
+def read_flags(
+    groups: Groups, arguments: Sequence[str], environment: Mapping[str, str], command: str
+) -> dict[str, Any]:
     """The value of every flag by its name: from the command line, or its variable, or the file, or its default.
 
-    An empty variable is one that is not set. `--help` prints the groups and exits with 0. Raises `SettingsError`.
+    An empty variable is one that is not set. `--help` prints the groups and exits with 0. `command` is what the user
+    typed before the arguments. Raises `SettingsError`.
     """
     flags = [flag for group in groups.values() for flag in group]
-    given = _variables([*flags, _CONFIG], environment) | _command_line(groups, arguments)
+    given = _variables([*flags, _CONFIG], environment) | _command_line(groups, arguments, command)
     if _CONFIG.name in given:
         label, (path,) = given[_CONFIG.name]
-        given = _file(flags, Path(path), label) | given
+        given = _file(flags, Path(path), label, command) | given
     return {flag.name: _value(flag, *given[flag.name]) if flag.name in given else flag.default for flag in flags}
 
 
@@ -76,13 +77,18 @@ def _value(flag: Flag, label: str, texts: list[str]) -> Any:
     return values if flag.repeats else values[0]
 
 
-def _command_line(groups: Groups, arguments: Sequence[str]) -> _Given:
-    parser = _Parser(
-        usage=f"{_COMMAND} [--flag value ...]",
-        description="Serve relevance scores of exported models over HTTP.",
+def _command_line(groups: Groups, arguments: Sequence[str], command: str) -> _Given:
+    parser = Parser(
+        command,
+        "Serve relevance scores of exported models over HTTP.",
+        usage=f"{command} [--flag value ...]",
         epilog="Every flag is also a variable, such as SCORERT_PORT, where commas separate the entries of a list, and "
         "a key of the file. A flag wins over its variable, and that over the file.",
-        allow_abbrev=False,
+        examples=[
+            "--model models/ms-marco-MiniLM-L6-v2 --port 8000",
+            "--model models/reranker models/embedder --alias default=reranker --provider auto",
+            "--config /etc/scorert.toml",
+        ],
         argument_default=argparse.SUPPRESS,
     )
     _add(parser, _CONFIG)
@@ -90,12 +96,15 @@ def _command_line(groups: Groups, arguments: Sequence[str]) -> _Given:
         group = parser.add_argument_group(title)
         for flag in flags:
             _add(group, flag)
-    given, unknown = parser.parse_known_args(arguments)
+    try:
+        given, unknown = parser.parse_known_args(arguments)
+    except UsageError as error:
+        raise SettingsError(str(error)) from None
     if unknown:
         # What comes after its name may be a secret, and the error is logged.
         name = unknown[0].partition("=")[0]
         names = [f"--{flag.name}" for flags in groups.values() for flag in flags]
-        raise SettingsError(_unknown(name, "flag", name, names))
+        raise SettingsError(_unknown(name, "flag", name, names, command))
     return {name: (f"--{name}", texts) for name, texts in vars(given).items()}
 
 
@@ -116,13 +125,6 @@ def _shown(default: Any) -> str:
     return f"{default:g}" if isinstance(default, float) else str(default)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Raises where argparse would print its usage and exit."""
-
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"{message[0].upper()}{message[1:]}; see `{_COMMAND} --help`.")
-
-
 def _variables(flags: Sequence[Flag], environment: Mapping[str, str]) -> _Given:
     return {
         flag.name: (flag.variable, listed(text) if flag.repeats else [text])
@@ -132,11 +134,11 @@ def _variables(flags: Sequence[Flag], environment: Mapping[str, str]) -> _Given:
 
 
 def listed(text: str) -> list[str]:
-    """What commas separate; nothing between two of them is no entry."""
+    """The entries that commas separate; empty ones are left out."""
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def _file(flags: Sequence[Flag], path: Path, label: str) -> _Given:
+def _file(flags: Sequence[Flag], path: Path, label: str, command: str) -> _Given:
     """The keys of a TOML file; `label` is what named it."""
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -149,7 +151,7 @@ def _file(flags: Sequence[Flag], path: Path, label: str) -> _Given:
     known = {flag.name: flag for flag in flags}
     for key in document:
         if key not in known:
-            raise SettingsError(_unknown(f"{key} in {path}", "setting", key, known))
+            raise SettingsError(_unknown(f"{key} in {path}", "setting", key, known, command))
     return {key: (f"{key} in {path}", _texts(known[key], value, path)) for key, value in document.items()}
 
 
@@ -164,6 +166,6 @@ def _texts(flag: Flag, value: Any, path: Path) -> list[str]:
     return [str(path.parent / item if flag.kind is Path else item) for item in values]
 
 
-def _unknown(what: str, noun: str, name: str, names: Iterable[str]) -> str:
+def _unknown(what: str, noun: str, name: str, names: Iterable[str], command: str) -> str:
     near = get_close_matches(name, names, n=1)
-    return f"{what} is not a {noun}: {f'the nearest is {near[0]}' if near else f'`{_COMMAND} --help` lists them'}."
+    return f"{what} is not a {noun}: {f'the nearest is {near[0]}' if near else f'`{command} --help` lists them'}."

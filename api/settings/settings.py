@@ -1,261 +1,104 @@
-"""What the server is started with."""
+"""Holds what the server is told to do, with a default for everything.
 
-import re
-from collections.abc import Mapping, Sequence
+`reading.py` makes these of a command line, variables and a file; whoever mounts the application makes them in Python.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from engine import DEFAULT_CACHE_BYTES, STORES, Store
+from engine import DEFAULT_CACHE_BYTES, Store
 
 from ..limits import Limits
-from .flags import Flag, listed, read_flags
-from .flags import SettingsError as SettingsError
-from .values import alias, content, one_of, origin, seconds, switch, url, whole
+from .errors import SettingsError
 
-# Beside the packages in a checkout and in site-packages alike.
 DEFAULT_MODEL = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
+"""Beside the packages, in a checkout and in site-packages alike."""
 
-_LIMITS = Limits()
-# Keys have no flag: others on the machine can read a command line.
-_API_KEY = "SCORERT_API_KEY"
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How models are opened, and the names that requests give them."""
+
+    served_model_names: Sequence[str] = ()
+    """The models' in their order; empty for the artifacts' own names."""
+    aliases: Sequence[tuple[str, str]] = ()
+    """Pairs of another name and the served name that it stands for."""
+    indexes: Sequence[str | Path] = ()
+    """Folders, each for the model that made it."""
+    precision: str | None = None
+    """Which of an artifact's graphs; None for its first."""
+    provider: str = "cpu"
+    threads: int | None = None
+    """CPU threads of each model; None for one a core."""
+    chat_template: str | None = None
+    """The text of a score template; None for the artifacts' own."""
+    embedding_cache_bytes: int = DEFAULT_CACHE_BYTES
+    """Each model's own; 0 for no cache."""
+    embedding_cache_store: Store = "float32"
+    cuda_graphs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Where the server listens; whoever mounts the application listens by itself."""
+
+    host: str = "0.0.0.0"
+    port: int = 8000
+    """0 for any that is free."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may ask."""
+
+    api_keys: frozenset[str] = field(default=frozenset(), repr=False)
+    """Without any, everybody may."""
+    public_metrics: bool = False
+    """Whether /metrics can be read without a key."""
+    allow_origins: Sequence[str] = ()
+    """Web pages that may call the server from a browser, such as "https://example.com"; "*" for any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observing:
+    """What is told of requests. `log_format` and `log_level` are the server's; see `api.app.create_app`."""
+
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp_endpoint: str | None = None
+    """The base URL of a collector of OpenTelemetry traces, such as "http://localhost:4318"; None for no traces."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`models` are artifact folders. `served_model_names` are theirs in the same order, or empty for their own names.
+    """All settings; `models` are folders of artifacts, the first for requests that name none.
 
-    `aliases` are pairs of another name and the served name that it stands for. `indexes` are folders, each for the
-    model that made it. `chat_template` is the text of a score template, None for the artifacts' own. `precision` None
-    is an artifact's first graph, `threads` None one for every core. `embedding_cache_bytes` are each model's own.
-    `port` 0 takes any free one. `max_queued_tokens` may wait for each model. Without `api_keys` there is no access
-    control.
+    Raises `SettingsError` where two do not go together.
     """
 
-    models: list[Path]
-    served_model_names: list[str]
-    aliases: list[tuple[str, str]]
-    indexes: list[Path]
-    precision: str | None
-    provider: str
-    threads: int | None
-    chat_template: str | None
-    embedding_cache_bytes: int
-    embedding_cache_store: Store
-    cuda_graphs: bool
-    host: str
-    port: int
-    allow_origins: list[str]
-    limits: Limits
-    max_queued_tokens: int
-    api_keys: frozenset[str] = field(repr=False)
-    public_metrics: bool
-    log_format: Literal["text", "json"]
-    log_level: str
-    otlp_endpoint: str | None
+    models: Sequence[str | Path] = (DEFAULT_MODEL,)
+    serving: Serving = field(default_factory=Serving)
+    network: Network = field(default_factory=Network)
+    limits: Limits = field(default_factory=Limits)
+    access: Access = field(default_factory=Access)
+    observing: Observing = field(default_factory=Observing)
 
-
-def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Settings of a command line, `SCORERT_*` variables and the file that either names; see `read_flags`.
-
-    Raises `SettingsError`.
-    """
-    given = read_flags(FLAGS, arguments, environment)
-    models: list[Path] = given["model"] or [DEFAULT_MODEL]
-    names = [name for names in given["served-model-name"] or [] for name in listed(names)]
-    if names and len(names) != len(models):
-        raise SettingsError(
-            f"--served-model-name gives {_count(names, 'name')} for {_count(models, 'model')}: give each model one."
-        )
-    limits = Limits(
-        max_body_bytes=given["max-body-bytes"],
-        max_documents=given["max-documents"],
-        max_request_tokens=given["max-request-tokens"],
-        timeout=given["timeout"],
-        max_concurrent_requests=given["max-concurrent-requests"],
-    )
-    if given["max-queued-tokens"] < limits.max_request_tokens:
-        raise SettingsError(
-            f"--max-queued-tokens is {given['max-queued-tokens']:,} and --max-request-tokens is "
-            f"{limits.max_request_tokens:,}: raise the first or lower the second, since a request's tokens must fit in "
-            "the queue."
-        )
-    return Settings(
-        models=models,
-        served_model_names=names,
-        aliases=given["alias"] or [],
-        indexes=given["index"] or [],
-        precision=given["precision"],
-        provider=given["provider"],
-        threads=given["threads"],
-        chat_template=given["chat-template"],
-        embedding_cache_bytes=given["embedding-cache-bytes"],
-        embedding_cache_store=given["embedding-cache-store"],
-        cuda_graphs=given["cuda-graphs"],
-        host=given["host"],
-        port=given["port"],
-        allow_origins=given["allow-origin"] or [],
-        limits=limits,
-        max_queued_tokens=given["max-queued-tokens"],
-        api_keys=(given["api-key-file"] or frozenset()) | _keys_of_variable(environment),
-        public_metrics=given["public-metrics"],
-        log_format=given["log-format"],
-        log_level=given["log-level"],
-        otlp_endpoint=given["otlp-endpoint"],
-    )
-
-
-def _key_file(path: str) -> frozenset[str]:
-    lines = [line.strip(" \t\r") for line in content(path).split("\n")]
-    keys = {line: number for number, line in enumerate(lines, 1) if line and not line.startswith("#")}
-    for key, number in keys.items():
-        _check_key(key, f"line {number} of {path}")
-    if not keys:
-        raise ValueError(f"{path} has no key: write one a line")
-    return frozenset(keys)
-
-
-def _keys_of_variable(environment: Mapping[str, str]) -> frozenset[str]:
-    text = environment.get(_API_KEY)
-    if not text:
-        return frozenset()
-    keys = listed(text)
-    try:
-        for number, key in enumerate(keys, 1):
-            _check_key(key, f"key {number}")
-    except ValueError as error:
-        raise SettingsError(f"{_API_KEY}: {error}.") from None
-    if not keys:
-        raise SettingsError(f"{_API_KEY} has no key: give it one or more, separated by commas, or unset it.")
-    return frozenset(keys)
-
-
-def _check_key(key: str, where: str) -> None:
-    """The key itself does not get into the error, which is logged."""
-    if not re.fullmatch(r"[!-~]+", key):
-        raise ValueError(f"{where} has white space or characters that are not ASCII, which a key cannot have")
+    def __post_init__(self) -> None:
+        names = self.serving.served_model_names
+        if names and len(names) != len(self.models):
+            raise SettingsError(
+                f"--served-model-name gives {_count(names, 'name')} for {_count(self.models, 'model')}: give each "
+                "model one."
+            )
+        if self.limits.max_queued_tokens < self.limits.max_request_tokens:
+            raise SettingsError(
+                f"--max-queued-tokens is {self.limits.max_queued_tokens:,} and --max-request-tokens is "
+                f"{self.limits.max_request_tokens:,}: raise the first or lower the second, since a request's tokens "
+                "must fit in the queue."
+            )
 
 
 def _count(items: Sequence[object], noun: str) -> str:
     return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
-
-
-FLAGS: dict[str, list[Flag]] = {
-    "Models": [
-        Flag(
-            "model",
-            "artifacts to serve (default: the all-MiniLM-L6-v2 that comes with ScoreRT)",
-            Path,
-            Path,
-            repeats=True,
-            metavar="FOLDER",
-        ),
-        Flag(
-            "served-model-name",
-            "names that requests use, in the order of --model (default: the artifacts' own)",
-            repeats=True,
-            metavar="NAME",
-        ),
-        Flag("alias", "other names of served models (default: none)", alias, repeats=True, metavar="NAME=MODEL"),
-        Flag(
-            "index",
-            "documents that `python -m engine index` has embedded, for requests with their ids (default: none)",
-            Path,
-            Path,
-            repeats=True,
-            metavar="FOLDER",
-        ),
-        Flag("precision", "which of an artifact's graphs (default: its first)"),
-        Flag(
-            "provider",
-            "cpu, cuda or tensorrt; several with commas fall back from left to right; auto tries those that start here "
-            "on a short request and takes the fastest",
-            default="cpu",
-        ),
-        Flag("threads", "CPU threads (default: all cores)", whole("a number of threads"), int),
-        Flag(
-            "chat-template",
-            "a Jinja score template for the cross-encoders (default: the artifacts' own)",
-            content,
-            Path,
-        ),
-        Flag(
-            "embedding-cache-bytes",
-            "memory for each model's embeddings of texts that may come again, 0 for none",
-            whole("a number of bytes", 0),
-            int,
-            DEFAULT_CACHE_BYTES,
-        ),
-        Flag(
-            "embedding-cache-store",
-            "what they are kept and given as: float32, or rounded to float16 or int8",
-            one_of(*STORES),
-            default="float32",
-            metavar="TYPE",
-        ),
-        Flag(
-            "cuda-graphs",
-            "on the cuda provider, launch small runs at once instead of kernel by kernel",
-            switch,
-            bool,
-            False,
-        ),
-    ],
-    "Network": [
-        Flag("host", "address to listen on, 0.0.0.0 for all", default="0.0.0.0"),
-        Flag("port", "0 for any that is free", whole("a port", 0, 65535), int, 8000),
-        Flag(
-            "allow-origin",
-            "web pages that may call the server from a browser, such as https://example.com; * for any (default: none)",
-            origin,
-            repeats=True,
-            metavar="ORIGIN",
-        ),
-    ],
-    "Limits": [
-        Flag("max-body-bytes", "size of a request's body", whole("a number of bytes"), int, _LIMITS.max_body_bytes),
-        Flag(
-            "max-documents",
-            "documents, pairs or texts of a request",
-            whole("a number of documents"),
-            int,
-            _LIMITS.max_documents,
-        ),
-        Flag(
-            "max-request-tokens",
-            "tokens of a request, all its inputs together",
-            whole("a number of tokens"),
-            int,
-            _LIMITS.max_request_tokens,
-        ),
-        Flag("timeout", "how long a request may take", seconds, float, _LIMITS.timeout, metavar="SECONDS"),
-        Flag(
-            "max-concurrent-requests",
-            "requests that are answered at a time",
-            whole("a number of requests"),
-            int,
-            _LIMITS.max_concurrent_requests,
-        ),
-        Flag("max-queued-tokens", "tokens that may wait for each model", whole("a number of tokens"), int, 2_000_000),
-    ],
-    "Access": [
-        Flag(
-            "api-key-file",
-            f"keys, one a line, of which requests must have one; {_API_KEY} has keys too (default: no key is needed)",
-            _key_file,
-            Path,
-        ),
-        Flag("public-metrics", "let /metrics be read without a key", switch, bool, False),
-    ],
-    "Logs and traces": [
-        Flag("log-format", "text or json", one_of("text", "json"), default="text", metavar="FORMAT"),
-        Flag(
-            "log-level",
-            "debug, info, warning or error",
-            one_of("debug", "info", "warning", "error"),
-            default="info",
-            metavar="LEVEL",
-        ),
-        Flag("otlp-endpoint", "where traces are sent with OTLP over HTTP (default: nowhere)", url, metavar="URL"),
-    ],
-}

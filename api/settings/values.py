@@ -1,4 +1,4 @@
-"""From a setting's text to its value; each raises `ValueError`, which says what the text is not."""
+"""Reads the text of a setting as its value. Each function raises `ValueError`, which says what the text is not."""
 
 import re
 import threading

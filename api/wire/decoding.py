@@ -1,4 +1,4 @@
-"""From a request's bytes to its struct, and from a decoder's complaint to a sentence."""
+"""Decodes a request's bytes to its struct, and puts the decoder's complaint into a sentence."""
 
 import functools
 import re
@@ -56,8 +56,8 @@ def _invalid_field(complaint: str, kind: Any) -> InvalidRequest:
         path, predicate = f"{path}.{missing[1]}".lstrip("."), "is missing: add it"
     elif mismatch := re.fullmatch(r"Expected `(.+)`, got `(\w+)`", complaint):
         # A field that may be null may be left out, which says it better.
-        wanted = [_WORDS[kind] for kind in mismatch[1].split(" | ") if kind != "null"]
-        predicate = f"must be {_alternatives(wanted)}, not {_WORDS[mismatch[2]]}"
+        wanted = [kind for kind in mismatch[1].split(" | ") if kind != "null"] or ["null"]
+        predicate = f"must be {_alternatives([_in_words(kind) for kind in wanted])}, not {_in_words(mismatch[2])}"
     elif complaint.startswith("Invalid enum value") and (choices := _choices(kind, path)):
         predicate = f"must be {_alternatives(choices)}"
     else:
@@ -65,6 +65,11 @@ def _invalid_field(complaint: str, kind: Any) -> InvalidRequest:
     field = re.match(r"\w*", path)
     parameter = f"body.{field[0]}" if field and field[0] else "body"
     return InvalidRequest(f"{path or 'The body'} {predicate}.", parameter)
+
+
+def _in_words(kind: str) -> str:
+    """What msgspec calls a type, in words where we have them: another version of it may have more types."""
+    return _WORDS.get(kind, f"of type {kind}")
 
 
 def _invalid_json(complaint: str, size: int) -> InvalidRequest:

@@ -1,4 +1,4 @@
-"""Identifiers of what the server answers."""
+"""Makes the identifiers of what the server answers."""
 
 import secrets
 

@@ -1,4 +1,4 @@
-"""What a client is told of an input that is too long, in the words of the API that it speaks."""
+"""Tells a client that an input is too long, in the words of the API that it speaks."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -14,7 +14,7 @@ A = TypeVar("A")
 
 
 def advise(remedy: str) -> Callable[[Callable[[R, Call], A]], Callable[[R, Call], A]]:
-    """Have an answering function name `remedy`, such as "set truncate to true", where the engine names its own."""
+    """Decorates an answering function, so that its error names `remedy`, such as "set truncate to true"."""
 
     def decorate(answer: Callable[[R, Call], A]) -> Callable[[R, Call], A]:
         @wraps(answer)

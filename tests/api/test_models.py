@@ -7,7 +7,9 @@ import pytest
 
 from api.errors import UnknownModel
 from api.models import Models
-from api.settings.settings import DEFAULT_MODEL, SettingsError, read_settings
+from api.settings.errors import SettingsError
+from api.settings.reading import read_settings
+from api.settings.settings import DEFAULT_MODEL
 from engine import ArtifactError, Engine
 from engine.index.build import build_index
 

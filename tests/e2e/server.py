@@ -7,14 +7,14 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
 import httpx
 
 ROOT = Path(__file__).parents[2]
-# Without the lines of ordinary requests, so that what is on stderr went wrong.
-_QUIET = [sys.executable, "-m", "api", "--log-level", "warning"]
+API = (sys.executable, "-m", "api")
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 60.0
 
@@ -22,15 +22,29 @@ STOP_TIMEOUT = 60.0
 class Server:
     """`python -m api` on a free port of 127.0.0.1, from its ready line to the end of the `with` block."""
 
-    def __init__(self, *arguments: str | Path, environment: dict[str, str] | None = None) -> None:
-        self._command = [*_QUIET, "--host", "127.0.0.1", "--port", "0", *map(str, arguments)]
+    def __init__(
+        self,
+        *arguments: str | Path,
+        environment: dict[str, str] | None = None,
+        command: Sequence[str | Path] = API,
+        folder: Path = ROOT,
+    ) -> None:
+        # Without the lines of ordinary requests, so that what is on stderr went wrong.
+        quiet = ["--log-level", "warning", "--host", "127.0.0.1", "--port", "0"]
+        self._command = [*map(str, command), *quiet, *map(str, arguments)]
+        self._folder = folder
         self._environment = os.environ | (environment or {})
 
     def __enter__(self) -> Self:
         # A file, because nobody reads while the process runs and a pipe would fill.
         self._stderr = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            self._command, cwd=ROOT, env=self._environment, stdout=subprocess.PIPE, stderr=self._stderr, text=True
+            self._command,
+            cwd=self._folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            text=True,
         )
         assert self.process.stdout is not None
         watchdog = threading.Timer(START_TIMEOUT, self.process.kill)
@@ -72,7 +86,7 @@ class Server:
 
 def run_to_exit(*arguments: str | Path, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """`python -m api` with arguments it is expected to end on by itself."""
-    command = [sys.executable, "-m", "api", *map(str, arguments)]
+    command = [*API, *map(str, arguments)]
     return subprocess.run(
         command,
         cwd=ROOT,

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from checkpoints import families
 from engine.artifact import PAST, read_manifest
+from engine.progress import Progress
 from export.__main__ import main
 from export.checkpoint.files import open_checkpoint
 from export.checkpoint.tokenizer import load_tokenizer
 from export.errors import ExportError
 from export.pipeline import Options, export
-from export.progress import Progress
 from export.recognition.recognise import recognise
 from export.tensorrt import save_graph
 from export.tracing.traced import TracedNetwork

@@ -1,12 +1,14 @@
 """The wheel, as someone without the checkout gets it."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 import urllib.request
 import venv
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -22,32 +24,62 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def installed(wheel: Path, checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment with the wheel and what serving needs."""
+    folder = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(folder, with_pip=False)
+    pip = [sys.executable, "-m", "pip", "--python", folder / "bin/python", "install", "--quiet", "--no-compile"]
+    _run(*pip, "-c", checkout / "constraints.txt", f"{wheel}[cpu]")
+    return folder / "bin"
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Path:
+    """A folder with packages of a user's own that have the names of ours."""
+    for name in ("api", "engine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise RuntimeError('the wrong {name}')")
+    (tmp_path / "export.py").write_text("raise RuntimeError('the wrong export')")
+    return tmp_path
+
+
 def test_holds_the_packages_with_their_data_and_the_default_model(wheel: Path, checkout: Path) -> None:
     folders = ["api", "engine", "export", "models/all-MiniLM-L6-v2"]
     wanted = {
         str(path.relative_to(checkout))
         for folder in folders
         for path in (checkout / folder).rglob("*")
-        if path.is_file()
+        if path.is_file() and "__pycache__" not in path.parts
     }
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert held == {name for name in wanted if "__pycache__" not in name}
+    assert held == wanted | {"scorert.py"}
     assert "models/all-MiniLM-L6-v2/manifest.json" in held
 
 
-def test_installed_alone_serves_the_default_model(wheel: Path, checkout: Path, tmp_path: Path) -> None:
-    venv.create(tmp_path / "venv", with_pip=False)
-    python = tmp_path / "venv/bin/python"
-    pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-compile"]
-    _run(*pip, "-c", checkout / "constraints.txt", f"{wheel}[cpu]")
-    (tmp_path / "elsewhere").mkdir()
-    server = subprocess.Popen(
-        [python, "-m", "api", "--host", "127.0.0.1", "--port", "0"],
-        cwd=tmp_path / "elsewhere",
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+def test_installed_alone_serves_the_default_model(installed: Path, tmp_path: Path) -> None:
+    _assert_serves([installed / "python", "-m", "api"], tmp_path, os.environ)
+
+
+def test_a_users_own_packages_do_not_break_the_command(installed: Path, strangers: Path) -> None:
+    shadowed = subprocess.run([installed / "python", "-m", "api"], cwd=strangers, capture_output=True, text=True)
+    assert "the wrong api" in shadowed.stderr
+    for command in ([installed / "scorert", "serve"], [installed / "python", "-m", "scorert", "serve"]):
+        for path in ({}, {"PYTHONPATH": "."}):
+            _assert_serves(command, strangers, os.environ | path)
+
+
+def test_the_command_says_what_exporting_needs(installed: Path, strangers: Path) -> None:
+    done = subprocess.run([installed / "scorert", "export", "a/b"], cwd=strangers, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Exporting needs scorert[export], which is not installed here (")
+    assert done.stderr.count("\n") == 1
+
+
+def _assert_serves(command: list[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
+    options = ["--host", "127.0.0.1", "--port", "0"]
+    server = subprocess.Popen([*command, *options], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
         ready = server.stdout.readline()

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from api.errors import CLIENT_LEFT
 from api.observing.logs import LogFormat, configure, log_request
-from api.observing.record import CLIENT_LEFT, Record
+from api.observing.record import Record
 from engine import Job
 
 Lines = Callable[[], list[str]]

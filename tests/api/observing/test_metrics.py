@@ -9,8 +9,9 @@ from prometheus_client import REGISTRY
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from api.errors import CLIENT_LEFT
 from api.observing.metrics import Metrics
-from api.observing.record import CLIENT_LEFT, Record
+from api.observing.record import Record
 from engine import Batch, CacheUse, InvalidInput, Job, Waiting
 
 MODEL = "minilm"

@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from api.observing.record import Record
 from api.observing.tracing import tracer_for
-from api.settings.settings import SettingsError
+from api.settings.errors import SettingsError
 from engine import Job
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"

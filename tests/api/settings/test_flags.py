@@ -4,7 +4,9 @@ from typing import Any
 import pytest
 
 from api.limits import Limits
-from api.settings.settings import DEFAULT_MODEL, FLAGS, SettingsError, read_settings
+from api.settings.errors import SettingsError
+from api.settings.reading import FLAGS, read_settings
+from api.settings.settings import DEFAULT_MODEL, Access, Network, Observing, Serving
 
 EVERY_KEY = """
 model = ["models/a", "/models/b,c"]
@@ -50,21 +52,23 @@ def test_every_key(config: Path) -> None:
         flag.name for group in FLAGS.values() for flag in group
     ]
     settings = read_settings(["--config", str(config)], {})
-    assert settings.models == [config.parent / "models/a", Path("/models/b,c")]
-    assert settings.served_model_names == ["x", "y"]
-    assert settings.aliases == [("z", "x")]
-    assert settings.indexes == [config.parent / "i/a", Path("/i/b")]
-    assert (settings.embedding_cache_bytes, settings.embedding_cache_store) == (1_000_000, "int8")
-    assert settings.cuda_graphs
-    assert (settings.precision, settings.provider, settings.threads) == ("fp16", "cuda,cpu", 3)
-    assert settings.chat_template == "{{ messages }}"
-    assert (settings.host, settings.port, settings.allow_origins) == ("127.0.0.1", 9000, ["*"])
-    assert settings.limits == Limits(1000, 7, 500, 2.0, 2)
-    assert settings.max_queued_tokens == 600
-    assert settings.api_keys == {"sk-1"}
-    assert settings.public_metrics
-    assert (settings.log_format, settings.log_level) == ("json", "debug")
-    assert settings.otlp_endpoint == "https://traces.example.com"
+    assert settings.models == (config.parent / "models/a", Path("/models/b,c"))
+    assert settings.serving == Serving(
+        served_model_names=("x", "y"),
+        aliases=(("z", "x"),),
+        indexes=(config.parent / "i/a", Path("/i/b")),
+        precision="fp16",
+        provider="cuda,cpu",
+        threads=3,
+        chat_template="{{ messages }}",
+        embedding_cache_bytes=1_000_000,
+        embedding_cache_store="int8",
+        cuda_graphs=True,
+    )
+    assert settings.network == Network("127.0.0.1", 9000)
+    assert settings.limits == Limits(1000, 7, 500, 2.0, 2, 600)
+    assert settings.access == Access(frozenset({"sk-1"}), public_metrics=True, allow_origins=("*",))
+    assert settings.observing == Observing("json", "debug", "https://traces.example.com")
 
 
 def test_flag_over_variable_over_file_over_default(config: Path) -> None:
@@ -79,27 +83,27 @@ def test_flag_over_variable_over_file_over_default(config: Path) -> None:
             "SCORERT_ALIAS": "c=d",
         },
     )
-    assert (settings.host, settings.precision, settings.provider, settings.port) == ("c", "fp16", "cuda", 8000)
-    assert not settings.public_metrics
-    assert settings.aliases == [("c", "d")]
+    assert settings.network == Network("c", 8000)
+    assert settings.serving == Serving(precision="fp16", provider="cuda", aliases=(("c", "d"),))
+    assert not settings.access.public_metrics
 
 
 def test_the_flag_names_the_file_before_the_variable(config: Path) -> None:
     config.write_text("port = 1")
-    assert read_settings(["--config", str(config)], {"SCORERT_CONFIG": "no/such.toml"}).port == 1
+    assert read_settings(["--config", str(config)], {"SCORERT_CONFIG": "no/such.toml"}).network.port == 1
 
 
 def test_paths_elsewhere_are_relative_to_the_working_directory(config: Path) -> None:
     config.write_text('model = ["a"]')
-    assert read_settings(["--config", str(config), "--model", "b"], {}).models == [Path("b")]
-    assert read_settings(["--config", str(config)], {"SCORERT_MODEL": "b"}).models == [Path("b")]
+    assert read_settings(["--config", str(config), "--model", "b"], {}).models == (Path("b"),)
+    assert read_settings(["--config", str(config)], {"SCORERT_MODEL": "b"}).models == (Path("b"),)
 
 
 def test_a_file_with_nothing_in_it(config: Path) -> None:
     config.write_text("# port = 1\nmodel = []\n")
     settings = read_settings(["--config", str(config)], {})
-    assert settings.port == 8000
-    assert settings.models == [DEFAULT_MODEL]
+    assert settings.network.port == 8000
+    assert settings.models == (DEFAULT_MODEL,)
 
 
 @pytest.mark.parametrize(

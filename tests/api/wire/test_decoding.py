@@ -1,3 +1,4 @@
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -70,6 +71,20 @@ def test_null_is_as_good_as_absent_for_options() -> None:
 
 def test_unknown_fields_are_ignored() -> None:
     assert decode(_GOOD + b', "banana": {"a": [1]}}', RerankRequest) == decode(_GOOD + b"}", RerankRequest)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (datetime, "The body must be of type datetime, not an integer."),
+        (bytes | None, "The body must be of type bytes, not an integer."),
+        (type(None), "The body must be null, not an integer."),
+    ],
+)
+def test_types_that_no_dialect_has_yet_are_named_too(kind: Any, message: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        decode(b"1", kind)
+    assert str(raised.value) == message
 
 
 @pytest.mark.parametrize(

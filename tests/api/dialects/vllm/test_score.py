@@ -8,7 +8,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.models import Models
-from api.settings.settings import read_settings
+from api.settings.reading import read_settings
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,228 @@
+"""Declares the flags of the server, and makes its settings of what they are given."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from engine import STORES
+
+from ..limits import Limits
+from .errors import SettingsError
+from .flags import Flag, listed, read_flags
+from .settings import Access, Network, Observing, Serving, Settings
+from .values import alias, content, one_of, origin, seconds, switch, url, whole
+
+_DEFAULT = Settings()
+# Keys have no flag: others on the machine can read a command line.
+_API_KEY = "SCORERT_API_KEY"
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str], command: str = "python -m api") -> Settings:
+    """Settings of a command line, `SCORERT_*` variables and the file that either names; see `read_flags`.
+
+    `command` is what the user typed before the arguments. Raises `SettingsError`.
+    """
+    given = read_flags(FLAGS, arguments, environment, command)
+    names = [name for names in given["served-model-name"] or () for name in listed(names)]
+    return Settings(
+        models=tuple(given["model"] or _DEFAULT.models),
+        serving=Serving(
+            served_model_names=tuple(names),
+            aliases=tuple(given["alias"] or ()),
+            indexes=tuple(given["index"] or ()),
+            precision=given["precision"],
+            provider=given["provider"],
+            threads=given["threads"],
+            chat_template=given["chat-template"],
+            embedding_cache_bytes=given["embedding-cache-bytes"],
+            embedding_cache_store=given["embedding-cache-store"],
+            cuda_graphs=given["cuda-graphs"],
+        ),
+        network=Network(host=given["host"], port=given["port"]),
+        limits=Limits(
+            max_body_bytes=given["max-body-bytes"],
+            max_documents=given["max-documents"],
+            max_request_tokens=given["max-request-tokens"],
+            timeout=given["timeout"],
+            max_concurrent_requests=given["max-concurrent-requests"],
+            max_queued_tokens=given["max-queued-tokens"],
+        ),
+        access=Access(
+            api_keys=(given["api-key-file"] or frozenset()) | _keys_of_variable(environment),
+            public_metrics=given["public-metrics"],
+            allow_origins=tuple(given["allow-origin"] or ()),
+        ),
+        observing=Observing(
+            log_format=given["log-format"], log_level=given["log-level"], otlp_endpoint=given["otlp-endpoint"]
+        ),
+    )
+
+
+def _key_file(path: str) -> frozenset[str]:
+    lines = [line.strip(" \t\r") for line in content(path).split("\n")]
+    keys = {line: number for number, line in enumerate(lines, 1) if line and not line.startswith("#")}
+    for key, number in keys.items():
+        _check_key(key, f"line {number} of {path}")
+    if not keys:
+        raise ValueError(f"{path} has no key: write one a line")
+    return frozenset(keys)
+
+
+def _keys_of_variable(environment: Mapping[str, str]) -> frozenset[str]:
+    text = environment.get(_API_KEY)
+    if not text:
+        return frozenset()
+    keys = listed(text)
+    try:
+        for number, key in enumerate(keys, 1):
+            _check_key(key, f"key {number}")
+    except ValueError as error:
+        raise SettingsError(f"{_API_KEY}: {error}.") from None
+    if not keys:
+        raise SettingsError(f"{_API_KEY} has no key: give it one or more, separated by commas, or unset it.")
+    return frozenset(keys)
+
+
+def _check_key(key: str, where: str) -> None:
+    """The key itself does not get into the error, which is logged."""
+    if not re.fullmatch(r"[!-~]+", key):
+        raise ValueError(f"{where} has white space or characters that are not ASCII, which a key cannot have")
+
+
+FLAGS: dict[str, list[Flag]] = {
+    "Models": [
+        Flag(
+            "model",
+            "artifacts to serve (default: the all-MiniLM-L6-v2 that comes with ScoreRT)",
+            Path,
+            Path,
+            repeats=True,
+            metavar="FOLDER",
+        ),
+        Flag(
+            "served-model-name",
+            "names that requests use, in the order of --model (default: the artifacts' own)",
+            repeats=True,
+            metavar="NAME",
+        ),
+        Flag("alias", "other names of served models (default: none)", alias, repeats=True, metavar="NAME=MODEL"),
+        Flag(
+            "index",
+            "documents that `python -m engine index` has embedded, for requests with their ids (default: none)",
+            Path,
+            Path,
+            repeats=True,
+            metavar="FOLDER",
+        ),
+        Flag("precision", "which of an artifact's graphs (default: its first)"),
+        Flag(
+            "provider",
+            "cpu, cuda or tensorrt; several with commas fall back from left to right; auto tries those that start here "
+            "on a short request and takes the fastest",
+            default=_DEFAULT.serving.provider,
+        ),
+        Flag("threads", "CPU threads (default: all cores)", whole("a number of threads"), int),
+        Flag(
+            "chat-template",
+            "a Jinja score template for the cross-encoders (default: the artifacts' own)",
+            content,
+            Path,
+        ),
+        Flag(
+            "embedding-cache-bytes",
+            "memory for each model's embeddings of texts that may come again, 0 for none",
+            whole("a number of bytes", 0),
+            int,
+            _DEFAULT.serving.embedding_cache_bytes,
+        ),
+        Flag(
+            "embedding-cache-store",
+            "what they are kept and given as: float32, or rounded to float16 or int8",
+            one_of(*STORES),
+            default=_DEFAULT.serving.embedding_cache_store,
+            metavar="TYPE",
+        ),
+        Flag(
+            "cuda-graphs",
+            "on the cuda provider, launch small runs at once instead of kernel by kernel",
+            switch,
+            bool,
+            _DEFAULT.serving.cuda_graphs,
+        ),
+    ],
+    "Network": [
+        Flag("host", "address to listen on, 0.0.0.0 for all", default=_DEFAULT.network.host),
+        Flag("port", "0 for any that is free", whole("a port", 0, 65535), int, _DEFAULT.network.port),
+        Flag(
+            "allow-origin",
+            "web pages that may call the server from a browser, such as https://example.com; * for any (default: none)",
+            origin,
+            repeats=True,
+            metavar="ORIGIN",
+        ),
+    ],
+    "Limits": [
+        Flag(
+            "max-body-bytes",
+            "size of a request's body",
+            whole("a number of bytes"),
+            int,
+            _DEFAULT.limits.max_body_bytes,
+        ),
+        Flag(
+            "max-documents",
+            "documents, pairs or texts of a request",
+            whole("a number of documents"),
+            int,
+            _DEFAULT.limits.max_documents,
+        ),
+        Flag(
+            "max-request-tokens",
+            "tokens of a request, all its inputs together",
+            whole("a number of tokens"),
+            int,
+            _DEFAULT.limits.max_request_tokens,
+        ),
+        Flag("timeout", "how long a request may take", seconds, float, _DEFAULT.limits.timeout, metavar="SECONDS"),
+        Flag(
+            "max-concurrent-requests",
+            "requests that are answered at a time",
+            whole("a number of requests"),
+            int,
+            _DEFAULT.limits.max_concurrent_requests,
+        ),
+        Flag(
+            "max-queued-tokens",
+            "tokens that may wait for each model",
+            whole("a number of tokens"),
+            int,
+            _DEFAULT.limits.max_queued_tokens,
+        ),
+    ],
+    "Access": [
+        Flag(
+            "api-key-file",
+            f"keys, one a line; requests must have one of them; {_API_KEY} has keys too (default: no key is needed)",
+            _key_file,
+            Path,
+        ),
+        Flag("public-metrics", "let /metrics be read without a key", switch, bool, _DEFAULT.access.public_metrics),
+    ],
+    "Logs and traces": [
+        Flag(
+            "log-format",
+            "text or json",
+            one_of("text", "json"),
+            default=_DEFAULT.observing.log_format,
+            metavar="FORMAT",
+        ),
+        Flag(
+            "log-level",
+            "debug, info, warning or error",
+            one_of("debug", "info", "warning", "error"),
+            default=_DEFAULT.observing.log_level,
+            metavar="LEVEL",
+        ),
+        Flag("otlp-endpoint", "where traces are sent with OTLP over HTTP (default: nowhere)", url, metavar="URL"),
+    ],
+}

@@ -1,0 +1,121 @@
+"""Runs ScoreRT's commands: `scorert export`, `scorert serve` and `scorert index`.
+
+A command's package is imported when it is asked for: serving needs no transformers, and `scorert --help` nothing.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+
+class Command(NamedTuple):
+    """One command: `package.__main__.main` with `arguments` before those of its user.
+
+    `typed` is what that function's messages call the command by, `needs` what has to be installed for it.
+    """
+
+    package: str
+    typed: str
+    arguments: tuple[str, ...]
+    does: str
+    needs: str
+    example: str
+
+
+COMMANDS = {
+    "export": Command(
+        package="export",
+        typed="scorert export",
+        arguments=(),
+        does="turn a checkpoint into an artifact",
+        needs="scorert[export]",
+        example="cross-encoder/ms-marco-MiniLM-L6-v2 --precision fp32,int8",
+    ),
+    "serve": Command(
+        package="api",
+        typed="scorert serve",
+        arguments=(),
+        does="answer over HTTP with the scores of artifacts",
+        needs="scorert[cpu] or scorert[gpu]",
+        example="--model models/ms-marco-MiniLM-L6-v2 --port 8000",
+    ),
+    "index": Command(
+        package="engine",
+        typed="scorert",
+        arguments=("index",),
+        does="compute documents' embeddings ahead of their queries",
+        needs="scorert[cpu] or scorert[gpu]",
+        example="models/all-MiniLM-L6-v2 docs.jsonl --output indexes/docs",
+    ),
+}
+_PACKAGES = ("api", "engine", "export")
+_FOLDER = str(Path(__file__).resolve().parent)
+_REFUSED = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that the first argument names with the others, and return its exit code."""
+    name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    if name in ("-h", "--help"):
+        print(_help())
+        return 0
+    if OwnPackages not in sys.meta_path:
+        sys.meta_path.insert(0, OwnPackages)
+    if name == "--version":
+        # One of the packages prints it, as it does for `scorert serve --version`.
+        name, rest = "serve", ["--version"]
+    if name not in COMMANDS:
+        return _refuse(f"{name} is not a command: use {', '.join(COMMANDS)}, or see `scorert --help`.")
+    command = COMMANDS[name]
+    try:
+        module = importlib.import_module(f"{command.package}.__main__")
+    except ModuleNotFoundError as error:
+        return _refuse(f"`scorert {name}` needs {command.needs}, which is not installed here ({error}): install it.")
+    code: int = module.main([*command.arguments, *rest], command.typed)
+    return code
+
+
+def _help() -> str:
+    commands = "\n".join(f"  {name:8}{command.does}" for name, command in COMMANDS.items())
+    examples = "\n".join(f"  scorert {name} {command.example}" for name, command in COMMANDS.items())
+    return f"""usage: scorert COMMAND ...
+
+Relevance scores from Hugging Face rerankers and embedders, exported once to ONNX and served without PyTorch.
+
+commands:
+{commands}
+
+options:
+  -h, --help  show this help message and exit
+  --version   print ScoreRT's version and exit
+
+`scorert COMMAND --help` lists what a command takes.
+
+examples:
+{examples}"""
+
+
+def _refuse(sentence: str) -> int:
+    print(f"error: {sentence}", file=sys.stderr)
+    return _REFUSED
+
+
+class OwnPackages:
+    """Finds `api`, `engine` and `export` beside this file, wherever else on the path others of these names are.
+
+    Their names are common: a project that serves models has an `api` of its own, and its folder comes first on the path
+    with `python -m scorert`, or where PYTHONPATH has it.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        """Called by Python's import system for every module."""
+        return PathFinder.find_spec(name, [_FOLDER]) if name in _PACKAGES else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

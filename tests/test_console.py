@@ -1,0 +1,117 @@
+"""Runs `scorert` as it is typed, also where a user's own `api`, `engine` and `export` are in the way."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scorert
+from engine import __version__
+from tests.e2e.server import ROOT, Server
+
+SCORERT = [sys.executable, "-m", "scorert"]
+
+
+def run(*arguments: str | Path, folder: Path = ROOT, path: str = "") -> subprocess.CompletedProcess[str]:
+    """`scorert` in a folder, with `path` before the checkout on Python's path."""
+    environment = os.environ | {"PYTHONPATH": f"{path}:{ROOT}"}
+    return subprocess.run([*SCORERT, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Path:
+    """A folder with packages of a user's own that have the names of ours."""
+    for name in ("api", "engine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise RuntimeError('the wrong {name}')")
+    (tmp_path / "export.py").write_text("raise RuntimeError('the wrong export')")
+    return tmp_path
+
+
+def test_the_help_names_every_command_and_imports_none() -> None:
+    program = "import sys, scorert; scorert.main([]); print({'api', 'engine', 'export', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.endswith("\nset()\n"), done.stdout
+    for name, command in scorert.COMMANDS.items():
+        assert re.search(rf"^  {name} +{command.does}$", done.stdout, re.MULTILINE)
+        assert f"  scorert {name} {command.example}\n" in done.stdout
+
+
+@pytest.mark.parametrize("name", scorert.COMMANDS)
+def test_each_command_helps_under_the_name_that_was_typed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        scorert.main([name, "--help"])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"usage: scorert {name} ")
+    assert f"\nexamples:\n  scorert {name} {scorert.COMMANDS[name].example}\n" in said
+    assert "python -m export" not in said
+
+
+@pytest.mark.parametrize("name", [*scorert.COMMANDS, None])
+def test_the_version(name: str | None, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        scorert.main(["--version"] if name is None else [name, "--version"])
+    assert capsys.readouterr().out == f"ScoreRT {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["exprot"], "error: exprot is not a command: use export, serve, index, or see `scorert --help`."),
+        (["export"], "error: Give MODEL, or --from-onnx with a folder or hub id that has ONNX graphs; see `scorert e"),
+        (["export", "a", "--forc"], "error: Unrecognized arguments: --forc; see `scorert export --help`."),
+        (["index", "a"], "error: The following arguments are required: DOCUMENTS, --output; see `scorert index --help"),
+        (["serve", "--xyzzy"], "--xyzzy is not a flag: `scorert serve --help` lists them."),
+    ],
+)
+def test_a_refusal_is_a_sentence_that_names_the_command(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scorert.main(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(complaint)
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing", "needs"),
+    [
+        (["export", "a"], "transformers", "Exporting needs scorert[export]"),
+        (["serve"], "onnxruntime", "`scorert serve` needs scorert[cpu] or scorert[gpu]"),
+        (["index"], "onnxruntime", "`scorert index` needs scorert[cpu] or scorert[gpu]"),
+        (["--version"], "onnxruntime", "`scorert serve` needs scorert[cpu] or scorert[gpu]"),
+    ],
+)
+def test_what_is_not_installed_is_one_sentence(arguments: list[str], missing: str, needs: str, tmp_path: Path) -> None:
+    (tmp_path / f"{missing}.py").write_text(f"raise ModuleNotFoundError(\"No module named '{missing}'\")")
+    done = run(*arguments, path=str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {needs}")
+    assert f"not installed here (No module named '{missing}')" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_users_own_packages_are_not_taken(strangers: Path) -> None:
+    """In the working directory, which is first on the path of `python -m`, and again by PYTHONPATH."""
+    shadowed = subprocess.run([sys.executable, "-m", "api"], cwd=strangers, capture_output=True, text=True)
+    assert "the wrong api" in shadowed.stderr
+    with Server(
+        *("--model", ROOT / "models" / "all-MiniLM-L6-v2"),
+        command=[*SCORERT, "serve"],
+        folder=strangers,
+        environment={"PYTHONPATH": f".:{ROOT}"},
+    ) as server:
+        assert server.client.post("/score", json={"queries": "a", "documents": "a"}).json()["data"][0]["score"] > 0.99
+        assert server.stop() == 0
+        assert server.stderr() == "", "nor is numpy left with all threads"
+    (strangers / "docs.jsonl").write_text(json.dumps({"text": "a"}))
+    made = run("index", ROOT / "models/all-MiniLM-L6-v2", "docs.jsonl", "--output", "made", folder=strangers, path=".")
+    assert (made.returncode, made.stdout) == (0, "made\n"), made.stderr
+    listed = run("export", "--list", folder=strangers, path=".")
+    assert listed.stdout.startswith("| score type"), listed.stderr
