@@ -12,14 +12,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import pyarrow.parquet
 import pytest
 
-from engine import Engine, Index, InvalidDocuments, InvalidIndex, InvalidInput
+from engine import Engine, Index, InvalidIndex, InvalidInput
 from engine.__main__ import main
-from engine.bulk.records import read_documents
 from engine.index.build import build_index
-from engine.index.ids import Collected, find, repeated
 from tests.e2e.server import ROOT
 
 QUERY = "What is the capital of France?"
@@ -127,23 +124,6 @@ def test_documents_that_cannot_be_read_are_one_sentence(
     assert list(tmp_path.iterdir()) == before
 
 
-def test_parquet_is_read_as_json_lines_are(tmp_path: Path) -> None:
-    def read(columns: dict[str, list[Any]]) -> list[Any]:
-        pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "docs.parquet", row_group_size=2)
-        return list(read_documents(tmp_path / "docs.parquet"))
-
-    columns = {"title": ["x", "y", "z"], "id": ["a", None, "c"], "text": ["1", "2", "3"]}
-    assert read(columns) == [("row 1", "a", "1"), ("row 2", "2", "2"), ("row 3", "c", "3")]
-    assert [document.id for document in read({"text": ["1"], "id": [7]})] == ["7"]
-    with pytest.raises(InvalidDocuments, match=r"Row 2 of .* is no document: Expected str, got null"):
-        read({"text": ["1", None]})
-    with pytest.raises(InvalidDocuments, match=r"Row 1 of .* is no document: Object missing required field text"):
-        read({"id": ["1"]})
-    (tmp_path / "docs.parquet").write_text("not Parquet")
-    with pytest.raises(InvalidDocuments, match="cannot be read: Parquet magic bytes not found"):
-        list(read_documents(tmp_path / "docs.parquet"))
-
-
 def test_a_cross_encoder_and_a_folder_that_exists_are_refused(
     artifacts: Artifacts, documents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,22 +154,3 @@ def test_an_interrupted_build_leaves_nothing(artifacts: Artifacts, tmp_path: Pat
     assert stderr.endswith("interrupted: no index was written.\n")
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == [file]
-
-
-def test_ids_are_found_among_many() -> None:
-    collected = Collected()
-    for number in range(5000):
-        collected.add(f"document {number}")
-    table = collected.table()
-    assert repeated(table) is None
-    wanted = [4999, 0, 17, 17]
-    assert find(table, [f"document {number}" for number in wanted]).tolist() == wanted
-    # Ids whose digests begin alike are told apart by the rest.
-    alike = table.copy()
-    alike[0] = alike[0, 0]
-    alike = alike[:, np.lexsort((alike[1], alike[0]))]
-    same = [f"document {number}" for number in alike[2, :3]]
-    alike[0] = table[0, np.flatnonzero(table[2] == alike[2, 2])[0]]
-    assert find(alike, same[2:]).tolist() == alike[2, 2:3].tolist()
-    collected.add("document 17")
-    assert repeated(collected.table()) == (17, 5000)

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from engine import Engine, InvalidInput, Job
 from engine.text.layout import Input
 from engine.vectors.cache import EmbeddingCache, key_of
-from engine.vectors.stored import Stored
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "Paris is the capital of France.", "Horses and cows"]
@@ -183,13 +182,3 @@ def test_threads_share_it() -> None:
     use = cache.use
     assert use.hits + use.misses == 6000
     assert use.bytes == use.entries * alone(100, "float32")
-
-
-@given(st.lists(st.floats(-65_000, 65_000, width=32), min_size=1, max_size=20))
-def test_stores_round_as_they_say(numbers: list[float]) -> None:
-    exact = np.array([numbers, numbers[::-1]], np.float32)
-    np.testing.assert_array_equal(Stored.of(exact, "float32").floats(), exact)
-    half = Stored.of(exact, "float16").floats()
-    assert (np.abs(half - exact) <= np.maximum(2.0**-11 * np.abs(exact), 2.0**-25)).all()
-    byte = Stored.of(exact, "int8").floats()
-    assert (np.abs(byte - exact) <= np.abs(exact).max() / 254 * (1 + 1e-5) + np.finfo(np.float32).tiny).all()
