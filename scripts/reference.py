@@ -1,7 +1,7 @@
-"""Writes docs/reference from the code: the server's settings, its paths, its metrics and the families of checkpoints."""
+"""Writes docs/reference from the code: settings, paths and metrics of the server, and families of checkpoints."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,37 @@ from api.settings.settings import FLAGS
 from export.recognition.listing import table
 
 FOLDER = Path("docs/reference")
+_BAR = r"\|"
 _NOTE = "<!-- Written by `python -m scripts.reference`: change the code, not this page. -->"
 
 # The help of a flag without a value by default says what stands for it.
 _TOLD_DEFAULT = re.compile(r" \(default: (.+)\)$")
 _METAVARS = {int: "N", Path: "FILE"}
+
+_SETTINGS = """\
+Each setting is a flag, a variable, and a key of the TOML file that `--config FILE` or `SCORERT_CONFIG` names: the flag
+without its dashes. A flag wins over its variable, and a variable over the file. Flags with `…` take several values,
+which commas separate in a variable and a list holds in the file. [The guide](../guides/serve.md) says what happens to
+requests beyond a limit, and how keys are given."""
+
+_PATHS = """\
+Where several endpoints share a path, the first that knows the request as its own answers, in the order of this table;
+an empty second column takes any body. Fields with `?` may be left out. A running server describes the same at `/docs`
+and `/openapi.json`, with the types of all fields. [The guide](../guides/apis.md) says how the dialects differ."""
+
+_OTHER_PATHS = """\
+Besides these, `/` shows a page, `/docs` the documentation, `/openapi.json` the description, and `/metrics` the
+[metrics](metrics.md)."""
+
+_FAMILIES = """\
+`python -m export --list` prints this table. *body* is the `model_type` of the transformers class that runs the
+checkpoint; other checkpoints with a body of the table export, too. *prompted* rerankers have a
+[score template](../guides/score-templates.md). *tested as* names the tiny checkpoint in `checkpoints/` that the tests
+export, hold against other people's code and serve."""
+
+_METRICS = """\
+`GET /metrics` answers with these, and with those of the process and of Python under their usual names.
+[docs/monitoring](../monitoring/README.md) says which labels they have, and how they are scraped and drawn."""
 
 
 def main() -> None:
@@ -31,47 +57,22 @@ def main() -> None:
 
 def settings() -> str:
     """Every flag of the server, by group."""
-    lines = [
-        *("# Settings of the server", "", _NOTE, ""),
-        "Each is a flag, a variable, and a key of the TOML file that `--config FILE` or `SCORERT_CONFIG` names: the flag",
-        "without its dashes. A flag wins over its variable, and a variable over the file. Flags with `…` take several",
-        "values, which commas separate in a variable and a list holds in the file. What limits do to requests that are",
-        "beyond them, and how keys are given, is in [the guide](../guides/serve.md).",
+    tables = [
+        f"## {group}\n\n{_table(('flag', 'variable', 'default', 'what it does'), map(_setting, flags))}"
+        for group, flags in FLAGS.items()
     ]
-    for group, flags in FLAGS.items():
-        rows = [_setting(flag) for flag in flags]
-        lines += ["", f"## {group}", "", *_table(("flag", "variable", "default", "what it does"), rows)]
-    return _page(lines)
+    return _page("Settings of the server", _SETTINGS, *tables)
 
 
 def paths() -> str:
     """Every endpoint, in the order in which they are asked whether a request is theirs."""
-    lines = [
-        *("# Paths", "", _NOTE, ""),
-        "Where several share a path, the first that knows the request as its own answers, in the order of this table; an",
-        "empty second column takes any body. Fields with `?` may be left out. A running server describes the same with the",
-        "types of all fields at `/docs` and `/openapi.json`; [the guide](../guides/apis.md) says how the dialects differ.",
-        "",
-        *_table(("path", "known by", "dialect", "what it does", "fields of the body"), map(_path, ENDPOINTS)),
-        "",
-        "Besides these: `/` shows a page, `/docs` the documentation, `/openapi.json` the description, and `/metrics` the",
-        "[metrics](metrics.md).",
-    ]
-    return _page(lines)
+    columns = ("path", "known by", "dialect", "what it does", "fields of the body")
+    return _page("Paths", _PATHS, _table(columns, map(_path, ENDPOINTS)), _OTHER_PATHS)
 
 
 def families() -> str:
     """The table that `python -m export --list` prints."""
-    lines = [
-        *("# Families of checkpoints", "", _NOTE, ""),
-        "`python -m export --list` prints this table. *body* is the `model_type` of the transformers class that runs the",
-        "checkpoint; other checkpoints with a body of the table export, too. *prompted* rerankers have a",
-        "[score template](../guides/score-templates.md). *tested as* names the tiny checkpoint in `checkpoints/` that the",
-        "tests export, score against other people's code and serve.",
-        "",
-        table(),
-    ]
-    return _page(lines)
+    return _page("Families of checkpoints", _FAMILIES, table())
 
 
 def metrics() -> str:
@@ -79,14 +80,7 @@ def metrics() -> str:
     body, _ = Metrics().render(None)
     own = [one for one in text_string_to_metric_families(body.decode()) if one.name.startswith("scorert_")]
     rows = [(f"`{_exposed(one.name, one.type)}`", one.type, one.documentation) for one in own]
-    lines = [
-        *("# Metrics", "", _NOTE, ""),
-        "`GET /metrics` answers with these, and with those of the process and of Python under their usual names.",
-        "[docs/monitoring](../monitoring/README.md) says which labels they have and how they are scraped and drawn.",
-        "",
-        *_table(("metric", "kind", "meaning"), rows),
-    ]
-    return _page(lines)
+    return _page("Metrics", _METRICS, _table(("metric", "kind", "meaning"), rows))
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -132,15 +126,13 @@ def _exposed(name: str, kind: str) -> str:
     return f"{name}_total" if kind == "counter" else name
 
 
-def _table(columns: Sequence[str], rows: Any) -> Iterator[str]:
-    yield f"| {' | '.join(columns)} |"
-    yield f"|{'---|' * len(columns)}"
-    for row in rows:
-        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    cells = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', _BAR) for cell in row)} |" for row in cells)
 
 
-def _page(lines: Sequence[str]) -> str:
-    return "\n".join(lines) + "\n"
+def _page(title: str, *blocks: str) -> str:
+    return "\n\n".join([f"# {title}", _NOTE, *blocks]) + "\n"
 
 
 if __name__ == "__main__":
