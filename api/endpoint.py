@@ -37,8 +37,8 @@ class Call:
         """
         self.record.model, engine = self.models.get(model)
         name = model or self.record.model
-        if score_type is not None and engine.manifest.score_type != score_type:
-            raise WrongModel(name, engine.manifest.score_type, score_type)
+        if score_type is not None and engine.manifest.scoring is not score_type:
+            raise WrongModel(name, engine.manifest.score_type, score_type.name)
         return name, engine
 
     def index(self, model: str) -> Index:

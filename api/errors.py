@@ -12,7 +12,7 @@ from engine import (
     InvalidInput,
     QueueFull,
     ScoreRTError,
-    ScoreType,
+    ScoreTypeName,
     UnsupportedTask,
 )
 
@@ -55,7 +55,7 @@ class WrongModel(RequestError):
     status = HTTPStatus.NOT_FOUND
     type = HTTPStatus.NOT_FOUND.phrase
 
-    def __init__(self, name: str, score_type: ScoreType, wanted: ScoreType) -> None:
+    def __init__(self, name: str, score_type: ScoreTypeName, wanted: ScoreTypeName) -> None:
         super().__init__(
             f"The model `{name}` is a {score_type} model, and this path is for {wanted} models: use /score or /rerank, "
             f"or /pooling for what the model gives."

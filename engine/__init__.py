@@ -1,6 +1,12 @@
-"""ScoreRT's engine: relevance scores from an exported artifact, on ONNX Runtime alone."""
+"""Computes relevance scores from exported artifacts, with ONNX Runtime alone.
 
-from .artifact import Manifest, Role, ScoreType
+What is named here is public; `api` uses nothing else of the engine.
+"""
+
+from .arguments import QueryArguments, ScoreArguments, TextArguments
+from .arrays import Floats
+from .artifact import Manifest, Role
+from .content import Content, Text, text_of
 from .engine import Engine
 from .errors import (
     ArtifactError,
@@ -18,25 +24,36 @@ from .errors import (
 from .index.files import read_index_manifest
 from .index.index import Index
 from .job import Job
+from .precisions import PRECISIONS
 from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
-from .runtime.scheduler import Batch, Waiting
+from .runtime.providers import cores
+from .runtime.scheduler import Waiting
+from .runtime.workers import Batch
+from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType, ScoreTypeName, Task
 from .text.tokenizer import Token
 from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse
+from .vectors.similarity import normalized, sigmoid, similarity
 from .vectors.stored import STORES, Store
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BI_ENCODER",
+    "CROSS_ENCODER",
     "DEFAULT_CACHE_BYTES",
+    "LATE_INTERACTION",
+    "PRECISIONS",
     "STORES",
     "ArtifactError",
     "Batch",
     "CacheUse",
     "Cancelled",
     "Classes",
+    "Content",
     "DeadlineExceeded",
     "Embeddings",
     "Engine",
+    "Floats",
     "Index",
     "InputTooLong",
     "InvalidDocuments",
@@ -45,18 +62,29 @@ __all__ = [
     "Job",
     "Manifest",
     "ProviderError",
+    "QueryArguments",
     "QueueFull",
     "Ranked",
     "Ranking",
     "Role",
+    "ScoreArguments",
     "ScoreRTError",
     "ScoreType",
+    "ScoreTypeName",
     "Scores",
     "Store",
+    "Task",
+    "Text",
+    "TextArguments",
     "Token",
     "TokenEmbeddings",
     "TokenSimilarity",
     "UnsupportedTask",
     "Waiting",
+    "cores",
+    "normalized",
     "read_index_manifest",
+    "sigmoid",
+    "similarity",
+    "text_of",
 ]

@@ -1,4 +1,4 @@
-"""The artifact: a folder with a graph, a tokenizer and a manifest that says what they are.
+"""Defines the artifact: a folder with graphs, a tokenizer and a manifest that says what they are.
 
 `export` writes it and `engine` reads it; nothing else passes between the two.
 """
@@ -9,20 +9,25 @@ from typing import Literal
 
 import msgspec
 
-from .errors import ArtifactError, ProviderError
+from .errors import ArtifactError
+from .precisions import Precision
+from .score_types import SCORE_TYPES, ScoreType, ScoreTypeName
+from .vectors.similarity import Similarity
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 1 had one text graph a precision and provider, and did not write down that padding is on the right."""
+
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 SCORE_TEMPLATE = "score_template.jinja"
 PAST, PRESENT = "past", "present"
 KEY_LENGTHS, FIRST_KEY_LENGTHS = "key_lengths", "first_key_lengths"
 
-ScoreType = Literal["cross-encoder", "late-interaction", "bi-encoder"]
 Role = Literal["query", "document"]
+GraphRole = Literal["text", "vision"]
+ProviderName = Literal["cpu", "cuda", "tensorrt"]
 Activation = Literal["sigmoid", "identity"]
-Similarity = Literal["cosine", "dot"]
-Precision = Literal["fp32", "fp16", "int8", "int8-fast"]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,27 +62,36 @@ class Verification(_Part, frozen=True):
 class Graph(_Part, frozen=True):
     """One ONNX file. `provider` is the execution provider it was fused for; those for TensorRT run there alone.
 
-    `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a
-    score cannot depend on its neighbours, and for TensorRT what its engine is built for. Runs are padded to a
-    `multiple` of so many tokens, and pasts are one. `verification` is None only while an export is going on.
+    `role` is what it reads: the tokens of texts, or the pixels of images. Outputs go by their names, which are those of
+    `engine.score_types.Output`, and `present`.
+
+    `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a score
+    cannot depend on its neighbours, and for TensorRT what its plan is built for. Sequences are padded on the right, to
+    a length that is a multiple of `multiple`; past lengths must be such multiples, too. `verification` is None only
+    while an export is going on.
 
     A causal graph may have an input `past`: the keys and values of tokens that every sequence of a run begins with,
     `[layers, 2, key heads, past_tokens, head size]`, where `past_tokens` may be 0. Its output `present` is the same of
     the first sequence, its own tokens included, to be the past of other runs.
 
-    A graph for GPUs may have an input `key_lengths`, int32 `[3 * batch + 2]`: how many tokens of each sequence are
-    attended to, then where its queries begin in a matrix of all of them, with the end of the last, and the same for
-    keys. With `first_key_lengths` there is one query a sequence, its first.
+    A graph for GPUs may have an input `key_lengths`, int32 `[3 * batch + 2]`, in three parts: `[batch]` tokens of each
+    sequence that are attended to, `[batch + 1]` offsets of sequences among all queries, `[batch + 1]` offsets among all
+    keys; the last offset is the end. With `first_key_lengths` there is one query a sequence, its first.
     """
 
     precision: Precision
-    provider: Literal["cpu", "cuda", "tensorrt"]
+    provider: ProviderName
     file: str
     inputs: list[Tensor]
     outputs: list[Tensor]
     max_batch: int | None = None
     multiple: int = 1
+    role: GraphRole = "text"
     verification: Verification | None = None
+
+    def output(self, name: str) -> Tensor:
+        """The output of that name. Raises `KeyError`."""
+        return {tensor.name: tensor for tensor in self.outputs}[name]
 
     @property
     def past(self) -> Tensor | None:
@@ -141,15 +155,15 @@ class Manifest(_Part, frozen=True):
 
     Cross-encoders have `pair` and `activation`; the others have `query` and `document` layouts and `similarity`.
     `template` is the file of a cross-encoder's score template, and `instruction` what that is given when a request
-    gives none. `matryoshka` lists the sizes embeddings may be cut to: empty means any, None means none.
-    `pooling`, `projections` and `normalized` describe what is inside the graph already. `max_length` counts tokens,
-    special ones included.
+    gives none. `matryoshka` lists the sizes embeddings may be cut to: empty means any, None means none. `pooling`,
+    `projections` and `normalized` describe what is inside the graph already. `max_length` counts tokens, special ones
+    included. `padding` is the side that `pad_token` fills up: graphs read a sequence's tokens from its first.
     """
 
     schema_version: int
     name: str
     created: int
-    score_type: ScoreType
+    score_type: ScoreTypeName
     architecture: str
     source: Source
     max_length: int
@@ -170,6 +184,12 @@ class Manifest(_Part, frozen=True):
     projections: list[int] = []
     normalized: bool = False
     dimension: int | None = None
+    padding: Literal["right"] = "right"
+
+    @property
+    def scoring(self) -> ScoreType:
+        """What the model's score type can do."""
+        return SCORE_TYPES[self.score_type]
 
 
 def sha256(path: Path) -> str:
@@ -195,10 +215,10 @@ def read_manifest(folder: Path) -> Manifest:
     content = path.read_bytes()
     try:
         version = msgspec.json.decode(content, type=_Versioned).schema_version
-        if version != SCHEMA_VERSION:
+        if version not in READABLE_VERSIONS:
             raise ArtifactError(
-                f"{path} has schema version {version}; this ScoreRT reads version {SCHEMA_VERSION}: export the model "
-                f"again or install the ScoreRT that made it."
+                f"{path} has schema version {version}; this ScoreRT reads {' and '.join(map(str, READABLE_VERSIONS))}: "
+                "export the model again or install the ScoreRT that made it."
             )
         manifest = msgspec.json.decode(content, type=Manifest)
     except msgspec.MsgspecError as error:
@@ -208,30 +228,16 @@ def read_manifest(folder: Path) -> Manifest:
     for graph in manifest.graphs:
         if graph.verification is None:
             raise ArtifactError(f"{path} has a {graph.precision} graph that was never verified: export it again.")
+        if graph.role == "text" and manifest.scoring.output not in {tensor.name for tensor in graph.outputs}:
+            raise ArtifactError(
+                f"{path} has a {graph.precision} graph without the output {manifest.scoring.output}, which a "
+                f"{manifest.score_type} is scored by: export it again."
+            )
     templates = [manifest.template] if manifest.template is not None else []
     for name in [TOKENIZER, *templates, *(graph.file for graph in manifest.graphs)]:
         if name not in manifest.files:
             raise ArtifactError(f"{path} does not list {name}, so it cannot be trusted: export the model again.")
     return manifest
-
-
-def select_graph(manifest: Manifest, precision: str | None, provider: str = "cpu") -> Graph:
-    """The graph of that precision for a provider, or the first.
-
-    Raises `ArtifactError`, or `ProviderError` where the artifact has none for TensorRT.
-    """
-    graphs = [graph for graph in manifest.graphs if (graph.provider == "tensorrt") == (provider == "tensorrt")]
-    for graph in graphs:
-        if precision in (None, graph.precision):
-            return graph
-    wanted = "graph" if precision is None else f"{precision} graph"
-    if provider == "tensorrt":
-        raise ProviderError(
-            f"{manifest.name} has no {wanted} for TensorRT: export it with --provider tensorrt where it will be "
-            "served, or use another provider, such as cuda."
-        )
-    found = ", ".join(graph.precision for graph in graphs)
-    raise ArtifactError(f"{manifest.name} has no {wanted}, only {found}: export it with --precision {precision}.")
 
 
 class _Versioned(msgspec.Struct):

@@ -1,55 +1,62 @@
-"""Texts that are embedded one by one, each once, and then compared: bi-encoders and late interaction."""
+"""Embeds texts one by one, each once, and compares them: bi-encoders and late interaction."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from .arrays import Floats
 from .artifact import Manifest, Role
 from .grouping import places_of
-from .inputs import Inputs
+from .inputs import InputBuilder
 from .job import Job
 from .prompts.template import Prompting
-from .results import Floats, Scores
+from .results import Scores
 from .runtime.gpu_arrays import on_host
-from .runtime.session import Session
-from .text.layout import Input, Truncation
+from .runtime.workers import Workers
+from .text.layout import Input
+from .text.truncation import Truncation
 from .vectors.cache import EmbeddingCache, key_of
-from .vectors.similarity import compare
 
 
 class Embedder:
     """Embeddings of one artifact's texts, computed or remembered. Thread-safe."""
 
-    def __init__(self, manifest: Manifest, inputs: Inputs, session: Session, cache: EmbeddingCache) -> None:
+    def __init__(self, manifest: Manifest, builder: InputBuilder, workers: Workers, cache: EmbeddingCache) -> None:
         self._manifest = manifest
-        self._inputs = inputs
-        self._session = session
+        self._builder = builder
+        self._workers = workers
         self.cache = cache
 
     def embed(self, inputs: Mapping[Role, Sequence[Input]], job: Job | None = None) -> dict[Role, list[Floats]]:
         """Each input's embedding `[dim]`, or its token embeddings `[tokens, dim]` that MaxSim sees; not to be changed.
 
-        Token embeddings are where `Session.run` leaves them, all in the same place.
+        Token embeddings are where `Runner.run` leaves them, all in the same place.
         The job's bound on tokens counts all inputs, so that what is refused does not depend on what came before; only
-        those that are computed wait for room in the queue. Raises as `Session.run`.
+        those that are computed wait for room in the queue. Raises as `Workers.run`.
         """
         job = job or Job()
         asked = [(role, item) for role, items in inputs.items() for item in items]
         job.submit([len(item) for _, item in asked])
-        keys = [key_of(item, role) for role, item in asked]
+        keys = [key_of(item.identity, role) for role, item in asked]
         rows = self.cache.get(keys)
         # Equal ones among them are computed once.
         missing = {key: place for key, place in zip(keys, asked, strict=True) if key not in rows}
         if missing:
-            computed = self._session.run([item for _, item in missing.values()], job)
+            computed = self._workers.run([item for _, item in missing.values()], job)
             for (key, (role, item)), row in zip(missing.items(), computed, strict=True):
                 rows[key] = self.cache.put(key, self._scored(row, item, role))
         ordered = iter(rows[key] for key in keys)
         return {role: [next(ordered) for _ in items] for role, items in inputs.items()}
 
+    def compare(self, query: Floats, documents: Sequence[Floats]) -> Floats:
+        """A query's score with each document, from their embeddings; float32 `[documents]`."""
+        compare = self._manifest.scoring.compare
+        assert compare is not None, "cross-encoders were told apart before"
+        return compare(query, documents, self._manifest.similarity)
+
     def query(self, text: str, limits: Truncation, prompting: Prompting, job: Job | None) -> tuple[Floats, int]:
-        """A query's embedding, as from `embed` but always numpy's, and its tokens."""
-        inputs = self._inputs.texts([text], "query", limits, prompting)
+        """A query's embedding, as from `embed` but in this machine's memory, and how many tokens it has."""
+        inputs = self._builder.texts([text], "query", limits, prompting)
         return on_host(self.embed({"query": inputs}, job)["query"][0]), len(inputs[0])
 
     def score(
@@ -66,8 +73,8 @@ class Embedder:
             "document": list(dict.fromkeys(documents)),
         }
         inputs: dict[Role, list[Input]] = {
-            "query": self._inputs.texts(sides["query"], "query", limits, prompting),
-            "document": self._inputs.texts(sides["document"], "document", limits, Prompting()),
+            "query": self._builder.texts(sides["query"], "query", limits, prompting),
+            "document": self._builder.texts(sides["document"], "document", limits, Prompting()),
         }
         embedded = self.embed(inputs, job)
         rows = {role: dict(zip(sides[role], embedded[role], strict=True)) for role in sides}
@@ -76,11 +83,12 @@ class Embedder:
 
         scores = np.empty(len(documents), np.float32)
         for query, own in _documents_of(queries, len(documents)).items():
-            scores[own] = compare(self._manifest, rows["query"][query], [rows["document"][documents[i]] for i in own])
+            own_rows = [rows["document"][documents[place]] for place in own]
+            scores[own] = self.compare(rows["query"][query], own_rows)
         return Scores(scores, tokens)
 
     def _scored(self, row: Floats, item: Input, role: Role) -> Floats:
-        return self._inputs.scored(row, item, role) if self._manifest.score_type == "late-interaction" else row
+        return self._builder.scored(row, item, role) if self._manifest.scoring.by_token else row
 
 
 def _documents_of(queries: Sequence[str], documents: int) -> dict[str, list[int]]:

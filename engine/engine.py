@@ -1,24 +1,30 @@
-"""The engine: an artifact and text in, scores out."""
+"""Scores, ranks and embeds with one artifact."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, Unpack
 
 import numpy as np
 
-from .artifact import TOKENIZER, Graph, Manifest, Role, read_manifest
+from .arguments import QueryArguments, ScoreArguments, TextArguments, known
+from .arrays import Floats
+from .artifact import TOKENIZER, Manifest, Role, read_manifest
+from .content import Content, text_of
 from .embedder import Embedder
 from .errors import UnsupportedTask
-from .inputs import Inputs, Text, aligned, listed
+from .inputs import InputBuilder, TextOrTokens, aligned, listed
 from .job import Job
 from .prompts.template import Prompting, ScoreTemplate
-from .results import Classes, Embeddings, Floats, Ranking, Scores, TokenEmbeddings, TokenSimilarity
+from .results import Classes, Embeddings, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .runtime.gpu_arrays import on_host
+from .runtime.opened import Opened
 from .runtime.opening import Opener
-from .runtime.scheduler import Batch, Waiting
-from .runtime.session import Session
-from .text.layout import Input, Truncation, truncation
+from .runtime.scheduler import Waiting
+from .runtime.workers import Batch
+from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
+from .text.layout import Input
 from .text.tokenizer import Token, Tokenizer
+from .text.truncation import Truncation, truncation
 from .vectors import matryoshka
 from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
 from .vectors.ranking import check_top_n, ranked
@@ -29,17 +35,8 @@ from .vectors.stored import Store
 class Engine:
     """Scores of one artifact. Thread-safe; open it once and share it.
 
-    The keyword arguments of scoring calls mean the same everywhere:
-
-    - `truncate_prompt_tokens`: cut inputs to that many tokens, special ones included; -1 for the model's maximum.
-      Without it a longer input raises `InputTooLong`. A pair gives way longest first.
-    - `truncation_side`: "right" (the default) keeps the beginning of each text, "left" the end of the whole input.
-    - `max_tokens_per_query`, `max_tokens_per_doc`: keep that many of a text's own tokens; 0 keeps all.
-    - `instruction`, `chat_template_kwargs`: what the score template is told besides the pair. A bi-encoder whose query
-      prompt has an instruction takes another one for it.
-    - `job`: bounds the call, and cancels it from another thread; see `Job`.
-
-    With a score template truncation shortens the document first and then the query, and "left" their beginnings.
+    A query or document is a text, or a sequence of parts. What else calls take by keyword means the same everywhere,
+    and is told in `engine.arguments`.
 
     All raise `InvalidInput` for arguments that cannot be met, `UnsupportedTask` for what the score type cannot do,
     `QueueFull` where too much waits already, and what the job's `check` and `submit` raise.
@@ -48,9 +45,7 @@ class Engine:
     def __init__(
         self,
         manifest: Manifest,
-        graph: Graph,
-        provider: str,
-        session: Session,
+        opened: Opened,
         tokenizer: Tokenizer,
         template: ScoreTemplate | None = None,
         cache: EmbeddingCache | None = None,
@@ -58,15 +53,15 @@ class Engine:
     ) -> None:
         """An engine of parts that are open already; `Engine.load` opens them. Without a cache nothing is remembered."""
         self.manifest = manifest
-        self.graph = graph
-        self.provider = provider
+        self.graph = opened.graph
+        self.provider = opened.provider.name
         self.paces = paces or {}
         """Pairs or texts a second by provider, the fastest first, where `provider="auto"` has tried several."""
-        self._session = session
+        self._opened = opened
         self._tokenizer = tokenizer
-        self._inputs = Inputs(manifest, tokenizer, template)
-        self.embedder = Embedder(manifest, self._inputs, session, cache or EmbeddingCache(0))
-        """What embeds texts, where the model is no cross-encoder."""
+        self._builder = InputBuilder(manifest, tokenizer, template)
+        self._cache = cache or EmbeddingCache(0)
+        self._embedder = Embedder(manifest, self._builder, opened.workers, self._cache)
 
     @classmethod
     def load(
@@ -86,7 +81,7 @@ class Engine:
 
         `precision` picks one of several graphs (default: the first that was exported). `provider` is "cpu", "cuda" or
         "tensorrt", or several with commas, to fall back to the next where one is not there; or "auto": of those that
-        start here the one that runs 20 short texts fastest, with the CPU's scores, and TensorRT only where its engines
+        start here the one that runs 20 short texts fastest, with the CPU's scores, and TensorRT only where its plans
         are built already. `threads` defaults to the machine's cores. `chat_template` is the text of a score template,
         for a cross-encoder to use instead of its own. `max_waiting_tokens` bounds what may wait to be computed.
 
@@ -105,166 +100,136 @@ class Engine:
         template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
         cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
         opener = Opener(folder, manifest, precision, threads, max_waiting_tokens, cuda_graphs)
-        opened = opener.open(provider, tokenizer.size)
-        return cls(manifest, opened.graph, opened.provider, opened.session, tokenizer, template, cache, opened.paces)
+        opened, paces = opener.open(provider, tokenizer.size)
+        return cls(manifest, opened, tokenizer, template, cache, paces)
 
     @property
     def tried(self) -> str:
         """`paces` in words, such as "cuda (950 pairs/s), cpu (73 pairs/s)"."""
-        unit = "texts" if self.manifest.pair is None else "pairs"
+        unit = self.manifest.scoring.unit
         return ", ".join(f"{provider} ({pace:,.0f} {unit}/s)" for provider, pace in self.paces.items())
 
     @property
     def waiting(self) -> Waiting:
         """What waits to be computed now."""
-        return self._session.waiting
+        return self._opened.workers.scheduler.waiting
 
     @property
     def cache(self) -> CacheUse | None:
         """What is remembered and how often that helped; None where nothing is: it is off, or a cross-encoder."""
-        cache = self.embedder.cache
-        return cache.use if cache.on and self.manifest.pair is None else None
+        return self._cache.use if self._cache.on and not self.manifest.scoring.reads_pairs else None
 
     def on_batch(self, observer: Callable[[Batch], None]) -> None:
-        """Have `observer` hear of each run of the graph from now on, on a worker's thread."""
-        self._session.on_batch(observer)
+        """From now on call `observer` with each run of the graph, on a worker's thread."""
+        self._opened.workers.on_batch = observer
 
     def score(
         self,
-        queries: str | Sequence[str],
-        documents: str | Sequence[str],
-        *,
-        use_activation: bool = True,
-        truncate_prompt_tokens: int | None = None,
-        truncation_side: str | None = None,
-        max_tokens_per_query: int | None = None,
-        max_tokens_per_doc: int | None = None,
-        instruction: str | None = None,
-        chat_template_kwargs: Mapping[str, Any] | None = None,
-        job: Job | None = None,
+        queries: Content | Sequence[Content],
+        documents: Content | Sequence[Content],
+        **arguments: Unpack[ScoreArguments],
     ) -> Scores:
-        """The score of each query with the document beside it: 1:1, 1:N (one query for all), or N:N.
-
-        `use_activation=False` gives a cross-encoder's logits as they are; it changes nothing for the other score
-        types.
-        """
-        self._session.admit()
+        """The score of each query with the document beside it: 1:1, 1:N (one query for all), or N:N."""
+        limits = self._begin(known(arguments, ScoreArguments))
         queries, documents = aligned(queries, documents)
-        limits = truncation(
-            self.manifest.max_length, truncate_prompt_tokens, truncation_side, max_tokens_per_query, max_tokens_per_doc
-        )
-        prompting = Prompting(instruction, chat_template_kwargs)
-        if self.manifest.pair is not None:
-            return self._score_pairs(queries, documents, use_activation, limits, prompting, job)
-        return self.embedder.score(queries, documents, limits, prompting, job)
+        prompting = Prompting(arguments.get("instruction"), arguments.get("chat_template_kwargs"))
+        job = arguments.get("job")
+        if not self.manifest.scoring.reads_pairs:
+            return self._embedder.score(queries, documents, limits, prompting, job)
+        if len(queries) == 1:
+            queries = list(queries) * len(documents)
+        inputs = self._opened.runner.share(self._builder.pairs(queries, documents, limits, prompting), queries)
+        logits = self._logits(inputs, job)
+        return Scores(self._activated(logits, arguments.get("use_activation", True)), sum(_lengths(inputs)))
 
     def rerank(
         self,
-        query: str,
-        documents: Sequence[str],
+        query: Content,
+        documents: Sequence[Content],
         *,
         top_n: int | None = None,
-        use_activation: bool = True,
-        truncate_prompt_tokens: int | None = None,
-        truncation_side: str | None = None,
-        max_tokens_per_query: int | None = None,
-        max_tokens_per_doc: int | None = None,
-        instruction: str | None = None,
-        chat_template_kwargs: Mapping[str, Any] | None = None,
-        job: Job | None = None,
+        **arguments: Unpack[ScoreArguments],
     ) -> Ranking:
         """Documents by falling score for `query`, the first `top_n` of them (None or 0: all)."""
         check_top_n(top_n)
-        scored = self.score(
-            query,
-            documents,
-            use_activation=use_activation,
-            truncate_prompt_tokens=truncate_prompt_tokens,
-            truncation_side=truncation_side,
-            max_tokens_per_query=max_tokens_per_query,
-            max_tokens_per_doc=max_tokens_per_doc,
-            instruction=instruction,
-            chat_template_kwargs=chat_template_kwargs,
-            job=job,
-        )
-        return ranked(scored, top_n)
+        return ranked(self.score(query, documents, **arguments), top_n)
 
     def classify(
         self,
-        texts: Text | Sequence[Text],
+        texts: TextOrTokens | Sequence[TextOrTokens],
         *,
         use_activation: bool = True,
-        truncate_prompt_tokens: int | None = None,
-        truncation_side: str | None = None,
-        job: Job | None = None,
+        **arguments: Unpack[TextArguments],
     ) -> Classes:
         """What a cross-encoder's classifier says of each text by itself. Its score template has no part in it."""
-        self._require("cross-encoder", "classify")
-        self._session.admit()
-        limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
-        inputs = self._inputs.singles(listed(texts), limits)
-        return Classes(self._activated(self._session.run(inputs, job), use_activation), _lengths(inputs))
+        self._require(CROSS_ENCODER)
+        limits = self._begin(known(arguments, TextArguments))
+        inputs = self._builder.singles(listed(texts), limits)
+        logits = self._logits(inputs, arguments.get("job"))
+        return Classes(self._activated(logits, use_activation), _lengths(inputs))
 
     def embed(
         self,
-        texts: Text | Sequence[Text],
+        texts: TextOrTokens | Sequence[TextOrTokens],
         *,
         role: Role | None = "document",
-        truncate_prompt_tokens: int | None = None,
-        truncation_side: str | None = None,
         instruction: str | None = None,
         dimensions: int | None = None,
-        job: Job | None = None,
+        **arguments: Unpack[TextArguments],
     ) -> Embeddings:
         """A bi-encoder's embedding of each text, with the prompt the checkpoint has for `role`; None: with none.
 
-        `dimensions` cuts the embeddings of a Matryoshka model, and normalises them anew where it does so itself.
+        `instruction` takes the place of the prompt's own. `dimensions` cuts the embeddings of a Matryoshka model, and
+        normalises them anew where it does so itself.
         """
-        self._require("bi-encoder", "embed")
+        self._require(BI_ENCODER)
         matryoshka.check(self.manifest, dimensions)
-        self._session.admit()
-        limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
-        inputs = self._inputs.texts(listed(texts), role, limits, Prompting(instruction))
-        rows = np.stack(self.embedder.embed({role or "document": inputs}, job)[role or "document"])
+        limits = self._begin(known(arguments, TextArguments))
+        inputs = self._builder.texts(listed(texts), role, limits, Prompting(instruction))
+        # Without a role the input has no prompt, so that its identity is not that of a document's unless they are
+        # equal.
+        by_role = self._embedder.embed({role or "document": inputs}, arguments.get("job"))
+        rows = np.stack(by_role[role or "document"])
         return Embeddings(matryoshka.cut(self.manifest, rows, dimensions), _lengths(inputs))
 
     def embed_tokens(
         self,
-        texts: Text | Sequence[Text],
+        texts: TextOrTokens | Sequence[TextOrTokens],
         *,
         role: Role = "document",
-        truncate_prompt_tokens: int | None = None,
-        truncation_side: str | None = None,
-        job: Job | None = None,
+        **arguments: Unpack[TextArguments],
     ) -> TokenEmbeddings:
         """A late-interaction model's token embeddings of each text, marked and expanded as `role` asks."""
-        self._require("late-interaction", "token_embed")
-        self._session.admit()
-        limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
-        inputs = self._inputs.texts(listed(texts), role, limits, Prompting())
-        rows = self.embedder.embed({role: inputs}, job)[role]
+        self._require(LATE_INTERACTION)
+        limits = self._begin(known(arguments, TextArguments))
+        inputs = self._builder.texts(listed(texts), role, limits, Prompting())
+        rows = self._embedder.embed({role: inputs}, arguments.get("job"))[role]
         # A copy, because those that are remembered are not the caller's to change; and one, as it may be from a GPU.
         copied = on_host(np.concatenate(rows))
         return TokenEmbeddings(np.split(copied, np.cumsum([len(own) for own in rows])[:-1]), _lengths(inputs))
 
-    def compare_tokens(
-        self,
-        query: str,
-        document: str,
-        *,
-        truncate_prompt_tokens: int | None = None,
-        truncation_side: str | None = None,
-        job: Job | None = None,
-    ) -> TokenSimilarity:
+    def embed_query(self, query: Content, **arguments: Unpack[QueryArguments]) -> tuple[Floats, int]:
+        """A query's embedding for `compare`, `[dim]` or `[tokens, dim]`, not to be changed, and its count of tokens."""
+        self._require_embedder()
+        limits = self._begin(known(arguments, QueryArguments))
+        prompting = Prompting(arguments.get("instruction"))
+        return self._embedder.query(text_of(query), limits, prompting, arguments.get("job"))
+
+    def compare(self, query: Floats, documents: Sequence[Floats]) -> Floats:
+        """A query's score with each document, `[documents]`, from embeddings `[dim]` or token embeddings `[tokens,
+        dim]`."""
+        self._require_embedder()
+        return self._embedder.compare(query, documents)
+
+    def compare_tokens(self, query: Content, document: Content, **arguments: Unpack[TextArguments]) -> TokenSimilarity:
         """What a late-interaction score is made of: each query token's dot product with each document token."""
-        self._require("late-interaction", "token_embed")
-        self._session.admit()
-        limits = truncation(self.manifest.max_length, truncate_prompt_tokens, truncation_side, None, None)
-        texts: dict[Role, str] = {"query": query, "document": document}
-        inputs = {role: self._inputs.texts([text], role, limits, Prompting())[0] for role, text in texts.items()}
-        rows = self.embedder.embed({role: [item] for role, item in inputs.items()}, job)
+        self._require(LATE_INTERACTION)
+        limits = self._begin(known(arguments, TextArguments))
+        texts: dict[Role, str] = {"query": text_of(query), "document": text_of(document)}
+        inputs = {role: self._builder.texts([text], role, limits, Prompting())[0] for role, text in texts.items()}
+        rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, arguments.get("job"))
         tokens = {
-            role: [self._tokenizer.token(int(token)) for token in item.input_ids[self._inputs.is_scored(item, role)]]
+            role: [self._tokenizer.token(int(token)) for token in item.input_ids[self._builder.is_scored(item, role)]]
             for role, item in inputs.items()
         }
         products = on_host(rows["query"][0] @ rows["document"][0].T)
@@ -280,30 +245,27 @@ class Engine:
 
     def close(self) -> None:
         """Finish what is running and release the workers."""
-        self._session.close()
+        self._opened.close()
 
-    def _score_pairs(
-        self,
-        queries: Sequence[str],
-        documents: Sequence[str],
-        use_activation: bool,
-        limits: Truncation,
-        prompting: Prompting,
-        job: Job | None,
-    ) -> Scores:
-        if len(queries) == 1:
-            queries = list(queries) * len(documents)
-        inputs = self._session.share(self._inputs.pairs(queries, documents, limits, prompting), queries)
-        return Scores(self._activated(self._session.run(inputs, job), use_activation), sum(_lengths(inputs)))
+    def _begin(self, arguments: ScoreArguments) -> Truncation:
+        """Every call's way in, before it tokenises: refused where the queue is full, else its limits."""
+        self._opened.workers.scheduler.admit()
+        return truncation(self.manifest.max_length, arguments)
 
-    def _activated(self, rows: list[Floats], use_activation: bool) -> Floats:
-        logits = np.array(rows, dtype=np.float32)
+    def _logits(self, inputs: Sequence[Input], job: Job | None) -> Floats:
+        return np.array(self._opened.workers.run(inputs, job or Job()), dtype=np.float32)
+
+    def _activated(self, logits: Floats, use_activation: bool) -> Floats:
         return sigmoid(logits) if use_activation and self.manifest.activation == "sigmoid" else logits
 
-    def _require(self, score_type: str, task: str) -> None:
-        if self.manifest.score_type != score_type:
-            tasks = {"cross-encoder": ["classify"], "late-interaction": ["token_embed"], "bi-encoder": ["embed"]}
-            raise UnsupportedTask(task, tasks[self.manifest.score_type])
+    def _require(self, score_type: ScoreType) -> None:
+        own = self.manifest.scoring
+        if own is not score_type:
+            raise UnsupportedTask(score_type.task, [own.task])
+
+    def _require_embedder(self) -> None:
+        if self.manifest.scoring.reads_pairs:
+            raise UnsupportedTask(BI_ENCODER.task, [self.manifest.scoring.task])
 
 
 def _lengths(inputs: Sequence[Input]) -> list[int]:

@@ -1,4 +1,4 @@
-"""What the engine refuses, and why: every message is one sentence a user can act on."""
+"""Defines what the engine refuses; every message is one sentence that a user can act on."""
 
 
 class ScoreRTError(Exception):
@@ -22,7 +22,11 @@ class StagingError(ScoreRTError):
 
 
 class ProviderError(ScoreRTError):
-    """The execution provider that was asked for is unknown or cannot run here."""
+    """The execution provider that was asked for is unknown or cannot run here. `reason` is the message less advice."""
+
+    def __init__(self, reason: str, advice: str = "") -> None:
+        super().__init__(f"{reason}: {advice}." if advice else reason)
+        self.reason = reason
 
 
 class InvalidInput(ScoreRTError):

@@ -1,4 +1,4 @@
-"""From a request's texts to inputs of the graph."""
+"""Makes inputs of the graph from a call's texts."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -6,19 +6,21 @@ from typing import cast
 import numpy as np
 from msgspec.structs import replace
 
+from .arrays import Floats
 from .artifact import Manifest, PairLayout, Role, TextLayout
+from .content import Content, is_content, text_of
 from .errors import InvalidInput
 from .prompts.template import Prompting, ScoreTemplate
-from .results import Floats
-from .text.layout import Input, Truncation, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
+from .text.layout import Input, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
 from .text.tokenizer import Tokenizer
+from .text.truncation import Truncation
 
-Text = str | Sequence[int]
+TextOrTokens = Content | Sequence[int]
 """A text, or the token ids of one, which the graph gets as they are."""
 
 
-class Inputs:
-    """How one artifact's texts are tokenised, laid out and cut."""
+class InputBuilder:
+    """Tokenises, lays out and cuts texts as one artifact reads them."""
 
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer, template: ScoreTemplate | None) -> None:
         self._manifest = manifest
@@ -42,7 +44,7 @@ class Inputs:
             for query, document in zip(ids[: len(queries)], ids[len(queries) :], strict=True)
         ]
 
-    def singles(self, texts: Sequence[Text], limits: Truncation) -> list[Input]:
+    def singles(self, texts: Sequence[str | Sequence[int]], limits: Truncation) -> list[Input]:
         """A cross-encoder's input for each text by itself, without a template."""
         layout = self._pair()
         encoded = iter(self._tokenizer.encode([text for text in texts if isinstance(text, str)]))
@@ -52,7 +54,9 @@ class Inputs:
             inputs.append(self._as_they_are(ids, layout.type_ids[1], limits))
         return inputs
 
-    def texts(self, texts: Sequence[Text], role: Role | None, limits: Truncation, prompting: Prompting) -> list[Input]:
+    def texts(
+        self, texts: Sequence[str | Sequence[int]], role: Role | None, limits: Truncation, prompting: Prompting
+    ) -> list[Input]:
         """An embedder's input for each text, as a query or a document; without a role, as a document with no prompt.
 
         An instruction takes the place of the prompt's own. Raises as `lay_out_text`.
@@ -97,25 +101,32 @@ class Inputs:
         return layout
 
 
-def listed(texts: Text | Sequence[Text]) -> Sequence[Text]:
+def listed(texts: TextOrTokens | Sequence[TextOrTokens]) -> Sequence[str | Sequence[int]]:
     """One text or several as several. Raises `InvalidInput` for none, and for a text of no tokens."""
-    lone = isinstance(texts, str) or (len(texts) > 0 and isinstance(texts[0], int))
-    several = cast("Sequence[Text]", [texts] if lone else texts)
+    lone = is_content(texts) or (len(texts) > 0 and isinstance(texts[0], int))
+    several = cast("Sequence[TextOrTokens]", [texts] if lone else texts)
     if not several:
         raise InvalidInput("At least one text must be given")
     if any(not isinstance(text, str) and not text for text in several):
         raise InvalidInput("A text given as tokens must have at least one token")
-    return several
+    return [text_of(cast(Content, text)) if is_content(text) else cast("Sequence[int]", text) for text in several]
 
 
-def aligned(queries: str | Sequence[str], documents: str | Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+def aligned(
+    queries: Content | Sequence[Content], documents: Content | Sequence[Content]
+) -> tuple[Sequence[str], Sequence[str]]:
     """Queries and documents as lists of 1:1, 1:N or N:N texts. Raises `InvalidInput` for other numbers."""
-    queries = [queries] if isinstance(queries, str) else queries
-    documents = [documents] if isinstance(documents, str) else documents
-    if len(queries) == 0:
+    several_queries, several_documents = _texts(queries), _texts(documents)
+    if len(several_queries) == 0:
         raise InvalidInput("At least one text element must be given")
-    if len(documents) == 0:
+    if len(several_documents) == 0:
         raise InvalidInput("At least one text_pair element must be given")
-    if len(queries) not in (1, len(documents)):
+    if len(several_queries) not in (1, len(several_documents)):
         raise InvalidInput("Input lengths must be either 1:1, 1:N or N:N")
-    return queries, documents
+    return several_queries, several_documents
+
+
+def _texts(contents: Content | Sequence[Content]) -> list[str]:
+    """One content or several, as texts."""
+    several = [contents] if is_content(contents) else contents
+    return [text_of(cast(Content, content)) for content in several]

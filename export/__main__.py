@@ -19,7 +19,8 @@ from rich.console import Console
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from engine.artifact import Precision, ScoreType
+from engine.precisions import Precision
+from engine.score_types import ScoreTypeName
 
 from .checkpoint.files import Checkpoint, open_checkpoint
 from .errors import ExportError, VerificationError
@@ -147,7 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         "(fp32; with --from-onnx the best there is)",
     )
     parser.add_argument(
-        "--score-type", choices=["auto", *get_args(ScoreType)], default="auto", help="default: what the files say"
+        "--score-type", choices=["auto", *get_args(ScoreTypeName)], default="auto", help="default: what the files say"
     )
     parser.add_argument("--max-length", type=int, help="longest input in tokens (default: the checkpoint's)")
     parser.add_argument(

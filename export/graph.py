@@ -5,11 +5,13 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from engine.artifact import PAST, PRESENT, Precision, ScoreType, Tensor
+from engine.artifact import PAST, PRESENT, Tensor
+from engine.precisions import Precision
+from engine.score_types import ScoreTypeName
 
 Provider = Literal["cpu", "cuda"]
 
-OUTPUTS: dict[ScoreType, str] = {
+OUTPUTS: dict[ScoreTypeName, str] = {
     "cross-encoder": "logits",
     "bi-encoder": "embeddings",
     "late-interaction": "token_embeddings",

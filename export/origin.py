@@ -6,7 +6,7 @@ from typing import Protocol
 import onnx_ir as ir
 from transformers import PreTrainedTokenizerBase
 
-from engine.artifact import Precision
+from engine.precisions import Precision
 
 from .checkpoint.files import Checkpoint
 from .heads.loaded import LoadedHead

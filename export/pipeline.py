@@ -18,11 +18,11 @@ from engine.artifact import (
     Graph,
     Manifest,
     PairLayout,
-    Precision,
-    ScoreType,
     Verification,
     files_of,
 )
+from engine.precisions import Precision
+from engine.score_types import ScoreTypeName
 
 from . import tensorrt
 from .checkpoint.files import Checkpoint
@@ -48,7 +48,7 @@ class Options:
 
     output: Path
     name: str
-    score_type: ScoreType | str = "auto"
+    score_type: ScoreTypeName | str = "auto"
     max_length: int | None = None
     force: bool = False
     provider: Literal["tensorrt"] | None = None

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.artifact import Activation, ScoreType, Similarity
+from engine.artifact import Activation
+from engine.score_types import ScoreTypeName
+from engine.vectors.similarity import Similarity
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Recipe:
     late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised.
     """
 
-    score_type: ScoreType
+    score_type: ScoreTypeName
     architecture: str
     max_length: int | None = None
     heads: list[Head] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Graphs for TensorRT, and its engines, which are built on the kind of GPU that will serve them.
+"""Makes graphs for TensorRT, and its plans, which are built on the kind of GPU that will serve them.
 
 TensorRT has none of the operators that other graphs are fused into, and ONNX Runtime takes explicit shapes only for a
 graph that it takes whole; so it is given one of its own, of ONNX's operators alone. Unmeasured: see
@@ -11,11 +11,13 @@ from pathlib import Path
 import msgspec
 import onnx_ir as ir
 
-from engine.artifact import Graph, Manifest, Precision, Verification, files_of
+from engine.artifact import Graph, Manifest, Verification, files_of
 from engine.errors import ProviderError
-from engine.runtime.providers import built_in, open_session
-from engine.runtime.session import GPU_TOKENS, Session, schedule_for
-from engine.runtime.tensorrt import Engines, largest_batch
+from engine.precisions import Precision
+from engine.runtime.opened import Opened
+from engine.runtime.providers import TENSORRT, preferred
+from engine.runtime.sessions import open_session
+from engine.runtime.tensorrt import Plans, largest_batch
 
 from .errors import ExportError
 from .graph import interface, save
@@ -37,11 +39,11 @@ def require_tensorrt() -> None:
         path = Path(folder) / "probe.onnx"
         ir.save(ir.Model(graph, ir_version=10), path)
         try:
-            built_in("tensorrt")
-            open_session(path, "tensorrt", threads=1)
+            preferred(TENSORRT.name)
+            open_session(path, TENSORRT, threads=1)
         except ProviderError as error:
             # Its advice is for those who serve.
-            raise ExportError(f"{str(error).partition(':')[0]}: {_ADVICE}.") from None
+            raise ExportError(f"{error.reason}: {_ADVICE}.") from None
 
 
 def save_graph(model: ir.Model, precision: Precision, manifest: Manifest, folder: Path) -> Graph:
@@ -57,35 +59,34 @@ def save_graph(model: ir.Model, precision: Precision, manifest: Manifest, folder
     inputs, outputs = interface(model)
     return Graph(
         precision=precision,
-        provider="tensorrt",
+        provider=TENSORRT.name,
         file=path.name,
         inputs=inputs,
         outputs=outputs,
-        max_batch=largest_batch(manifest, GPU_TOKENS),
+        max_batch=largest_batch(manifest, TENSORRT.max_tokens),
     )
 
 
 def build(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit) -> Verification:
-    """How far a graph is from its original on TensorRT's engines, which are built in `folder` and stay there.
+    """How far a graph is from its original on TensorRT's plans, which are built in `folder` and stay there.
 
     Raises `VerificationError`, and `ExportError` where TensorRT does not take the graph.
     """
     files = files_of(folder, graph.file)
-    engines = Engines.of(folder, msgspec.structs.replace(manifest, files=files), graph)
+    plans = Plans.of(folder, msgspec.structs.replace(manifest, files=files), graph)
     try:
-        verification = verify(folder, manifest, graph, wanted, limit, engines)
-        built = engines.files
-        schedule = schedule_for("tensorrt", graph, None)
-        Session(folder, graph, "tensorrt", manifest.pad_token, schedule, None, engines).close()
+        verification = verify(folder, manifest, graph, wanted, limit, plans)
+        built = plans.files
+        Opened.of(folder, manifest, graph, TENSORRT, TENSORRT.schedule(graph, None), None, plans).close()
     except ProviderError as error:
         raise ExportError(
-            f"TensorRT cannot build the {graph.precision} graph for inputs of {engines.tokens} tokens: give a shorter "
+            f"TensorRT cannot build the {graph.precision} graph for inputs of {plans.tokens} tokens: give a shorter "
             f"--max-length, or leave --provider out ({error})."
         ) from None
     # It would happen without a word at every start of a server.
-    if not built or engines.files != built:
+    if not built or plans.files != built:
         raise ExportError(
-            f"ONNX Runtime does not keep TensorRT's engine of the {graph.precision} graph: leave --provider out, and "
+            f"ONNX Runtime does not keep TensorRT's plan of the {graph.precision} graph: leave --provider out, and "
             "serve it with --provider cuda."
         )
     return verification

@@ -1,8 +1,10 @@
-"""The shapes that a query or document may have on the wire, and the plain text in them."""
+"""Defines the shapes that queries, documents and texts may have on the wire, and reads their content."""
 
 from typing import cast
 
 import msgspec
+
+from engine import Content, Text
 
 from ..endpoint import Call
 from ..errors import InvalidRequest, TextOnlyModel
@@ -30,19 +32,20 @@ class Item(msgspec.Struct):
             raise ValueError("must have text or content")
 
 
-Texts = str | Item | list[str | Item]
+Items = str | Item | list[str | Item]
+"""One query or document, or several."""
 
 
-def plain_texts(texts: Texts, architecture: str) -> list[str]:
-    """A string for each query or document; a lone one makes a list of one. Raises as `plain_text`."""
-    items = texts if isinstance(texts, list) else [texts]
-    return [plain_text(item, architecture) for item in items]
+def contents(items: Items, architecture: str) -> list[Content]:
+    """The content of each query or document; a lone one makes a list of one. Raises as `content`."""
+    several = items if isinstance(items, list) else [items]
+    return [content(item, architecture) for item in several]
 
 
-def plain_text(item: str | Item, architecture: str) -> str:
-    """The text of one query or document, its text parts on a line each.
+def content(item: str | Item, architecture: str) -> Content:
+    """The content of one query or document.
 
-    Raises `TextOnlyModel`, which names `architecture`, for any other part.
+    Raises `TextOnlyModel`, which names `architecture`, for a part that is not text.
     """
     if isinstance(item, str):
         return item
@@ -50,15 +53,15 @@ def plain_text(item: str | Item, architecture: str) -> str:
         return item.text or ""
     if any(part.type != "text" for part in item.content):
         raise TextOnlyModel(architecture)
-    return "\n".join(part.text or "" for part in item.content)
+    return [Text(part.text or "") for part in item.content]
 
 
 Tokens = list[int]
-Inputs = str | list[str | int | Tokens]
+TextsOrTokens = str | list[str | int | Tokens]
 """One text or several, each as a string or as token ids."""
 
 
-def several(inputs: Inputs, call: Call, parameter: str = "input") -> list[str | Tokens]:
+def several(inputs: TextsOrTokens, call: Call, parameter: str = "input") -> list[str | Tokens]:
     """One text or several, the request's `parameter`, as several, counted.
 
     Raises `InvalidRequest` where tokens and texts are mixed up.

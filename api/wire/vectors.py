@@ -3,8 +3,7 @@
 import base64
 from typing import Literal
 
-from engine import Role
-from engine.results import Floats
+from engine import Floats, Role
 
 EncodingFormat = Literal["float", "base64"]
 """Numbers as JSON has them, or base64 of their little-endian float32 bytes, row by row."""

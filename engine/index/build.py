@@ -1,4 +1,4 @@
-"""Making an index: documents in, their embeddings out to disk, a few at a time."""
+"""Makes an index: embeds a file's documents and writes them to disk, a few at a time."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -8,16 +8,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from ..arrays import Floats
 from ..bulk.records import Document, read_documents
 from ..engine import Engine
 from ..errors import InvalidDocuments, InvalidIndex, StagingError
-from ..results import Floats
 from ..staging import staged
 from ..vectors.stored import Store, Stored
 from .files import IDS, MANIFEST, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
 from .ids import Collected, Table, repeated
 
 # What is computed at a time, whichever is reached first: enough that all workers are busy, too little to fill memory.
+# Choices.
 _DOCUMENTS_AT_A_TIME = 256
 _CHARACTERS_AT_A_TIME = 262_144
 
@@ -41,7 +42,7 @@ def build_index(
     `force` replaces a folder that exists. Raises `InvalidDocuments`, `StagingError`, and
     `InvalidIndex` for a cross-encoder.
     """
-    if engine.manifest.pair is not None:
+    if engine.manifest.scoring.reads_pairs:
         raise InvalidIndex(
             f"{engine.manifest.name} is a cross-encoder, which embeds no documents: index them with a bi-encoder or a "
             "late-interaction model."
@@ -89,7 +90,7 @@ def _write_embeddings(
     engine: Engine, documents: Path, folder: Path, store: Store, count: int, report: Report
 ) -> tuple[int, int]:
     """Append all embeddings to their files. Returns how many vectors there are, and of how many numbers."""
-    late = engine.manifest.score_type == "late-interaction"
+    late = engine.manifest.scoring.by_token
     vectors = dimension = done = 0
     with ExitStack() as files:
         values = files.enter_context((folder / VALUES).open("wb"))
@@ -114,7 +115,7 @@ def _write_embeddings(
 
 def _embedded(engine: Engine, texts: list[str]) -> tuple[Floats, list[int]]:
     """The vectors of all texts `[vectors, dim]`, and how many are each text's."""
-    if engine.manifest.score_type == "bi-encoder":
+    if not engine.manifest.scoring.by_token:
         return engine.embed(texts, truncate_prompt_tokens=-1).embeddings, [1] * len(texts)
     rows = engine.embed_tokens(texts, truncate_prompt_tokens=-1).embeddings
     return np.concatenate(rows), [len(own) for own in rows]

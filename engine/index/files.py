@@ -1,4 +1,4 @@
-"""The files of an index: what they hold, and how they are mapped."""
+"""Defines the files of an index, and maps them into memory."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..artifact import TOKENIZER, Graph, Manifest, ScoreType
+from ..artifact import TOKENIZER, Graph, Manifest
 from ..errors import InvalidIndex
+from ..score_types import SCORE_TYPES, ScoreTypeName
 from ..vectors.stored import Store, Stored
 from .ids import Table
 
@@ -33,7 +34,7 @@ class IndexManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     model: str
     precision: str
     embedder: str
-    score_type: ScoreType
+    score_type: ScoreTypeName
     store: Store
     documents: int
     vectors: int
@@ -68,7 +69,7 @@ def open_index(folder: Path) -> IndexFiles:
     """Map an index's files, after checking their sizes. Raises `InvalidIndex`."""
     manifest = read_index_manifest(folder)
     dtype = np.dtype(manifest.store).newbyteorder("<")
-    starts = (manifest.documents + 1,) if manifest.score_type == "late-interaction" else None
+    starts = (manifest.documents + 1,) if SCORE_TYPES[manifest.score_type].by_token else None
     return IndexFiles(
         manifest,
         ids=_mapped(folder / IDS, "<u8", (3, manifest.documents)),

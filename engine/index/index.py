@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 
+from ..arguments import QueryArguments
+from ..arrays import Floats
+from ..content import Content
 from ..engine import Engine
 from ..errors import InvalidIndex, InvalidInput
 from ..job import Job
-from ..prompts.template import Prompting
-from ..results import Floats, Ranking, Scores
-from ..text.layout import truncation
+from ..results import Ranking, Scores
 from ..vectors.ranking import check_top_n, ranked
-from ..vectors.similarity import compare
 from ..vectors.stored import Stored
 from .files import IndexManifest, open_index
 from .ids import find
 
-# Bounds what is made of stored embeddings at a time.
+# Bounds the memory of stored embeddings that are made floats at a time: a choice.
 _DOCUMENTS_AT_A_TIME = 256
 
 
@@ -41,15 +42,11 @@ class Index:
 
     def rerank(
         self,
-        query: str,
+        query: Content,
         document_ids: Sequence[str],
         *,
         top_n: int | None = None,
-        truncate_prompt_tokens: int | None = None,
-        truncation_side: str | None = None,
-        max_tokens_per_query: int | None = None,
-        instruction: str | None = None,
-        job: Job | None = None,
+        **arguments: Unpack[QueryArguments],
     ) -> Ranking:
         """As `Engine.rerank`, of documents that are named: only the query is computed, and counted in `tokens`.
 
@@ -59,16 +56,13 @@ class Index:
         if not document_ids:
             raise InvalidInput("At least one document id must be given", "document_ids")
         numbers = find(self._files.ids, document_ids)
-        limits = truncation(
-            self._engine.manifest.max_length, truncate_prompt_tokens, truncation_side, max_tokens_per_query, None
-        )
-        job = job or Job()
-        embedding, tokens = self._engine.embedder.query(query, limits, Prompting(instruction), job)
+        job = arguments["job"] = arguments.get("job") or Job()
+        embedding, tokens = self._engine.embed_query(query, **arguments)
         scores = np.empty(len(numbers), np.float32)
         for start in range(0, len(numbers), _DOCUMENTS_AT_A_TIME):
             job.check()
             some = slice(start, start + _DOCUMENTS_AT_A_TIME)
-            scores[some] = compare(self._engine.manifest, embedding, [self._document(n) for n in numbers[some]])
+            scores[some] = self._engine.compare(embedding, [self._document(n) for n in numbers[some]])
         return ranked(Scores(scores, tokens), top_n)
 
     def _document(self, number: int) -> Floats:

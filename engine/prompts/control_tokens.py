@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from ..text.layout import Side
 from ..text.tokenizer import Tokenizer
+from ..text.truncation import Side
 
 T = TypeVar("T")
 

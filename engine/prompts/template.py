@@ -1,4 +1,4 @@
-"""Score templates: the prompts that rerankers made from language models read their pairs in."""
+"""Renders score templates: the prompts that rerankers made from language models read their pairs in."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ import jinja2
 
 from ..artifact import Manifest, PairLayout
 from ..errors import ArtifactError, InputTooLong, InvalidInput
-from ..text.layout import Input, Truncation, lay_out_prompt
+from ..text.layout import Input, lay_out_prompt
 from ..text.tokenizer import Tokenizer
+from ..text.truncation import Truncation
 from . import sandbox
 from .budget import LimitReached
 from .control_tokens import ControlTokens
@@ -75,7 +76,7 @@ class ScoreTemplate:
 
         Raises `ArtifactError`, also for `text` where the model is no cross-encoder.
         """
-        if text is not None and manifest.pair is None:
+        if text is not None and not manifest.scoring.reads_pairs:
             raise ArtifactError(
                 f"{manifest.name} is a {manifest.score_type} model, and only cross-encoders take a score template: "
                 f"load it without one."

@@ -1,58 +1,56 @@
-"""Which provider is fastest here: each is tried on one made-up request."""
+"""Chooses the provider that is fastest here, by trying each on one made-up request."""
 
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from ..arrays import Floats
 from ..artifact import Manifest
 from ..errors import ProviderError
-from ..text.layout import Input, Truncation, lay_out_pair, lay_out_text
-from .agreement import Floats, agree
+from ..job import Job
+from ..text.layout import Input, lay_out_pair, lay_out_text
+from ..text.truncation import Truncation
+from .agreement import agree
 from .gpu_arrays import on_host
-from .session import Session
+from .opened import Opened
 
 # What most requests are like: a query with 20 passages.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75
-# Runs that are timed at most, and for how many seconds they are begun.
+# Runs that are timed at most, and for how many seconds they are begun: choices, so that trying takes no longer than
+# opening.
 _RUNS, _SECONDS = 5, 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The chosen provider's session. `paces` are inputs a second of the providers that could have been it, the fastest
-    first; where there was no other, nothing was measured and it is empty."""
-
-    provider: str
-    session: Session
-    paces: Mapping[str, float]
-
-
-def choose(openers: Mapping[str, Callable[[], Session]], request: Sequence[Input], tolerance: float) -> Choice:
-    """Opens a session on each provider, and keeps the one that runs the request fastest, through its own schedule.
+def choose(
+    openers: Mapping[str, Callable[[], Opened]], request: Sequence[Input], tolerance: float
+) -> tuple[Opened, Mapping[str, float]]:
+    """Opens the graph on each provider, and keeps the one that runs the request fastest, through its own schedule.
 
     The first is the reference: it must work, and the output of others must be within `tolerance` of its. Those that do
-    not start, fail or differ are passed over. All are open at a time, for some seconds. Raises `ProviderError`.
+    not start, fail or differ are passed over. All of them are open for some seconds.
+
+    Also returns inputs a second of the providers that could have been it, the fastest first; where there was no other,
+    nothing was measured and it is empty. Raises `ProviderError`.
     """
     reference, *others = openers
-    sessions = {reference: openers[reference]()}
+    opened = {reference: openers[reference]()}
     for name in others:
         try:
-            sessions[name] = openers[name]()
+            opened[name] = openers[name]()
         except ProviderError:
             continue
-    if len(sessions) == 1:
-        return Choice(reference, sessions[reference], {})
+    if len(opened) == 1:
+        return opened[reference], {}
     try:
-        paces = _paces(sessions, request, tolerance)
+        paces = _paces(opened, request, tolerance)
     except Exception as error:
-        _close(sessions.values())
+        _close(opened.values())
         raise ProviderError(f"{reference} does not run this model: {error}") from error
     fastest = max(paces, key=paces.__getitem__)
-    _close(session for name, session in sessions.items() if name != fastest)
-    return Choice(fastest, sessions[fastest], dict(sorted(paces.items(), key=lambda item: -item[1])))
+    _close(one for name, one in opened.items() if name != fastest)
+    return opened[fastest], dict(sorted(paces.items(), key=lambda item: -item[1]))
 
 
 def made_up_request(manifest: Manifest, vocabulary: int) -> list[Input]:
@@ -70,13 +68,13 @@ def made_up_request(manifest: Manifest, vocabulary: int) -> list[Input]:
     return [lay_out_text(text, manifest.document, limits, None) for text in texts]
 
 
-def _paces(sessions: Mapping[str, Session], request: Sequence[Input], tolerance: float) -> dict[str, float]:
-    reference, *others = sessions
-    want, pace = _measure(sessions[reference], request)
+def _paces(opened: Mapping[str, Opened], request: Sequence[Input], tolerance: float) -> dict[str, float]:
+    reference, *others = opened
+    want, pace = _measure(opened[reference], request)
     paces = {reference: pace}
     for name in others:
         try:
-            got, pace = _measure(sessions[name], request)
+            got, pace = _measure(opened[name], request)
         except Exception:
             continue
         if agree(got, want, tolerance):
@@ -84,12 +82,12 @@ def _paces(sessions: Mapping[str, Session], request: Sequence[Input], tolerance:
     return paces
 
 
-def _measure(session: Session, request: Sequence[Input]) -> tuple[list[Floats], float]:
-    """What the session makes of the request, and how many of its inputs a second, by the median run."""
+def _measure(opened: Opened, request: Sequence[Input]) -> tuple[list[Floats], float]:
+    """What the graph gives for the request, and how many of its inputs a second, by the median run."""
 
     def run() -> list[Floats]:
         # Anew each time, because a prefix is computed once.
-        return session.run(session.share(list(request), [""] * len(request)))
+        return opened.workers.run(opened.runner.share(list(request), [""] * len(request)), Job())
 
     # Not timed: a device may take longer to load its kernels than to run ten requests.
     rows = run()
@@ -101,6 +99,6 @@ def _measure(session: Session, request: Sequence[Input]) -> tuple[list[Floats], 
     return [on_host(row) for row in rows], len(request) / statistics.median(times)
 
 
-def _close(sessions: Iterable[Session]) -> None:
-    for session in sessions:
-        session.close()
+def _close(opened: Iterable[Opened]) -> None:
+    for one in opened:
+        one.close()

@@ -1,4 +1,4 @@
-"""Small runs on a GPU as CUDA graphs: recorded once, and then launched at once instead of kernel by kernel.
+"""Records small runs on a GPU as CUDA graphs, which are launched at once instead of kernel by kernel.
 
 A recording is of one shape, and reads and writes where it did when it was made: inputs are padded to one of a few
 shapes, and copied there. ONNX Runtime keeps recordings by thread and lends their memory to other runs of their session
@@ -12,32 +12,31 @@ after all the others were made, and all this is off unless it is asked for.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeAlias, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
+from ..arrays import Feeds
 from ..text.layout import Input
+from .feeds import Shape
 
-Feeds: TypeAlias = Mapping[str, NDArray[Any]]
-Shape: TypeAlias = tuple[int, int]
 Taken = TypeVar("Taken")
 
 # Beyond these, kernels take longer than launching them.
 SHAPES: list[Shape] = [
     (sequences, tokens) for sequences in (1, 2, 4, 8, 16, 24, 32) for tokens in (16, 32, 48, 64, 96, 128)
 ]
-"""What is recorded: so many sequences of so many tokens."""
+"""What is recorded, `(sequences, tokens)`: docs/benchmarks/log.md, "On a GPU". Unmeasured."""
 
 
 def made_up_inputs(shape: Shape, seed: int) -> list[Input]:
     """Inputs that the shape has room for."""
     random = np.random.default_rng((seed, *shape))
     lengths = random.integers(2, shape[1] + 1, random.integers(1, shape[0] + 1))
-    # Tokens that every vocabulary has.
+    # Every vocabulary has these 64 tokens.
     ids = [random.integers(64, size=length) for length in lengths]
     return [Input(own, np.zeros_like(own), len(own)) for own in ids]
 

@@ -12,12 +12,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..vectors.maxsim import maxsim
 from ..vectors.stored import STORES, Stored
 
-Floats = NDArray[np.float32]
 Fetch: TypeAlias = Callable[[onnxruntime.OrtValue], Floats]
 """Takes what a run has left on a GPU out of ONNX Runtime's hands."""
 

@@ -1,33 +1,48 @@
-"""Opening an artifact's graph on the provider that was asked for, on one to fall back to, or on the fastest."""
+"""Opens an artifact's graph on the provider that was asked for, on one to fall back to, or on the fastest."""
 
-import gc
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..artifact import Graph, Manifest, select_graph
+from ..artifact import Graph, Manifest
 from ..errors import ArtifactError, ProviderError
-from . import providers
-from .agreement import tolerance
+from ..precisions import tolerance
 from .choosing import choose, made_up_request
 from .cuda_graphs import SHAPES, Recordings
-from .session import Session, schedule_for, sharing_for
-from .tensorrt import Engines
+from .opened import Opened
+from .providers import AUTO, CUDA, PROVIDERS, Provider, installed, preferred
+from .sessions import open_session
+from .tensorrt import Plans
 
 _LOGGER = logging.getLogger("scorert")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A graph at work. `paces` are inputs a second by provider where several were tried, the fastest first."""
+def select_graph(manifest: Manifest, precision: str | None, provider: Provider) -> Graph:
+    """The graph of that precision for a provider, or the first.
 
-    graph: Graph
-    provider: str
-    session: Session
-    paces: Mapping[str, float] = field(default_factory=dict)
+    Raises `ArtifactError`, or `ProviderError` where the artifact has none for a provider that needs its own.
+    """
+    graphs = [graph for graph in manifest.graphs if _runs_on(graph, provider)]
+    for graph in graphs:
+        if precision in (None, graph.precision):
+            return graph
+    wanted = "graph" if precision is None else f"{precision} graph"
+    if provider.own_graphs:
+        raise ProviderError(
+            f"{manifest.name} has no {wanted} for TensorRT: export it with --provider tensorrt where it will be "
+            "served, or use another provider, such as cuda."
+        )
+    found = ", ".join(graph.precision for graph in graphs)
+    raise ArtifactError(f"{manifest.name} has no {wanted}, only {found}: export it with --precision {precision}.")
+
+
+def _runs_on(graph: Graph, provider: Provider) -> bool:
+    made_for = PROVIDERS[graph.provider]
+    suits = made_for is provider if provider.own_graphs else not made_for.own_graphs
+    return graph.role == "text" and suits
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,64 +59,63 @@ class Opener:
     max_waiting: int | None = None
     cuda_graphs: bool = False
 
-    def open(self, preference: str, vocabulary: int) -> Opened:
+    def open(self, preference: str, vocabulary: int) -> tuple[Opened, Mapping[str, float]]:
         """On the first of several providers with commas that starts, or on the fastest for "auto".
 
-        `vocabulary` is how many token ids the fastest may be tried with. Raises `ArtifactError` and `ProviderError`.
+        `vocabulary` is how many token ids the fastest may be tried with. Also returns inputs a second by provider where
+        several were tried, the fastest first. Raises `ArtifactError` and `ProviderError`.
         """
-        if preference == providers.AUTO:
+        if preference == AUTO:
             return self._fastest(vocabulary)
-        *preferred, last = providers.built_in(preference)
-        for name in preferred:
+        *others, last = preferred(preference)
+        for provider in others:
             with suppress(ProviderError):
-                return Opened(self._graph(name), name, self._session(name))
-        return Opened(self._graph(last), last, self._session(last))
+                return self._open(provider), {}
+        return self._open(last), {}
 
-    def _fastest(self, vocabulary: int) -> Opened:
-        graphs = {name: self._graph(name) for name in providers.installed() if self._is_ready(name)}
-        choice = choose(
-            {name: partial(self._session, name) for name in graphs},
+    def _fastest(self, vocabulary: int) -> tuple[Opened, Mapping[str, float]]:
+        graphs = {provider: self._graph(provider) for provider in installed() if self._is_ready(provider)}
+        return choose(
+            {provider.name: partial(self._open, provider) for provider in graphs},
             made_up_request(self.manifest, vocabulary),
             tolerance([graph.precision for graph in graphs.values()]),
         )
-        # A session and its scheduler refer to each other, and those that lost may hold gigabytes.
-        gc.collect()
-        return Opened(graphs[choice.provider], choice.provider, choice.session, choice.paces)
 
-    def _is_ready(self, provider: str) -> bool:
+    def _is_ready(self, provider: Provider) -> bool:
         """Whether it can start at once: TensorRT would build what is not there, for minutes."""
-        if provider != "tensorrt":
+        if not provider.own_graphs:
             return True
         try:
-            return bool(Engines.of(self.folder, self.manifest, self._graph(provider)).files)
+            return bool(Plans.of(self.folder, self.manifest, self._graph(provider)).files)
         except (ArtifactError, ProviderError):
             return False
 
-    def _graph(self, provider: str) -> Graph:
+    def _graph(self, provider: Provider) -> Graph:
         return select_graph(self.manifest, self.precision, provider)
 
-    def _session(self, provider: str) -> Session:
+    def _open(self, provider: Provider) -> Opened:
         graph = self._graph(provider)
-        session = Session(
+        opened = Opened.of(
             self.folder,
+            self.manifest,
             graph,
             provider,
-            self.manifest.pad_token,
-            schedule_for(provider, graph, self.threads, self.max_waiting),
-            sharing_for(provider, graph),
-            Engines.of(self.folder, self.manifest, graph) if provider == "tensorrt" else None,
+            provider.schedule(graph, self.threads, self.max_waiting),
+            provider.shares_from(graph),
+            Plans.of(self.folder, self.manifest, graph) if provider.own_graphs else None,
         )
-        if self.cuda_graphs and provider == "cuda":
-            self._record(session, graph)
-        return session
+        if self.cuda_graphs and provider is CUDA:
+            self._record(opened)
+        return opened
 
-    def _record(self, session: Session, graph: Graph) -> None:
+    def _record(self, opened: Opened) -> None:
         """What cannot be recorded runs as it would otherwise."""
         try:
-            if graph.past is not None:
+            if opened.graph.past is not None:
                 raise ValueError("the model computes what prompts share once, in runs of their own.")
-            recording = providers.open_session(self.folder / graph.file, "cuda", 1, records=True)
+            recording = open_session(self.folder / opened.graph.file, CUDA, 1, records=True)
             shapes = [shape for shape in SHAPES if shape[1] <= self.manifest.max_length]
-            session.replay_small_runs(Recordings(recording, graph.outputs[0].name, "cuda", shapes))
+            recordings = Recordings(recording, self.manifest.scoring.output, CUDA.device, shapes)
+            opened.runner.replay_small_runs(recordings)
         except Exception as error:
             _LOGGER.warning("No CUDA graphs are used: %s", error)

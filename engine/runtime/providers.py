@@ -1,103 +1,138 @@
-"""ONNX Runtime's execution providers by the short names ScoreRT uses, and the options each is opened with."""
+"""Tells what each of ONNX Runtime's execution providers needs: options, a schedule, and where its outputs stay."""
 
 import os
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
 
 import onnxruntime
 
+from ..artifact import Graph, ProviderName
 from ..errors import ProviderError
-from .tensorrt import Engines
+from .scheduler import Schedule
 
-_ONNX_RUNTIME_NAMES = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
+Device: TypeAlias = Literal["cpu", "cuda"]
 
 AUTO = "auto"
-"""Whichever of them is fastest."""
+"""Stands for whichever of them is fastest here."""
 
 
-def installed() -> list[str]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Provider:
+    """One execution provider, by the short name that ScoreRT uses.
+
+    Outputs stay in the memory of `device`. `options` are ONNX Runtime's; `fallback` is the provider that takes the
+    nodes this one has no kernel for. A provider with `own_graphs` runs only those graphs of an artifact that are made
+    for it.
+
+    A run has at most `max_sequences` inputs and `max_tokens` tokens; where it is `padded`, of unlike lengths. `workers`
+    runs go on at once, None for one a core. `worth_sharing` is how many tokens a prefix has to save to be worth its own
+    run of the graph.
+    """
+
+    name: ProviderName
+    onnxruntime_name: str
+    device: Device
+    max_sequences: int
+    max_tokens: int
+    padded: bool
+    workers: int | None
+    worth_sharing: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fallback: ProviderName | None = None
+    own_graphs: bool = False
+
+    def schedule(self, graph: Graph, threads: int | None, max_waiting: int | None = None) -> Schedule:
+        """How runs of a graph go on; `threads` is how many of the machine's they may use, None for all."""
+        return Schedule(
+            max_sequences=graph.max_batch or self.max_sequences,
+            max_tokens=self.max_tokens,
+            workers=self.workers or threads or cores(),
+            threads=1 if self.workers is None else threads or 1,
+            max_waiting=max_waiting,
+            padded=self.padded,
+            multiple=graph.multiple,
+        )
+
+    def shares_from(self, graph: Graph) -> int | None:
+        """`worth_sharing` for a graph whose inputs may share prefixes; None for another."""
+        # Where activations are quantised over a whole run, what is in it changes the score.
+        return None if graph.past is None or graph.max_batch == 1 else self.worth_sharing
+
+
+_GPU_TOKENS = 16_384
+"""The tokens of one run on a GPU: a choice, some 200 documents of usual length."""
+
+CPU = Provider(
+    "cpu",
+    "CPUExecutionProvider",
+    device="cpu",
+    # Without padding or synchronisation: one single-threaded worker a core, with one input a run, or several short ones
+    # of one length that share what a run costs before its first token. Beyond 192 tokens a run gains nothing from
+    # another input: docs/benchmarks/log.md, "Several inputs of one length in a run". 16 is a choice: 12 tokens each.
+    max_sequences=16,
+    max_tokens=192,
+    padded=False,
+    workers=None,
+    # A run costs as much as 8 to 21 more tokens: docs/benchmarks/log.md, "Prefixes that prompts share".
+    worth_sharing=32,
+)
+CUDA = Provider(
+    "cuda",
+    "CUDAExecutionProvider",
+    device="cuda",
+    # Large micro-batches of like lengths, and two workers, so that one's copies hide behind the other's kernels. 64 is
+    # a choice, as all of this is until it is measured on a GPU.
+    max_sequences=64,
+    max_tokens=_GPU_TOKENS,
+    padded=True,
+    workers=2,
+    # A prefix splits batches that would mix otherwise, so it should save a whole one.
+    worth_sharing=_GPU_TOKENS,
+    # TensorFloat-32 is the default on recent GPUs and rounds float32 products to 10 bits.
+    options={"arena_extend_strategy": "kSameAsRequested", "use_tf32": False},
+)
+TENSORRT = Provider(
+    "tensorrt",
+    "TensorrtExecutionProvider",
+    device="cuda",
+    max_sequences=CUDA.max_sequences,
+    max_tokens=CUDA.max_tokens,
+    padded=CUDA.padded,
+    workers=CUDA.workers,
+    worth_sharing=CUDA.worth_sharing,
+    fallback="cuda",
+    own_graphs=True,
+)
+
+PROVIDERS: dict[ProviderName, Provider] = {provider.name: provider for provider in (CPU, CUDA, TENSORRT)}
+
+
+def installed() -> list[Provider]:
     """The providers that the installed ONNX Runtime has, the CPU first."""
     available = onnxruntime.get_available_providers()
-    return [name for name, own in _ONNX_RUNTIME_NAMES.items() if own in available]
+    return [provider for provider in PROVIDERS.values() if provider.onnxruntime_name in available]
 
 
-def built_in(preference: str) -> list[str]:
+def preferred(names: str) -> list[Provider]:
     """The providers of a comma-separated preference that the installed ONNX Runtime has, in order.
 
     Raises `ProviderError` for an unknown name, or where it has none of them.
     """
-    wanted = [name.strip() for name in preference.split(",")]
+    wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
-        if name not in _ONNX_RUNTIME_NAMES:
-            raise ProviderError(
-                f"Unknown provider '{name}': use {', '.join(_ONNX_RUNTIME_NAMES)}, or {AUTO} by itself."
-            )
-    there = installed()
-    found = [name for name in wanted if name in there]
+        if name not in PROVIDERS:
+            raise ProviderError(f"Unknown provider '{name}': use {', '.join(PROVIDERS)}, or {AUTO} by itself.")
+    there = {provider.name: provider for provider in installed()}
+    found = [there[name] for name in wanted if name in there]
     if found:
         return found
     raise ProviderError(
-        f"The installed ONNX Runtime has no {' or '.join(wanted)} provider: install scorert[gpu] on a machine with an "
-        f"NVIDIA GPU, or allow the CPU with --provider {wanted[0]},cpu."
+        f"The installed ONNX Runtime has no {' or '.join(wanted)} provider",
+        f"install scorert[gpu] on a machine with an NVIDIA GPU, or allow the CPU with --provider {wanted[0]},cpu",
     )
-
-
-def open_session(
-    model: Path, provider: str, threads: int, engines: Engines | None = None, records: bool = False
-) -> onnxruntime.InferenceSession:
-    """An ONNX Runtime session of `model` on `provider`, `threads` computing threads in each run.
-
-    With `records` CUDA records runs, for `cuda_graphs`. TensorRT needs `engines`, and builds those that are not there,
-    which takes minutes. Raises `ProviderError` where the provider is installed but does not start (a missing driver or
-    CUDA library), or cannot take the graph.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    if provider != "cpu":
-        # Finds CUDA and cuDNN among pip's nvidia packages; does nothing where they are on the loader's path.
-        onnxruntime.preload_dlls()
-    try:
-        if engines is not None:
-            engines.folder.mkdir(parents=True, exist_ok=True)
-            # As `use_tf32` below; for TensorRT's builder ONNX Runtime has no option.
-            os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
-        # Without ONNX Runtime's own fallback, which goes on with another provider after a run that failed.
-        session = onnxruntime.InferenceSession(
-            model, options, providers=_with_options(provider, engines, records), enable_fallback=0
-        )
-    except Exception as error:
-        raise ProviderError(f"{model} does not load on {provider}: {error}") from error
-    if session.get_providers()[0] != _ONNX_RUNTIME_NAMES[provider]:
-        libraries = "scorert[gpu] installed CUDA and cuDNN"
-        if provider == "tensorrt":
-            # Not among scorert[gpu]'s: which version it must be, ONNX Runtime's documentation says.
-            libraries += ", that TensorRT's own libraries are where LD_LIBRARY_PATH says"
-        raise ProviderError(
-            f"ONNX Runtime could not start its {provider} provider here: check the NVIDIA driver and that {libraries}, "
-            f"or allow the CPU with --provider {provider},cpu."
-        )
-    return session
 
 
 def cores() -> int:
     """CPU cores this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _with_options(provider: str, engines: Engines | None, records: bool = False) -> list[tuple[str, dict[str, Any]]]:
-    if provider == "cpu":
-        return [("CPUExecutionProvider", {})]
-    # TensorFloat-32 is the default on recent GPUs and rounds float32 products to 10 bits.
-    cuda: tuple[str, dict[str, Any]] = (
-        "CUDAExecutionProvider",
-        {"arena_extend_strategy": "kSameAsRequested", "use_tf32": False, "enable_cuda_graph": records},
-    )
-    if provider == "cuda":
-        return [cuda]
-    return [("TensorrtExecutionProvider", {} if engines is None else engines.options()), cuda]

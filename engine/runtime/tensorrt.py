@@ -1,6 +1,6 @@
-"""TensorRT's engines: where an artifact keeps them, and for which runs they are built.
+"""Keeps the plans that TensorRT makes of a graph (it calls them engines), and says for which runs they are built.
 
-ONNX Runtime builds an engine for explicit ranges of shapes when a session opens, and a run outside them fails. It has
+ONNX Runtime builds a plan for explicit ranges of shapes when a session opens, and a run outside them fails. It has
 one such profile for all runs: several may be given, but it never leaves the first. So the profile is a box that every
 run fits in, up to `Graph.max_batch` sequences of the longest input each, and the box is no larger than the tokens that
 the scheduler puts into one run, because TensorRT sets memory aside for its far corner.
@@ -18,6 +18,7 @@ from typing import Self
 from ..artifact import Graph, Manifest, Tensor
 
 _FOLDER = "tensorrt"
+# A choice, the same as on CUDA: `providers.CUDA.max_sequences`.
 _SEQUENCES = 64
 # What the kernels are chosen for: a query's passages, at the length that most have.
 _USUAL_SEQUENCES, _USUAL_TOKENS = 32, 128
@@ -36,7 +37,7 @@ def largest_batch(manifest: Manifest, run_tokens: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Engines:
+class Plans:
     """What TensorRT makes of one graph: a `folder` of files, for runs of up to `sequences` inputs of `tokens` each.
 
     The files are not part of what an artifact is checked for: they hold only on the kind of GPU, and for the versions
@@ -51,7 +52,7 @@ class Engines:
     @classmethod
     def of(cls, artifact: Path, manifest: Manifest, graph: Graph) -> Self:
         """Those of a graph for TensorRT, in the artifact's folder, wherever that is."""
-        # ONNX Runtime's names for the files say nothing of the weights, so engines of others would pass for these.
+        # ONNX Runtime's names for the files say nothing of the weights, so plans of others would pass for these.
         files = sorted((name, file.sha256) for name, file in manifest.files.items() if name.startswith(graph.file))
         key = hashlib.sha256(repr(files).encode()).hexdigest()[:16]
         assert graph.max_batch is not None, "a graph for TensorRT has a bound"
@@ -59,19 +60,19 @@ class Engines:
 
     @property
     def files(self) -> dict[str, int]:
-        """The engines that are there, by file name, each with when it was written, in nanoseconds."""
+        """The plans that are there, by file name, each with when it was written, in nanoseconds."""
         return {path.name: path.stat().st_mtime_ns for path in sorted(self.folder.glob("*.engine"))}
 
     def options(self) -> dict[str, str | bool]:
         """What ONNX Runtime is told of them.
 
-        CUDA graphs are left off, because they are of one shape, and so is what makes engines run on other kinds of GPU,
+        CUDA graphs are left off, because they are of one shape, and so is what makes plans run on other kinds of GPU,
         because it makes them slower.
         """
         return {
             "trt_engine_cache_enable": True,
             "trt_engine_cache_path": str(self.folder),
-            # Times of kernels, which are measured once for all engines.
+            # Times of kernels, which are measured once for all plans.
             "trt_timing_cache_enable": True,
             "trt_timing_cache_path": str(self.folder.parent),
             # With this off, TensorRT computes in the types that the graph has: heads stay in float32.

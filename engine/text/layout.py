@@ -1,16 +1,16 @@
-"""From token ids to what a graph takes: truncation, special tokens, pairs, prompts and expansion."""
+"""Lays token ids out as a graph takes them: special tokens, pairs, prompts and expansion, cut to the limits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from hashlib import blake2b
 
 import numpy as np
 
+from ..arrays import Ids
 from ..artifact import PairLayout, TextLayout
-from ..errors import InputTooLong, InvalidInput
-from .prefix import Ids, Prefix
-
-Side = Literal["left", "right"]
+from ..errors import InputTooLong
+from .prefix import Prefix
+from .truncation import Truncation, longest_first, room
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Input:
 
     `input_ids` and `token_type_ids` are int64 `[tokens]`. The first `attended` tokens are attended to; only a query's
     expansion comes after them. `adapter` is the one of the graph's that computes it, where the graph has several.
-    `prefix` is what it begins with as other inputs of its call do. It is part of `input_ids` and of the length, of all
-    that counts tokens therefore, though it is computed once.
+    `prefix` is the beginning that it shares with other inputs of its call. Those tokens are in `input_ids`, and
+    everything that counts tokens counts them, though they are computed once.
     """
 
     input_ids: Ids
@@ -30,58 +30,21 @@ class Input:
     prefix: Prefix | None = None
 
     def __len__(self) -> int:
+        """Its tokens, as a run is padded to them."""
         return len(self.input_ids)
 
+    @property
+    def cost(self) -> int:
+        """What the queue counts for it: the work of all graphs that compute it, in tokens of the text graph."""
+        return len(self.input_ids)
 
-@dataclass(frozen=True, slots=True)
-class Truncation:
-    """How long inputs may be, in tokens.
-
-    `query` and `document` bound the text alone. `total` bounds the whole input, special tokens included; without it an
-    input longer than `max_length` is refused. `side` "right" shortens the texts and keeps every special token; "left"
-    keeps the input's last tokens, whatever they are. vLLM cuts so too.
-    """
-
-    max_length: int
-    total: int | None = None
-    side: Side = "right"
-    query: int | None = None
-    document: int | None = None
-
-
-def truncation(
-    max_length: int,
-    truncate_prompt_tokens: int | None,
-    truncation_side: str | None,
-    max_tokens_per_query: int | None,
-    max_tokens_per_doc: int | None,
-) -> Truncation:
-    """The request's limits, checked. `truncate_prompt_tokens` -1 means `max_length`; 0 a text means no limit."""
-    total = max_length if truncate_prompt_tokens == -1 else truncate_prompt_tokens
-    if total is not None and total < 1:
-        raise InvalidInput(
-            "truncate_prompt_tokens must be a positive number of tokens, or -1 for the model's maximum.",
-            "truncate_prompt_tokens",
-        )
-    if total is not None and total > max_length:
-        raise InvalidInput(
-            f"truncate_prompt_tokens value is greater than max_model_len ({max_length}). "
-            "Please request a smaller truncation size."
-        )
-    if truncation_side not in (None, "left", "right"):
-        raise InvalidInput("truncation_side must be 'left' or 'right'.", "truncation_side")
-    for name, value in (("max_tokens_per_query", max_tokens_per_query), ("max_tokens_per_doc", max_tokens_per_doc)):
-        if value is not None and value < 0:
-            raise InvalidInput(f"{name} must be a non-negative integer")
-        if value is not None and value >= max_length:
-            raise InvalidInput(f"{name} ({value}) must be less than max_model_len ({max_length}).")
-    return Truncation(
-        max_length=max_length,
-        total=total,
-        side="left" if truncation_side == "left" else "right",
-        query=max_tokens_per_query or None,
-        document=max_tokens_per_doc or None,
-    )
+    @property
+    def identity(self) -> bytes:
+        """A digest of all that the graph's output for it depends on. Inputs of one identity are computed once."""
+        digest = blake2b(f"{self.adapter} {self.attended} {len(self)} ".encode(), digest_size=32)
+        digest.update(self.input_ids.tobytes())
+        digest.update(self.token_type_ids.tobytes())
+        return digest.digest()
 
 
 def lay_out_pair(query: list[int], document: list[int], layout: PairLayout, limits: Truncation) -> Input:
@@ -96,7 +59,7 @@ def lay_out_pair(query: list[int], document: list[int], layout: PairLayout, limi
         if total > limits.max_length:
             raise InputTooLong(total, limits.max_length)
     elif total > limits.total and limits.side == "right":
-        keep_query, keep_document = longest_first(len(query), len(document), _room(limits.total, special))
+        keep_query, keep_document = longest_first(len(query), len(document), room(limits.total, special))
         query, document = query[:keep_query], document[:keep_document]
     parts = (layout.prefix, query, layout.middle, document, layout.suffix)
     ids = np.array([token for part in parts for token in part], dtype=np.int64)
@@ -130,7 +93,7 @@ def lay_out_text(text: list[int], layout: TextLayout, limits: Truncation, limit:
         if total > limits.max_length:
             raise InputTooLong(total, limits.max_length)
     elif total > limits.total and limits.side == "right":
-        text = text[: _room(limits.total, special)]
+        text = text[: room(limits.total, special)]
     ids = [*layout.prefix, *text, *layout.suffix]
     if limits.total is not None:
         ids = ids[-limits.total :]
@@ -151,24 +114,3 @@ def lay_out_ids(ids: Sequence[int], type_id: int, limits: Truncation, adapter: i
     else:
         ids = ids[-limits.total :]
     return Input(np.array(ids, dtype=np.int64), np.full(len(ids), type_id, dtype=np.int64), len(ids), adapter)
-
-
-def longest_first(query: int, document: int, room: int) -> tuple[int, int]:
-    """How many tokens of each to keep so that both fit in `room`: the longer one gives way first.
-
-    The rule, and which of the two gets an odd token, are those of the `tokenizers` library's `LongestFirst`.
-    """
-    shorter, longer = sorted((query, document))
-    longer = shorter if shorter > room else max(shorter, room - shorter)
-    if shorter + longer > room:
-        shorter, longer = room // 2, room // 2 + room % 2
-    return (longer, shorter) if query > document else (shorter, longer)
-
-
-def _room(total: int, special: int) -> int:
-    if total <= special:
-        raise InvalidInput(
-            f"truncate_prompt_tokens must be greater than {special}, the number of special tokens in an input.",
-            "truncate_prompt_tokens",
-        )
-    return total - special

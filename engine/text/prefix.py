@@ -8,10 +8,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Ids
 from ..artifact import Tensor
 from ..grouping import places_of
-
-Ids = NDArray[np.int64]
 
 
 class Prefix:

@@ -1,19 +1,15 @@
-"""Embeddings that were computed already, by what they were computed from."""
+"""Remembers embeddings that were computed already, by what they were computed from."""
 
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..arrays import Floats
 from ..artifact import Role
-from ..text.layout import Input
 from .stored import STORES, Store, Stored
-
-Floats = NDArray[np.float32]
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
 """Room for 140,000 embeddings of 384 numbers, or for the token embeddings of 4,000 passages of 128 tokens of 128."""
@@ -91,9 +87,6 @@ class EmbeddingCache:
         return stored.floats()
 
 
-def key_of(item: Input, role: Role) -> bytes:
-    """A digest of all that the embeddings of an input depend on in one graph; `role` says which of them are scored."""
-    digest = blake2b(f"{role} {item.adapter} {item.attended} {len(item)} ".encode(), digest_size=32)
-    digest.update(item.input_ids.tobytes())
-    digest.update(item.token_type_ids.tobytes())
-    return digest.digest()
+def key_of(identity: bytes, role: Role) -> bytes:
+    """The key of an input's embeddings in one graph, by `Input.identity`; `role` says which of them are scored."""
+    return role.encode() + identity

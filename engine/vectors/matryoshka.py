@@ -1,8 +1,8 @@
 """Embeddings cut to fewer dimensions (Matryoshka representation learning, https://arxiv.org/abs/2205.13147)."""
 
+from ..arrays import Floats
 from ..artifact import Manifest
 from ..errors import InvalidInput
-from ..results import Floats
 from .similarity import normalized
 
 

@@ -6,7 +6,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ..arrays import Floats
+
 Rows: TypeAlias = Floats | Any
 """Embeddings, numpy's or in a GPU's memory; those have no type that is known where cupy is not installed."""
 

@@ -7,7 +7,8 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
+from ..arrays import Floats
+
 Store = Literal["float32", "float16", "int8"]
 
 STORES: Sequence[Store] = ("float32", "float16", "int8")

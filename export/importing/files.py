@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from engine.artifact import Precision
+from engine.precisions import Precision
 
 from ..checkpoint.files import OTHER_FRAMEWORKS, Checkpoint, WeightFiles, open_checkpoint
 from ..errors import ExportError

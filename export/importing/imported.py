@@ -12,7 +12,7 @@ import onnx_ir as ir
 import onnxruntime
 from transformers import PreTrainedTokenizerBase
 
-from engine.artifact import Precision
+from engine.precisions import Precision
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters

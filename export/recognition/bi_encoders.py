@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine.artifact import Similarity
+from engine.vectors.similarity import Similarity
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters, instructions, nemotron

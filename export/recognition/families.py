@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.artifact import ScoreType
+from engine.score_types import ScoreTypeName
 
 from ..errors import ExportError
 
@@ -36,7 +36,7 @@ class Family:
     """
 
     name: str
-    score_type: ScoreType
+    score_type: ScoreTypeName
     architecture: str
     body: str
     example: str
@@ -50,9 +50,9 @@ _BGE_GEMMA = Reranker(r"bge[-_]reranker[-_]v2[-_]gemma", ("Yes",), "bge-reranker
 # zerank's own modelling code divides the logit by 5.
 _ZERANK = Reranker(r"zerank", ("Yes",), "zerank.jinja", scale=0.2)
 
-_CROSS: ScoreType = "cross-encoder"
-_LATE: ScoreType = "late-interaction"
-_BI: ScoreType = "bi-encoder"
+_CROSS: ScoreTypeName = "cross-encoder"
+_LATE: ScoreTypeName = "late-interaction"
+_BI: ScoreTypeName = "bi-encoder"
 
 # fmt: off
 FAMILIES = (

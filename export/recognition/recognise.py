@@ -1,6 +1,6 @@
 """From a checkpoint's own files to its recipe."""
 
-from engine.artifact import ScoreType
+from engine.score_types import ScoreTypeName
 
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
@@ -36,7 +36,7 @@ def recognise(checkpoint: Checkpoint, score_type: str = "auto") -> Recipe:
     return late_interaction.from_embedder(checkpoint, recipe) if wanted == "late-interaction" else recipe
 
 
-def _score_type(checkpoint: Checkpoint, folder: Folder | None) -> ScoreType:
+def _score_type(checkpoint: Checkpoint, folder: Folder | None) -> ScoreTypeName:
     architecture = checkpoint.architecture
     if folder is not None:
         if folder.is_cross_encoder:

@@ -15,7 +15,8 @@ from torch import Tensor
 from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
-from engine.artifact import PAST, Precision
+from engine.artifact import PAST
+from engine.precisions import Precision
 
 from ..graph import PROVIDERS, Provider, name_axes
 from ..rewrites.biases import fold_biases

@@ -6,7 +6,8 @@ import onnx_ir as ir
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from engine.artifact import PAST, Precision
+from engine.artifact import PAST
+from engine.precisions import Precision
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from engine import Engine
-from engine.artifact import TOKENIZER, Graph, Manifest, Precision, Role, Verification
+from engine.artifact import TOKENIZER, Graph, Manifest, Role, Verification
+from engine.precisions import Precision
 from engine.prompts.template import ScoreTemplate
-from engine.runtime.providers import cores
+from engine.runtime.opened import Opened
+from engine.runtime.providers import CPU, TENSORRT, cores
 from engine.runtime.scheduler import Schedule
-from engine.runtime.session import Session, schedule_for, sharing_for
-from engine.runtime.tensorrt import Engines
+from engine.runtime.tensorrt import Plans
 from engine.text.tokenizer import Tokenizer
 from engine.vectors.similarity import sigmoid
 
@@ -109,21 +110,21 @@ def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
 
 
 def verify(
-    folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit, engines: Engines | None = None
+    folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit, plans: Plans | None = None
 ) -> Verification:
     """Compare a graph in `folder` with the original, as a CPU runs it and, where the graph may be, in padded batches.
 
     Where inputs may share prefixes they do so both times, and once more in padded batches they do not. With TensorRT's
-    `engines` of the graph it runs on those, in the batches they are served in.
+    `plans` of the graph it runs on those, in the batches they are served in.
     Raises `VerificationError` past the limit.
     """
     tokenizer = Tokenizer(folder / TOKENIZER)
     template = ScoreTemplate.of(folder, manifest, tokenizer)
-    provider = "cpu" if engines is None else "tensorrt"
+    provider = CPU if plans is None else TENSORRT
     found = []
-    for schedule, least in _ways(graph) if engines is None else [(schedule_for(provider, graph, None), None)]:
-        session = Session(folder, graph, provider, manifest.pad_token, schedule, least, engines)
-        engine = Engine(manifest, graph, provider, session, tokenizer, template)
+    for schedule, least in _ways(graph) if plans is None else [(provider.schedule(graph, None), None)]:
+        opened = Opened.of(folder, manifest, graph, provider, schedule, least, plans)
+        engine = Engine(manifest, opened, tokenizer, template)
         try:
             found.append(_measure(engine, wanted, limit))
         finally:
@@ -133,8 +134,8 @@ def verify(
 
 def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
     """Schedules on the CPU, each with the least that a shared prefix saves."""
-    share_from = sharing_for("cpu", graph)
-    ways = [(schedule_for("cpu", graph, None), share_from)]
+    share_from = CPU.shares_from(graph)
+    ways = [(CPU.schedule(graph, None), share_from)]
     if graph.max_batch is None:
         padded = Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores())
         ways += [(padded, least) for least in dict.fromkeys([None, share_from])]

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine import ArtifactError, Engine
@@ -62,7 +63,7 @@ def test_a_changed_byte_is_noticed(artifact):
 
 def test_an_unknown_schema_version_is_refused_before_anything_else_of_it_is_read(artifact):
     _edit(artifact, schema_version=99, something_new=True)
-    with pytest.raises(ArtifactError, match="schema version 99; this ScoreRT reads version 1"):
+    with pytest.raises(ArtifactError, match="schema version 99; this ScoreRT reads 1 and 2"):
         Engine.load(artifact)
 
 
@@ -88,3 +89,41 @@ def test_an_unverified_graph_is_refused(artifact):
 def test_a_precision_that_was_not_exported_is_named(artifact):
     with pytest.raises(ArtifactError, match="has no int8 graph, only fp32: export it with --precision int8"):
         Engine.load(artifact, precision="int8")
+
+
+def test_artifacts_of_schema_1_are_read(artifact):
+    """The default model is one; so is any with neither a role nor a side of padding."""
+    default = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
+    assert read_manifest(default).schema_version == 1
+    manifest = json.loads((artifact / MANIFEST).read_text())
+    assert manifest["schema_version"] == 2
+    before = read_manifest(artifact)
+    del manifest["padding"]
+    for graph in manifest["graphs"]:
+        del graph["role"]
+    (artifact / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 1}))
+    assert msgspec.structs.replace(read_manifest(artifact), schema_version=2) == before
+    engine = Engine.load(artifact)
+    assert engine.score("a", "b").scores.shape == (1,)
+    engine.close()
+
+
+def test_an_artifact_may_have_graphs_that_read_something_else_than_text(artifact):
+    graphs = json.loads((artifact / MANIFEST).read_text())["graphs"]
+    vision = graphs[0] | {"role": "vision", "outputs": [{"name": "patches", "type": "float32", "dims": ["patches", 8]}]}
+    _edit(artifact, graphs=[vision, *graphs])
+    engine = Engine.load(artifact)
+    assert engine.graph.role == "text"
+    engine.close()
+
+
+def test_a_graph_may_have_other_outputs_beside_the_one_that_scores(artifact):
+    graph = read_manifest(artifact).graphs[0]
+    other = {"name": "sparse", "type": "float32", "dims": ["batch", 5]}
+    _edit(artifact, graphs=[msgspec.to_builtins(graph) | {"outputs": [other, *msgspec.to_builtins(graph.outputs)]}])
+    engine = Engine.load(artifact)
+    assert engine.score("a", "b").scores.shape == (1,)
+    engine.close()
+    _edit(artifact, graphs=[msgspec.to_builtins(graph) | {"outputs": [other]}])
+    with pytest.raises(ArtifactError, match="has a fp32 graph without the output logits, which a cross-encoder"):
+        Engine.load(artifact)

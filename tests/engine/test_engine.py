@@ -13,11 +13,13 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from checkpoints.minilm import build_minilm_ce, minilm_folder
-from engine import ArtifactError, Engine, InvalidInput, ProviderError, UnsupportedTask
+from engine import ArtifactError, Engine, InvalidInput, Job, ProviderError, UnsupportedTask
 from engine.artifact import MANIFEST, SCORE_TEMPLATE, sha256
-from engine.runtime.providers import _with_options
-from engine.runtime.session import Session, schedule_for
-from engine.text.layout import Truncation, lay_out_pair
+from engine.runtime.opened import Opened
+from engine.runtime.providers import CPU, PROVIDERS
+from engine.runtime.sessions import _with_options
+from engine.text.layout import lay_out_pair
+from engine.text.truncation import Truncation
 from export.verification.verify import texts
 
 QUERY = "What is the capital of France?"
@@ -80,9 +82,9 @@ def test_a_pair_scores_the_same_alone_and_among_63_others(cross_encoder, padded)
     encoded = [cross_encoder._tokenizer.encode(both) for both in texts().pairs[:64]]
     inputs = [lay_out_pair(query, document, pair, limits) for query, document in encoded]
     assert len({len(item) for item in inputs}) > 20
-    session = cross_encoder._session
-    together = session.run_batch(inputs) if padded else session.run(inputs)
-    alone = [session.run_batch([item])[0] for item in inputs]
+    opened = cross_encoder._opened
+    together = opened.runner.run(inputs) if padded else opened.workers.run(inputs, Job())
+    alone = [opened.runner.run([item])[0] for item in inputs]
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
@@ -151,6 +153,8 @@ def test_lengths_that_do_not_pair_up_are_refused(cross_encoder, queries, documen
 def test_tasks_of_another_score_type_are_refused(cross_encoder, bi_encoder):
     with pytest.raises(UnsupportedTask, match=r"^Unsupported task: 'embed'"):
         cross_encoder.embed("a")
+    with pytest.raises(UnsupportedTask, match=r"^Unsupported task: 'embed'"):
+        cross_encoder.embed_query("a")
     with pytest.raises(UnsupportedTask, match=r"^Unsupported task: 'token_embed'"):
         bi_encoder.embed_tokens("a")
     with pytest.raises(InvalidInput, match="At least one text"):
@@ -175,31 +179,32 @@ def test_a_failing_run_reports_and_the_engine_goes_on(cross_encoder):
     """An id past the vocabulary makes ONNX Runtime raise; the next call is unharmed."""
     item = lay_out_pair([10**6], [5], cross_encoder.manifest.pair, Truncation(max_length=512))
     with pytest.raises(Exception, match="indices element out of data bounds"):
-        cross_encoder._session.run([item] * 5)
+        cross_encoder._opened.workers.run([item] * 5, Job())
     assert cross_encoder.score(QUERY, DOCUMENTS).scores.shape == (3,)
 
 
 def test_runs_are_padded_to_the_graphs_multiple(artifacts, cross_encoder):
     folder, manifest = artifacts("minilm-ce"), cross_encoder.manifest
     graph = msgspec.structs.replace(manifest.graphs[0], multiple=8)
-    session = Session(folder, graph, "cpu", manifest.pad_token, schedule_for("cpu", graph, 2), None)
+    opened = Opened.of(folder, manifest, graph, CPU, CPU.schedule(graph, 2), None)
     batches = []
-    session.on_batch(batches.append)
+    opened.workers.on_batch = batches.append
     limits = Truncation(max_length=512)
     inputs = [lay_out_pair([5, 6, 7], [8] * n, manifest.pair, limits) for n in (2, 3, 3, 10, 11)]
     assert [len(item) for item in inputs] == [8, 9, 9, 16, 17]
-    np.testing.assert_allclose(session.run(inputs), cross_encoder._session.run(inputs), atol=1e-5)
-    session.close()
-    assert {tensor.shape for tensor in session._pad(inputs, 0).values()} == {(5, 24)}
+    want = cross_encoder._opened.workers.run(inputs, Job())
+    np.testing.assert_allclose(opened.workers.run(inputs, Job()), want, atol=1e-5)
+    opened.close()
+    assert {tensor.shape for tensor in opened.runner._feeds(inputs, 0).values()} == {(5, 24)}
     assert sum(batch.padding for batch in batches) == 7 + 7 + 7
 
 
 def test_inputs_and_outputs_can_be_bound(cross_encoder):
     """The path that GPU providers take, with the output bound to this machine's memory."""
     inputs = [lay_out_pair([5, 6, 7][:n], [8], cross_encoder.manifest.pair, Truncation(max_length=512)) for n in (1, 3)]
-    session = cross_encoder._session
-    bound = session._run_bound(session._pad(inputs, 0), None, "logits")
-    np.testing.assert_array_equal(bound.numpy(), session.run_batch(inputs))
+    runner = cross_encoder._opened.runner
+    bound = runner._run_bound(runner._feeds(inputs, 0), None, "logits")
+    np.testing.assert_array_equal(bound.numpy(), runner.run(inputs))
 
 
 @pytest.mark.parametrize(
@@ -211,7 +216,7 @@ def test_inputs_and_outputs_can_be_bound(cross_encoder):
     ],
 )
 def test_providers_are_asked_for_by_onnx_runtimes_names(provider, want):
-    options = _with_options(provider, None)
+    options = _with_options(PROVIDERS[provider], None, records=False)
     assert [name for name, _ in options] == want
     if provider != "cpu":
         assert options[-1][1]["use_tf32"] is False, "float32 must stay float32"
@@ -334,7 +339,7 @@ def test_a_querys_skipped_tokens_are_not_scored(colbert):
 def _with(engine, **changes):
     """The same engine with a manifest that says something else."""
     manifest = msgspec.structs.replace(engine.manifest, **changes)
-    return Engine(manifest, engine.graph, engine.provider, engine._session, engine._tokenizer)
+    return Engine(manifest, engine._opened, engine._tokenizer)
 
 
 def _reference(folder):

@@ -4,13 +4,13 @@ from typing import Any, Literal
 
 import msgspec
 
-from engine import Engine, Role
+from engine import BI_ENCODER, Engine, Role, text_of
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest, RequestError, TextOnlyModel
 from ...wire.ids import response_id
 from ...wire.long_inputs import advise
-from ...wire.texts import Item, plain_text
+from ...wire.texts import Item, content
 from .common import BilledUnits, Meta, from_cohere_client
 from .quantized import EmbeddingType, Written, written
 
@@ -73,7 +73,7 @@ def embed_floats(request: EmbedRequest, call: Call) -> FloatsResponse | ByTypeRe
 @advise('set truncate to "END"')
 def embed(request: EmbedRequest, call: Call) -> ByTypeResponse:
     """Answer one request of version 2."""
-    _, engine = call.engine(request.model, "bi-encoder")
+    _, engine = call.engine(request.model, BI_ENCODER)
     if request.input_type is not None and not from_cohere_client(call.headers):
         _require_prompts(engine, request.input_type)
     texts = _texts(request, engine)
@@ -106,7 +106,7 @@ def _texts(request: EmbedRequest, engine: Engine) -> list[str]:
         return request.texts
     if request.inputs is None:
         raise InvalidRequest("texts is missing: give it, or inputs.", "body.texts")
-    return [plain_text(item, architecture) for item in request.inputs]
+    return [text_of(content(item, architecture)) for item in request.inputs]
 
 
 def _require_prompts(engine: Engine, input_type: InputType) -> None:

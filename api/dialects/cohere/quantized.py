@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.results import Floats
+from engine import Floats
 
 from ...wire.vectors import in_base64
 

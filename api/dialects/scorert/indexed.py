@@ -4,7 +4,7 @@ import msgspec
 
 from ...endpoint import Call, Endpoint
 from ...wire.ids import response_id
-from ...wire.texts import Item, plain_text
+from ...wire.texts import Item, content
 from ..vllm.common import Common, common_arguments
 from ..vllm.rerank import Usage
 
@@ -43,7 +43,7 @@ def rerank(request: IndexedRerankRequest, call: Call) -> IndexedRerankResponse:
     model, engine = call.engine(request.model)
     call.count(len(request.document_ids), "document_ids")
     ranking = call.index(model).rerank(
-        plain_text(request.query, engine.manifest.architecture),
+        content(request.query, engine.manifest.architecture),
         [str(document_id) for document_id in request.document_ids],
         top_n=request.top_n,
         max_tokens_per_query=request.max_tokens_per_query,

@@ -3,7 +3,7 @@
 import msgspec
 
 from ...endpoint import Call, Endpoint
-from ...wire.texts import Item, plain_text
+from ...wire.texts import Item, content
 from ..vllm.common import Common, common_arguments
 
 
@@ -28,7 +28,7 @@ def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityRespo
     """Answer one request."""
     model, engine = call.engine(request.model)
     call.count(1, "document")
-    query, document = (plain_text(item, engine.manifest.architecture) for item in (request.query, request.document))
+    query, document = (content(item, engine.manifest.architecture) for item in (request.query, request.document))
     compared = engine.compare_tokens(query, document, **common_arguments(request, call))
     return TokenSimilarityResponse(
         model=model,

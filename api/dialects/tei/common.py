@@ -1,12 +1,10 @@
-"""What the requests of TEI's API have in common."""
+"""Defines what the requests of TEI's API have in common, and hands it on to the engine."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
-from engine import Engine
-from engine.results import Floats
-from engine.vectors.similarity import sigmoid
+from engine import Engine, Floats, TextArguments, sigmoid
 
 from ...endpoint import Call
 from ...wire.long_inputs import advise
@@ -32,7 +30,7 @@ class Common(Truncated, kw_only=True):
     model: str | None = None
 
 
-def truncation_arguments(request: Truncated, call: Call) -> dict[str, Any]:
+def truncation_arguments(request: Truncated, call: Call) -> TextArguments:
     """The keyword arguments that all of the engine's calls have."""
     return {
         "truncate_prompt_tokens": -1 if request.truncate else None,
@@ -44,9 +42,9 @@ def truncation_arguments(request: Truncated, call: Call) -> dict[str, Any]:
 def as_asked(scores: Floats, raw_scores: bool, engine: Engine) -> list[float]:
     """The sigmoid of a cross-encoder's logits, unless they are asked for raw.
 
-    So it is in TEI for every model, also where the model's own activation is the identity. An embedder's scores are no
+    TEI does so for every model, also where the model's own activation is the identity. An embedder's scores are no
     logits, and stay.
     """
-    logits = engine.manifest.score_type == "cross-encoder"
-    answered: list[float] = (sigmoid(scores) if logits and not raw_scores else scores).tolist()
+    is_logits = engine.manifest.scoring.reads_pairs
+    answered: list[float] = (sigmoid(scores) if is_logits and not raw_scores else scores).tolist()
     return answered

@@ -1,10 +1,10 @@
 """`/embed` and `/embed_all`: embeddings of texts, and of their tokens (TEI)."""
 
-from engine.vectors.similarity import normalized
+from engine import BI_ENCODER, LATE_INTERACTION, normalized
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
-from ...wire.texts import Inputs, several
+from ...wire.texts import TextsOrTokens, several
 from ...wire.vectors import role
 from .common import DIALECT, Common, PromptName, advise_truncate, truncation_arguments
 
@@ -17,7 +17,7 @@ TokenEmbeddings = list[list[list[float]]]
 class EmbedAllRequest(Common, kw_only=True):
     """Texts are documents, unless `prompt_name` says otherwise."""
 
-    inputs: Inputs
+    inputs: TextsOrTokens
     prompt_name: PromptName | None = None
 
 
@@ -27,7 +27,7 @@ class EmbedRequest(Common, kw_only=True):
     `dimensions` cuts the embeddings of Matryoshka models.
     """
 
-    inputs: Inputs
+    inputs: TextsOrTokens
     prompt_name: PromptName | None = None
     normalize: bool = True
     dimensions: int | None = None
@@ -36,7 +36,7 @@ class EmbedRequest(Common, kw_only=True):
 @advise_truncate
 def embed(request: EmbedRequest, call: Call) -> Embeddings:
     """Answer one request, with embeddings in the order of the texts."""
-    _, engine = call.engine(request.model, "bi-encoder")
+    _, engine = call.engine(request.model, BI_ENCODER)
     if engine.manifest.normalized and not request.normalize:
         raise InvalidRequest(
             "This model's graph normalizes its embeddings, so they cannot be had otherwise: leave normalize out.",
@@ -56,7 +56,7 @@ def embed(request: EmbedRequest, call: Call) -> Embeddings:
 @advise_truncate
 def embed_all(request: EmbedAllRequest, call: Call) -> TokenEmbeddings:
     """Answer one request, with those tokens of each text that are scored."""
-    _, engine = call.engine(request.model, "late-interaction")
+    _, engine = call.engine(request.model, LATE_INTERACTION)
     embedded = engine.embed_tokens(
         several(request.inputs, call, "inputs"),
         role=role(request.prompt_name) or "document",

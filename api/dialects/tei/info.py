@@ -1,17 +1,13 @@
 """`/info`: what is served, and within what limits (TEI, and ScoreRT's own list of models)."""
 
-import os
-
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine import Engine, ScoreType, __version__
+from engine import PRECISIONS, Engine, ScoreTypeName, __version__, cores
 
 from ...endpoint import Call, Endpoint
 from ..vllm.classify import LABEL
 from .common import DIALECT
-
-_DTYPES = {"fp32": "float32", "fp16": "float16"}
 
 
 class Classifier(msgspec.Struct, frozen=True):
@@ -36,7 +32,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     """`max_length` is in tokens; `provider` is the execution provider that runs the graph."""
 
     name: str
-    score_type: ScoreType
+    score_type: ScoreTypeName
     architecture: str
     precision: str
     provider: str
@@ -73,13 +69,13 @@ def info(_: None, call: Call) -> Info:
     return Info(
         model_id=name,
         model_sha=engine.manifest.source.revision,
-        model_dtype=_DTYPES.get(engine.graph.precision, engine.graph.precision),
+        model_dtype=PRECISIONS[engine.graph.precision].dtype,
         model_type=_model_type(engine),
         max_concurrent_requests=call.limits.max_concurrent_requests,
         max_input_length=engine.manifest.max_length,
         max_batch_tokens=call.limits.max_request_tokens,
         max_client_batch_size=call.limits.max_documents,
-        tokenization_workers=os.cpu_count() or 1,
+        tokenization_workers=cores(),
         models=[
             ServedModel(
                 name,
@@ -95,7 +91,7 @@ def info(_: None, call: Call) -> Info:
 
 
 def _model_type(engine: Engine) -> ModelType:
-    if engine.manifest.score_type == "cross-encoder":
+    if engine.manifest.scoring.reads_pairs:
         return ModelType(reranker=Classifier({"0": LABEL}, {LABEL: 0}))
     return ModelType(embedding=Embedding(engine.manifest.pooling))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from engine import ScoreType
+from engine import Task
 
 from ...endpoint import Call, Endpoint
 from ...wire.decoding import decode
@@ -19,10 +19,10 @@ class Named(msgspec.Struct):
     model: str | None = None
 
 
-_ANSWERS: dict[ScoreType, tuple[Any, Callable[[Any, Call], Any]]] = {
-    "cross-encoder": (predict.PredictRequest, predict.predict),
-    "bi-encoder": (embed.EmbedRequest, embed.embed),
-    "late-interaction": (embed.EmbedAllRequest, embed.embed_all),
+_ANSWERS: dict[Task, tuple[Any, Callable[[Any, Call], Any]]] = {
+    "classify": (predict.PredictRequest, predict.predict),
+    "embed": (embed.EmbedRequest, embed.embed),
+    "token_embed": (embed.EmbedAllRequest, embed.embed_all),
 }
 
 
@@ -30,7 +30,7 @@ def answer(body: msgspec.Raw, call: Call) -> predict.Predictions | list[Any]:
     """Answer a request as `/predict`, `/embed` or `/embed_all` does, by the model's score type."""
     content = bytes(body)
     _, engine = call.engine(decode(content, Named).model)
-    kind, task = _ANSWERS[engine.manifest.score_type]
+    kind, task = _ANSWERS[engine.manifest.scoring.task]
     answered: predict.Predictions | list[Any] = task(decode(content, kind), call)
     return answered
 

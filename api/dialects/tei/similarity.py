@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine.vectors.similarity import similarity
+from engine import BI_ENCODER, similarity
 
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...wire.vectors import role
@@ -29,7 +29,7 @@ class SimilarityRequest(msgspec.Struct, kw_only=True):
 @advise_truncate
 def compare(request: SimilarityRequest, call: Call) -> list[float]:
     """Answer one request: the cosine of each sentence's embedding with the source's."""
-    _, engine = call.engine(request.model, "bi-encoder")
+    _, engine = call.engine(request.model, BI_ENCODER)
     inputs, parameters = request.inputs, request.parameters or SimilarityParameters()
     call.count(len(inputs.sentences), "inputs.sentences")
     source, *sentences = engine.embed(

@@ -4,9 +4,11 @@ import time
 
 import msgspec
 
+from engine import CROSS_ENCODER
+
 from ...endpoint import Call, Endpoint
 from ...wire.ids import response_id
-from ...wire.texts import Inputs, several
+from ...wire.texts import TextsOrTokens, several
 from .common import Common, CompletionUsage, common_arguments
 
 # What transformers calls the class of a model with one, unless its configuration names it.
@@ -16,7 +18,7 @@ LABEL = "LABEL_0"
 class ClassifyRequest(Common, kw_only=True):
     """`use_activation` null means true."""
 
-    input: Inputs
+    input: TextsOrTokens
     use_activation: bool | None = None
 
 
@@ -40,7 +42,7 @@ class ClassifyResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 def classify(request: ClassifyRequest, call: Call) -> ClassifyResponse:
     """Answer one request."""
-    model, engine = call.engine(request.model, "cross-encoder")
+    model, engine = call.engine(request.model, CROSS_ENCODER)
     classes = engine.classify(
         several(request.input, call),
         use_activation=request.use_activation is not False,

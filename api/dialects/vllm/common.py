@@ -1,8 +1,10 @@
-"""What the requests of vLLM's APIs have in common."""
+"""Defines what the requests of vLLM's APIs have in common, and hands it on to the engine."""
 
 from typing import Any, Self
 
 import msgspec
+
+from engine import ScoreArguments, TextArguments
 
 from ...endpoint import Call
 
@@ -28,7 +30,7 @@ class Scoring(Common, kw_only=True):
 
 
 class CompletionUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens that were fed to the model, with the fields that completions have."""
+    """Tokens of all inputs, remembered ones too, with the fields that completions have."""
 
     prompt_tokens: int
     total_tokens: int
@@ -41,7 +43,7 @@ class CompletionUsage(msgspec.Struct, frozen=True, kw_only=True):
         return cls(prompt_tokens=tokens, total_tokens=tokens)
 
 
-def common_arguments(request: Common, call: Call) -> dict[str, Any]:
+def common_arguments(request: Common, call: Call) -> TextArguments:
     """The keyword arguments that all of the engine's calls have."""
     call.job.priority = request.priority or 0
     return {
@@ -51,9 +53,10 @@ def common_arguments(request: Common, call: Call) -> dict[str, Any]:
     }
 
 
-def scoring_arguments(request: Scoring, call: Call) -> dict[str, Any]:
+def scoring_arguments(request: Scoring, call: Call) -> ScoreArguments:
     """The keyword arguments of the engine's `score` and `rerank`."""
-    return common_arguments(request, call) | {
+    return {
+        **common_arguments(request, call),
         "use_activation": request.use_activation is not False,
         "max_tokens_per_query": request.max_tokens_per_query,
         "max_tokens_per_doc": request.max_tokens_per_doc,

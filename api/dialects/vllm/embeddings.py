@@ -4,9 +4,11 @@ import time
 
 import msgspec
 
+from engine import BI_ENCODER
+
 from ...endpoint import Call, Endpoint
 from ...wire.ids import response_id
-from ...wire.texts import Inputs, several
+from ...wire.texts import TextsOrTokens, several
 from ...wire.vectors import EncodingFormat, InputType, encoded, role
 from .common import Common, CompletionUsage, common_arguments
 
@@ -17,7 +19,7 @@ class EmbeddingsRequest(Common, kw_only=True):
     `dimensions` cuts the embeddings of Matryoshka models.
     """
 
-    input: Inputs
+    input: TextsOrTokens
     encoding_format: EncodingFormat = "float"
     dimensions: int | None = None
     input_type: InputType | None = None
@@ -43,7 +45,7 @@ class EmbeddingsResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse:
     """Answer one request."""
-    model, engine = call.engine(request.model, "bi-encoder")
+    model, engine = call.engine(request.model, BI_ENCODER)
     embedded = engine.embed(
         several(request.input, call),
         role=role(request.input_type),

@@ -14,9 +14,10 @@ T = TypeVar("T", bound=msgspec.Struct)
 def invoke(request: pooling.PoolingRequest, call: Call) -> msgspec.Struct:
     """Answer a request that has texts in `input`: with `task` as `/pooling` does, else by the model's score type."""
     _, engine = call.engine(request.model)
-    if request.task is None and engine.manifest.score_type == "bi-encoder":
+    own = engine.manifest.scoring.task if request.task is None else None
+    if own == "embed":
         return embeddings.embed(_as(embeddings.EmbeddingsRequest, request), call)
-    if request.task is None and engine.manifest.score_type == "cross-encoder":
+    if own == "classify":
         return classify.classify(_as(classify.ClassifyRequest, request), call)
     return pooling.pool(request, call)
 

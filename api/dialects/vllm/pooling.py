@@ -1,22 +1,16 @@
 """`/pooling`: what a model's graph gives for texts, whatever that is (vLLM)."""
 
 import time
-from typing import Literal
 
 import msgspec
 
-from engine import Engine
-from engine.results import Floats
+from engine import Engine, Floats, Task
 
 from ...endpoint import Call, Endpoint
 from ...wire.ids import response_id
-from ...wire.texts import Inputs, several
+from ...wire.texts import TextsOrTokens, several
 from ...wire.vectors import EncodingFormat, InputType, encoded, role
 from .common import Common, CompletionUsage, common_arguments
-
-Task = Literal["embed", "token_embed", "classify"]
-
-_TASKS: dict[str, Task] = {"bi-encoder": "embed", "late-interaction": "token_embed", "cross-encoder": "classify"}
 
 
 class PoolingRequest(Common, kw_only=True):
@@ -27,7 +21,7 @@ class PoolingRequest(Common, kw_only=True):
     model's are documents. `use_activation` null means true.
     """
 
-    input: Inputs
+    input: TextsOrTokens
     task: Task | None = None
     encoding_format: EncodingFormat = "float"
     dimensions: int | None = None
@@ -70,7 +64,7 @@ def pool(request: PoolingRequest, call: Call) -> PoolingResponse:
 def _rows(request: PoolingRequest, engine: Engine, call: Call) -> tuple[list[Floats], list[int]]:
     texts = several(request.input, call)
     arguments = common_arguments(request, call)
-    match request.task or _TASKS[engine.manifest.score_type]:
+    match request.task or engine.manifest.scoring.task:
         case "embed":
             embedded = engine.embed(texts, role=role(request.input_type), dimensions=request.dimensions, **arguments)
             return list(embedded.embeddings), embedded.tokens

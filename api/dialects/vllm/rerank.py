@@ -3,9 +3,11 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine import text_of
+
 from ...endpoint import Call, Endpoint
 from ...wire.ids import response_id
-from ...wire.texts import Item, Texts, plain_text, plain_texts
+from ...wire.texts import Item, Items, content, contents
 from .common import Scoring, scoring_arguments
 
 
@@ -13,7 +15,7 @@ class RerankRequest(Scoring, kw_only=True):
     """Documents to put in order for one query. `top_n` null or 0 returns all of them."""
 
     query: str | Item
-    documents: Texts
+    documents: Items
     top_n: int | None = None
     return_documents: bool | None = None
 
@@ -30,7 +32,7 @@ class RerankResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Tokens that were fed to the model."""
+    """Tokens of all inputs, remembered ones too."""
 
     prompt_tokens: int
     total_tokens: int
@@ -49,9 +51,9 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
     architecture = engine.manifest.architecture
-    documents = plain_texts(request.documents, architecture)
+    documents = contents(request.documents, architecture)
     call.count(len(documents), "documents")
-    query = plain_text(request.query, architecture)
+    query = content(request.query, architecture)
     ranking = engine.rerank(query, documents, top_n=request.top_n, **scoring_arguments(request, call))
     with_documents = request.return_documents is not False
     return RerankResponse(
@@ -61,7 +63,7 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
         results=[
             RerankResult(
                 index=ranked.index,
-                document=Document(documents[ranked.index]) if with_documents else UNSET,
+                document=Document(text_of(documents[ranked.index])) if with_documents else UNSET,
                 relevance_score=ranked.score,
             )
             for ranked in ranking.results

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
 from ...wire.ids import response_id
-from ...wire.texts import Texts, plain_texts
+from ...wire.texts import Items, contents
 from .common import CompletionUsage, Scoring, scoring_arguments
 
 # The names that go together, in the order they are looked for.
@@ -18,13 +18,13 @@ _SIDES = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), 
 class ScoreRequest(Scoring, kw_only=True):
     """Two sides to score, 1:1, 1:N or N:N, under any of the pairs of names clients have for them."""
 
-    queries: Texts | UnsetType = UNSET
-    documents: Texts | UnsetType = UNSET
-    items: Texts | UnsetType = UNSET
-    text_1: Texts | UnsetType = UNSET
-    text_2: Texts | UnsetType = UNSET
-    data_1: Texts | UnsetType = UNSET
-    data_2: Texts | UnsetType = UNSET
+    queries: Items | UnsetType = UNSET
+    documents: Items | UnsetType = UNSET
+    items: Items | UnsetType = UNSET
+    text_1: Items | UnsetType = UNSET
+    text_2: Items | UnsetType = UNSET
+    data_1: Items | UnsetType = UNSET
+    data_2: Items | UnsetType = UNSET
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class ScoreResponse(msgspec.Struct, frozen=True, kw_only=True):
 def score(request: ScoreRequest, call: Call) -> ScoreResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
-    queries, documents = (plain_texts(side, engine.manifest.architecture) for side in _sides(request))
+    queries, documents = (contents(side, engine.manifest.architecture) for side in _sides(request))
     call.count(max(len(queries), len(documents)), "documents")
     scored = engine.score(queries, documents, **scoring_arguments(request, call))
     return ScoreResponse(
@@ -59,7 +59,7 @@ def score(request: ScoreRequest, call: Call) -> ScoreResponse:
     )
 
 
-def _sides(request: ScoreRequest) -> tuple[Texts, Texts]:
+def _sides(request: ScoreRequest) -> tuple[Items, Items]:
     """Queries and documents, whatever the request calls them. Raises `InvalidRequest` where one is missing."""
     for names in _SIDES:
         first, second = (getattr(request, name) for name in names)

@@ -87,7 +87,7 @@ def test_another_model_is_refused(artifacts: Artifacts, documents: Path, tmp_pat
     assert bi.manifest.document is not None
     layout = msgspec.structs.replace(bi.manifest.document, prompt="passage: ")
     manifest = msgspec.structs.replace(bi.manifest, document=layout)
-    prompted = Engine(manifest, bi.graph, bi.provider, bi._session, bi._tokenizer)
+    prompted = Engine(manifest, bi._opened, bi._tokenizer)
     for other in (colbert, prompted):
         with pytest.raises(InvalidIndex, match=r"was made by minilm-bi \(fp32\), whose graph, tokenizer or prompts"):
             Index(tmp_path / "index", other)

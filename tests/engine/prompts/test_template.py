@@ -19,8 +19,8 @@ from checkpoints import tiny
 from engine import ArtifactError, InputTooLong, InvalidInput
 from engine.artifact import Manifest, PairLayout, Source
 from engine.prompts.template import Prompting, ScoreTemplate
-from engine.text.layout import Truncation
 from engine.text.tokenizer import Tokenizer
+from engine.text.truncation import Truncation
 
 MAX_LENGTH = 4096
 UNLIMITED = Truncation(max_length=MAX_LENGTH)
@@ -472,7 +472,7 @@ def test_hostile_templates_are_stopped_quickly_and_without_memory() -> None:
         """
         import json, resource, sys, time
         import jinja2
-        from engine.sandbox import compile_template, render
+        from engine.prompts.sandbox import compile_template, render
         resource.setrlimit(resource.RLIMIT_AS, (2 * 2**30, 2 * 2**30))
         for text in json.load(sys.stdin):
             start, memory = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

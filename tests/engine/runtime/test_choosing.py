@@ -8,11 +8,12 @@ import onnx
 import onnxruntime
 import pytest
 
-from engine import Engine, ProviderError
+from engine import Engine, Job, ProviderError
 from engine.artifact import read_manifest
 from engine.runtime.choosing import choose, made_up_request
+from engine.runtime.opened import Opened
+from engine.runtime.providers import CPU
 from engine.runtime.scheduler import Schedule
-from engine.runtime.session import Session
 from engine.text.tokenizer import Tokenizer
 
 ONE_AT_A_TIME = Schedule(max_sequences=1, max_tokens=1, workers=1, threads=1)
@@ -38,10 +39,10 @@ def opened(folder):
 
     def open_one(schedule=ONE_AT_A_TIME, delay=0.0, at=folder, first_delay=0.0):
         manifest = read_manifest(folder)
-        session = Session(at, manifest.graphs[0], "cpu", manifest.pad_token, schedule, None)
+        session = Opened.of(at, manifest, manifest.graphs[0], CPU, schedule, None)
         # After each run, on the worker's thread.
         delays = chain([first_delay], repeat(delay))
-        session.on_batch(lambda batch: time.sleep(next(delays)))
+        session.workers.on_batch = lambda batch: time.sleep(next(delays))
         sessions.append(session)
         return session
 
@@ -52,7 +53,7 @@ def opened(folder):
 
 def _is_closed(session, inputs):
     with pytest.raises(RuntimeError, match="after shutdown"):
-        session.run(inputs)
+        session.workers.run(inputs, Job())
     return True
 
 
@@ -69,21 +70,20 @@ def test_the_fastest_is_kept_and_the_other_closed(slow, opened, request_):
 
         return open_it
 
-    choice = choose({"first": opener("first"), "second": opener("second")}, request_, 1e-4)
+    chosen, paces = choose({"first": opener("first"), "second": opener("second")}, request_, 1e-4)
     fast = "second" if slow == "first" else "first"
-    assert choice.provider == fast
-    assert list(choice.paces) == [fast, slow]
+    assert list(paces) == [fast, slow]
     # Its pause after each input but the last is part of every run.
-    assert choice.paces[slow] < len(request_) / (SLOW * (len(request_) - 1))
-    assert choice.session is sessions[fast]
-    assert len(choice.session.run(request_)) == len(request_)
+    assert paces[slow] < len(request_) / (SLOW * (len(request_) - 1))
+    assert chosen is sessions[fast]
+    assert len(chosen.workers.run(request_, Job())) == len(request_)
     assert _is_closed(sessions[slow], request_)
 
 
 @pytest.mark.slow
 def test_how_long_the_first_run_takes_does_not_count(opened, request_):
     openers = {"cpu": lambda: opened(delay=SLOW), "cuda": lambda: opened(first_delay=4 * SLOW)}
-    assert choose(openers, request_, 1e-4).provider == "cuda"
+    assert next(iter(choose(openers, request_, 1e-4)[1])) == "cuda"
 
 
 def test_one_that_does_not_start_is_passed_over_and_a_lone_one_not_measured(opened, request_):
@@ -94,11 +94,12 @@ def test_one_that_does_not_start_is_passed_over_and_a_lone_one_not_measured(open
 
     def reference():
         session = opened()
-        session.on_batch(runs.append)
+        session.workers.on_batch = runs.append
         return session
 
-    choice = choose({"cpu": reference, "cuda": refuse}, request_, 1e-4)
-    assert (choice.provider, choice.paces, runs) == ("cpu", {}, [])
+    chosen, paces = choose({"cpu": reference, "cuda": refuse}, request_, 1e-4)
+    assert (paces, runs) == ({}, [])
+    assert len(chosen.workers.run(request_, Job())) == len(request_)
 
 
 def test_one_that_fails_is_passed_over(opened, request_):
@@ -107,9 +108,8 @@ def test_one_that_fails_is_passed_over(opened, request_):
         session.close()
         return session
 
-    choice = choose({"cpu": opened, "cuda": broken}, request_, 1e-4)
-    assert choice.provider == "cpu"
-    assert list(choice.paces) == ["cpu"]
+    _, paces = choose({"cpu": opened, "cuda": broken}, request_, 1e-4)
+    assert list(paces) == ["cpu"]
 
 
 @pytest.mark.slow
@@ -125,9 +125,9 @@ def test_one_with_other_scores_is_passed_over_however_fast(off, opened, request_
     onnx.save(model, tmp_path / graph.file)
 
     openers = {"cpu": lambda: opened(delay=SLOW), "cuda": lambda: opened(TOGETHER, at=tmp_path)}
-    assert list(choose(openers, request_, 1e-4).paces) == ["cpu"]
+    assert list(choose(openers, request_, 1e-4)[1]) == ["cpu"]
     if off == 0.001:
-        assert choose(openers, request_, 0.01).provider == "cuda"
+        assert next(iter(choose(openers, request_, 0.01)[1])) == "cuda"
 
 
 def test_without_a_reference_nothing_is_chosen(opened, request_):

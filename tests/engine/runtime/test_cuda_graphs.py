@@ -11,8 +11,10 @@ import pytest
 
 from engine import Engine
 from engine.artifact import Manifest
-from engine.runtime import cuda_graphs, opening, providers
+from engine.runtime import cuda_graphs, opening
 from engine.runtime.cuda_graphs import Recordings
+from engine.runtime.providers import CPU
+from engine.runtime.sessions import open_session
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "Paris", "Horses and cows", "a " * 90, "long " * 200]
@@ -23,7 +25,7 @@ SHAPES = [(1, 16), (2, 16), (2, 128), (4, 32)]
 
 def recordings(folder: Any, manifest: Manifest) -> Recordings:
     (graph,) = manifest.graphs
-    session = providers.open_session(folder / graph.file, "cpu", 1)
+    session = open_session(folder / graph.file, CPU, 1)
     return Recordings(session, graph.outputs[0].name, "cpu", SHAPES)
 
 
@@ -31,14 +33,14 @@ def recordings(folder: Any, manifest: Manifest) -> Recordings:
 def engine(request: Any, artifacts: Any) -> Iterator[Engine]:
     """One whose small runs are replayed."""
     engine = Engine.load(artifacts(request.param), embedding_cache_bytes=0)
-    engine._session.replay_small_runs(recordings(artifacts(request.param), engine.manifest))
+    engine._opened.runner.replay_small_runs(recordings(artifacts(request.param), engine.manifest))
     yield engine
     engine.close()
 
 
 def test_scores_are_those_of_other_runs(engine: Engine, artifacts: Any) -> None:
     reference = Engine.load(artifacts(engine.manifest.name), embedding_cache_bytes=0)
-    used = engine._session._recordings
+    used = engine._opened.runner._recordings
     assert used is not None
     runs: list[tuple[int, int]] = []
     replay = used.replay
@@ -71,7 +73,7 @@ def test_one_thread_makes_and_replays_them(artifacts: Any, monkeypatch: pytest.M
     numbers: list[str] = []
     monkeypatch.setattr(onnxruntime.InferenceSession, "run_with_iobinding", noted)
     engine = Engine.load(artifacts("minilm-ce"))
-    engine._session.replay_small_runs(recordings(artifacts("minilm-ce"), engine.manifest))
+    engine._opened.runner.replay_small_runs(recordings(artifacts("minilm-ce"), engine.manifest))
     assert [name.startswith("scorert-recordings") for name in threads] == [True]
     recorded = [str(number) for number in range(1, len(SHAPES) + 1)]
     # Each is preceded by a run that is not recorded, and all are there before the first is replayed.
@@ -86,8 +88,8 @@ def test_one_that_gives_other_values_is_not_used(artifacts: Any, monkeypatch: py
     monkeypatch.setattr(cuda_graphs._Bound, "write", lambda bound, feeds: None)
     engine = Engine.load(artifacts("minilm-ce"))
     with pytest.raises(ArithmeticError, match="1 sequences of 16 tokens give other values"):
-        engine._session.replay_small_runs(recordings(artifacts("minilm-ce"), engine.manifest))
-    assert engine._session._recordings is None
+        engine._opened.runner.replay_small_runs(recordings(artifacts("minilm-ce"), engine.manifest))
+    assert engine._opened.runner._recordings is None
     assert len(engine.score(QUERY, DOCUMENTS).scores) == len(DOCUMENTS)
     engine.close()
 
@@ -99,13 +101,13 @@ def test_one_that_gives_other_values_is_not_used(artifacts: Any, monkeypatch: py
 def test_inputs_go_into_the_smallest_shape_that_holds_them(
     sequences: int, tokens: int, want: Any, artifacts: Any
 ) -> None:
-    session = providers.open_session(artifacts("minilm-ce") / "model_fp32.onnx", "cpu", 1)
+    session = open_session(artifacts("minilm-ce") / "model_fp32.onnx", CPU, 1)
     assert Recordings(session, "logits", "cpu", cuda_graphs.SHAPES).shape_for(sequences, tokens) == want
 
 
 def test_without_cuda_nothing_is_recorded(artifacts: Any) -> None:
     engine = Engine.load(artifacts("minilm-ce"), provider="cpu", cuda_graphs=True)
-    assert engine._session._recordings is None
+    assert engine._opened.runner._recordings is None
     engine.close()
 
 
@@ -114,8 +116,8 @@ def test_what_cannot_be_recorded_is_said_and_runs_as_ever(artifacts: Any, monkey
     monkeypatch.setattr(opening._LOGGER, "warning", lambda *words: said.append(words[0]))
     engine = Engine.load(artifacts("minilm-ce"))
     # This machine's ONNX Runtime has no CUDA, so that opening the session is what fails.
-    opening.Opener(artifacts("minilm-ce"), engine.manifest, cuda_graphs=True)._record(engine._session, engine.graph)
+    opening.Opener(artifacts("minilm-ce"), engine.manifest, cuda_graphs=True)._record(engine._opened)
     assert said == ["No CUDA graphs are used: %s"]
-    assert engine._session._recordings is None
+    assert engine._opened.runner._recordings is None
     assert len(engine.score(QUERY, DOCUMENTS).scores) == len(DOCUMENTS)
     engine.close()

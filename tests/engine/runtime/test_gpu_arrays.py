@@ -18,7 +18,7 @@ from engine import Engine, Index
 from engine.index.build import build_index
 from engine.prompts.template import Prompting
 from engine.runtime import gpu_arrays
-from engine.text.layout import Truncation
+from engine.text.truncation import Truncation
 from engine.vectors import maxsim
 from tests.engine.runtime.device_array import DeviceArray
 
@@ -34,9 +34,9 @@ def fetch(value: onnxruntime.OrtValue) -> Any:
 def engine(artifacts: Any, request: Any, monkeypatch: Any) -> Iterator[Engine]:
     """One whose runs leave token embeddings elsewhere, and whose cache is as the test's parameters say."""
     engine = Engine.load(artifacts("minilm-colbert"), **getattr(request, "param", {}))
-    session = engine._session
-    monkeypatch.setattr(session, "_run", session._run_bound)
-    monkeypatch.setattr(session, "_fetch", fetch)
+    runner = engine._opened.runner
+    monkeypatch.setattr(runner, "_run", runner._run_bound)
+    monkeypatch.setattr(runner, "_fetch", fetch)
     yield engine
     engine.close()
 
@@ -55,10 +55,10 @@ def test_scores_are_those_of_the_cpu_computed_and_remembered(engine: Engine, opt
         np.testing.assert_allclose(
             engine.score(pairs, DOCUMENTS).scores, reference.score(pairs, DOCUMENTS).scores, rtol=1e-5
         )
-    inputs = engine._inputs.texts([QUERY], "query", Truncation(engine.manifest.max_length), Prompting())
-    rows = engine.embedder.embed({"query": inputs})["query"]
+    inputs = engine._builder.texts([QUERY], "query", Truncation(engine.manifest.max_length), Prompting())
+    rows = engine._embedder.embed({"query": inputs})["query"]
     assert isinstance(rows[0], DeviceArray), "they do not come back"
-    reference.embedder.embed({"query": inputs})
+    reference._embedder.embed({"query": inputs})
     assert engine.cache == reference.cache, "as many bytes, hits and misses"
     reference.close()
 

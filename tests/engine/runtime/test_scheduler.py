@@ -1,295 +1,173 @@
-import threading
-import time
-from collections import Counter
+"""The queue without threads or a device: which inputs run next, which share a run, and what waits."""
+
+import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from engine import Cancelled, DeadlineExceeded, InvalidInput, Job, QueueFull, Waiting
+from engine import Cancelled, Job, QueueFull, Waiting
 from engine.runtime.scheduler import Schedule, Scheduler
 from engine.text.layout import Input
 
 
 def inputs(*lengths):
-    """Inputs whose tokens are all their place, so that a row says whose it is."""
-    return [
-        Input(np.full(length, place, np.int64), np.zeros(length, np.int64), length)
-        for place, length in enumerate(lengths)
-    ]
+    return [Input(np.zeros(length, np.int64), np.zeros(length, np.int64), length) for length in lengths]
 
 
-class Graph:
-    """A graph that gives an input's first token, notes each run, and can be held back."""
-
-    def __init__(self):
-        self.runs = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.entered = threading.Event()
-
-    def __call__(self, batch):
-        self.entered.set()
-        assert self.gate.wait(30)
-        self.runs.append([len(item) for item in batch])
-        if any(len(item) == 13 for item in batch):
-            raise ValueError("a run with 13 tokens")
-        return [np.float32(item.input_ids[0]) for item in batch]
+def scheduler(max_sequences=8, max_tokens=1024, workers=1, max_waiting=None, padded=True):
+    return Scheduler(Schedule(max_sequences, max_tokens, workers, 1, max_waiting, padded))
 
 
-@pytest.fixture
-def graph():
-    return Graph()
+def lengths(taken):
+    return [len(work.inputs[index]) for work, index in taken]
 
 
-@pytest.fixture
-def open_scheduler(graph):
-    opened = []
-
-    def open_scheduler(max_sequences=8, max_tokens=1024, workers=1, max_waiting=None, padded=True):
-        opened.append(Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1, max_waiting, padded)))
-        return opened[-1]
-
-    yield open_scheduler
-    graph.gate.set()
-    for scheduler in opened:
-        scheduler.close()
+def batches(queue):
+    """The lengths of all batches that are left, each delivered before the next is taken."""
+    found = []
+    while taken := queue.take():
+        found.append(lengths(taken))
+        queue.deliver(taken, [np.float32(0)] * len(taken), seconds=1.0)
+    return found
 
 
-def in_thread(call):
-    """Start `call`; what it returned or raised is in the list once the thread has ended."""
-    outcome = []
-
-    def run():
-        try:
-            outcome.append(call())
-        except Exception as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, outcome
+def test_a_job_goes_longest_first():
+    queue = scheduler(max_sequences=2)
+    queue.enter(inputs(3, 9, 5, 7), Job())
+    assert batches(queue) == [[9, 7], [5, 3]]
 
 
-def until(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
-
-
-lists = st.lists(st.integers(1, 12), min_size=1, max_size=40)
-
-
-@given(lists, st.integers(1, 16), st.integers(1, 64), st.integers(1, 3), st.booleans())
-@settings(max_examples=50)
-def test_every_input_runs_once_within_the_bounds(lengths, max_sequences, max_tokens, workers, padded):
-    graph = Graph()
-    scheduler = Scheduler(graph, Schedule(max_sequences, max_tokens, workers, 1, padded=padded))
-    assert scheduler.run(inputs(*lengths), Job()) == list(range(len(lengths)))
-    scheduler.close()
-    assert Counter(length for run in graph.runs for length in run) == Counter(lengths)
-    for run in graph.runs:
-        assert len(run) <= max_sequences
-        assert len(run) == 1 or len(run) * max(run) <= max_tokens
-        assert padded or len(set(run)) == 1
-    assert scheduler.waiting == Waiting(0, 0)
-
-
-def test_a_job_runs_longest_first(open_scheduler, graph):
-    open_scheduler(max_sequences=2).run(inputs(3, 9, 5, 7), Job())
-    assert graph.runs == [[9, 7], [5, 3]]
-
-
-def test_jobs_share_a_run_where_their_lengths_are_alike(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=8)
-    graph.gate.clear()
-    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
-    graph.entered.wait(30)
-    for place, lengths in enumerate([(10, 4), (9, 8), (50, 8)], start=2):
-        threads.append(in_thread(lambda lengths=lengths: scheduler.run(inputs(*lengths), Job())))
-        until(lambda place=place: len(scheduler._queue) == place - 1)
-    assert scheduler.waiting == Waiting(6, 89)
-    graph.gate.set()
-    for thread, outcome in threads:
-        thread.join(30)
-        assert outcome[0] == list(range(len(outcome[0])))
+def test_jobs_share_a_batch_where_their_lengths_are_alike():
+    queue = scheduler(max_sequences=8)
+    for own in [(10, 4), (9, 8), (50, 8)]:
+        queue.enter(inputs(*own), Job())
+    assert queue.waiting == Waiting(6, 89)
     # All of the first job's, with what is at least 0.8 of its longest; then all of the next one's.
-    assert graph.runs == [[30], [10, 4, 9, 8, 8], [50]]
+    assert batches(queue) == [[10, 4, 9, 8, 8], [50]]
+    assert queue.waiting == Waiting(0, 0)
 
 
-def test_without_padding_jobs_share_a_run_where_their_lengths_are_equal(open_scheduler, graph):
-    scheduler = open_scheduler(max_tokens=40, padded=False)
-    graph.gate.clear()
-    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
-    graph.entered.wait(30)
-    for place, lengths in enumerate([(9, 8, 8, 8), (8, 8, 7)], start=1):
-        threads.append(in_thread(lambda lengths=lengths: scheduler.run(inputs(*lengths), Job())))
-        until(lambda place=place: len(scheduler._queue) == place)
-    graph.gate.set()
-    for thread, outcome in threads:
-        thread.join(30)
-        assert outcome[0] == list(range(len(outcome[0])))
-    assert graph.runs == [[30], [8, 8, 8, 8, 8], [7], [9]]
+def test_without_padding_jobs_share_a_batch_where_their_lengths_are_equal():
+    queue = scheduler(max_tokens=40, padded=False)
+    for own in [(9, 8, 8, 8), (8, 8, 7)]:
+        queue.enter(inputs(*own), Job())
+    assert batches(queue) == [[8, 8, 8, 8, 8], [7], [9]]
 
 
-def test_without_padding_a_run_leaves_other_workers_their_share(open_scheduler, graph):
-    open_scheduler(workers=2, padded=False).run(inputs(*[5] * 6), Job())
-    assert sorted(map(len, graph.runs)) == [1, 2, 3]
+def test_without_padding_a_batch_leaves_other_workers_their_share():
+    queue = scheduler(workers=2, padded=False)
+    queue.enter(inputs(*[5] * 6), Job())
+    assert batches(queue) == [[5] * 3, [5] * 2, [5]]
 
 
-def test_large_jobs_run_in_slices(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=1)
-    graph.gate.clear()
-    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
-    graph.entered.wait(30)
-    for place, lengths in enumerate([(2000, 1999, 1998), (1300, 1200), (1500,)], start=1):
-        threads.append(in_thread(lambda lengths=lengths: scheduler.run(inputs(*lengths), Job())))
-        until(lambda place=place: len(scheduler._queue) == place)
-    graph.gate.set()
-    for thread, _ in threads:
-        thread.join(30)
-    # A slice of 2,048 tokens ends with the input in which it is reached.
-    assert graph.runs == [[30], [1500], [2000], [1999], [1300], [1200], [1998]]
+def test_large_jobs_take_turns_in_slices():
+    queue = scheduler(max_sequences=1)
+    for own in [(2000, 1999, 1998), (1300, 1200), (1500,)]:
+        queue.enter(inputs(*own), Job())
+    # A slice of 2,048 ends with the input in which it is reached.
+    assert batches(queue) == [[1500], [2000], [1999], [1300], [1200], [1998]]
 
 
-def test_a_lower_priority_goes_first(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=1)
-    graph.gate.clear()
-    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
-    graph.entered.wait(30)
-    for place, (length, priority) in enumerate([(1, 0), (2, 5), (3, -5), (4, 0)], start=1):
-        job = Job(priority=priority)
-        threads.append(in_thread(lambda length=length, job=job: scheduler.run(inputs(length), job)))
-        until(lambda place=place: scheduler.waiting.sequences == place)
-    graph.gate.set()
-    for thread, _ in threads:
-        thread.join(30)
-    assert graph.runs == [[30], [3], [1], [4], [2]]
+def test_turns_and_bounds_count_costs_and_batches_tokens():
+    """An input may cost more than its tokens, as one with an image does."""
 
+    @dataclasses.dataclass(frozen=True)
+    class Costly(Input):
+        @property
+        def cost(self):
+            return 2000
 
-def test_an_input_the_graph_refuses_costs_its_neighbours_nothing(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=8)
-    graph.gate.clear()
-    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
-    graph.entered.wait(30)
-    for place, lengths in enumerate([(13, 12, 11), (13, 12), (11, 12)], start=2):
-        threads.append(in_thread(lambda lengths=lengths: scheduler.run(inputs(*lengths), Job())))
-        until(lambda place=place: len(scheduler._queue) == place - 1)
-    graph.gate.set()
-    for thread, _ in threads:
-        thread.join(30)
-    outcomes = [outcome[0] for _, outcome in threads]
-    assert [isinstance(outcome, ValueError) for outcome in outcomes] == [False, True, True, False]
-    assert outcomes[3] == [0, 1]
-    assert scheduler.waiting == Waiting(0, 0)
-
-
-def test_a_full_queue_refuses_before_anything_runs(open_scheduler, graph):
-    scheduler = open_scheduler(max_waiting=100)
-    graph.gate.clear()
-    threads = [in_thread(lambda: scheduler.run(inputs(30), Job()))]
-    graph.entered.wait(30)
-    # An empty queue takes a job of any size, since it could never run otherwise.
-    threads.append(in_thread(lambda: scheduler.run(inputs(*[60] * 5), Job())))
-    until(lambda: scheduler.waiting.sequences == 5)
-    with pytest.raises(QueueFull) as refused:
-        scheduler.run(inputs(1), Job())
-    assert refused.value.retry_after >= 1
+    queue = scheduler(max_sequences=2, max_tokens=10, max_waiting=5000)
+    costly = [Costly(item.input_ids, item.token_type_ids, item.attended) for item in inputs(5, 5, 5)]
+    queue.enter(costly[:2], Job())
+    assert queue.waiting == Waiting(2, 4000)
     with pytest.raises(QueueFull):
-        scheduler.admit()
-    graph.gate.set()
-    for thread, outcome in threads:
-        thread.join(30)
-        assert isinstance(outcome[0], list)
-    scheduler.admit()
-    assert scheduler.run(inputs(1), Job()) == [0]
+        queue.enter(costly[2:], Job())
+    queue.enter(inputs(4, 4), Job())
+    # The small job's turn is over before the costly one's first slice is.
+    assert batches(queue) == [[4, 4], [5, 5]]
 
 
-def test_how_long_to_wait_follows_from_the_pace(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=1, max_waiting=10)
-    graph.gate.clear()
-    threads = [in_thread(lambda: scheduler.run(inputs(10), Job()))]
-    graph.entered.wait(30)
-    time.sleep(0.5)
-    graph.gate.set()
-    threads[0][0].join(30)
-    graph.gate.clear()
-    graph.entered.clear()
-    threads.append(in_thread(lambda: scheduler.run(inputs(*[10] * 9), Job())))
-    graph.entered.wait(30)
-    until(lambda: scheduler.waiting.sequences == 8)
+def test_a_lower_priority_goes_first():
+    queue = scheduler(max_sequences=1)
+    for length, priority in [(1, 0), (2, 5), (3, -5), (4, 0)]:
+        queue.enter(inputs(length), Job(priority=priority))
+    assert batches(queue) == [[3], [1], [4], [2]]
+
+
+def test_workers_are_asked_for_as_far_as_there_are_inputs_and_idle_ones():
+    queue = scheduler(max_sequences=1, workers=3)
+    assert queue.enter(inputs(1, 1), Job())[1] == 2
+    assert queue.enter(inputs(1, 1), Job())[1] == 1
+    assert queue.enter(inputs(1, 1), Job())[1] == 0
+    for _ in range(6):
+        assert queue.take()
+    assert queue.take() == [], "one worker is done"
+    assert queue.enter(inputs(1, 1), Job())[1] == 1
+
+
+def test_an_error_ends_its_job_alone_and_drops_the_rest_of_it():
+    queue = scheduler(max_sequences=2)
+    failing, _ = queue.enter(inputs(9, 8, 7), Job())
+    other, _ = queue.enter(inputs(3), Job())
+    taken = queue.take()
+    # The shorter job's turn ends first, and takes in nothing: 9 is no more alike to 3 than 3 to 9.
+    assert lengths(taken) == [3]
+    queue.deliver(taken, [np.float32(1)], seconds=1.0)
+    assert (other.rows, other.done.is_set(), other.error) == ([np.float32(1)], True, None)
+    error = ValueError("out of memory")
+    queue.deliver(queue.take(), [np.float32(1), error], seconds=1.0)
+    assert failing.error is error
+    assert failing.done.is_set()
+    assert failing.job.finished is not None
+    assert queue.waiting == Waiting(0, 0)
+    assert queue.take() == []
+
+
+def test_what_leaves_waits_no_more():
+    queue = scheduler(max_sequences=1)
+    work, _ = queue.enter(inputs(5, 4, 3), Job())
+    assert lengths(queue.take()) == [5]
+    queue.leave(work)
+    assert queue.waiting == Waiting(0, 0)
+    queue.leave(work)
+    assert queue.take() == []
+
+
+def test_a_full_queue_refuses_and_an_empty_one_takes_any():
+    queue = scheduler(max_waiting=100)
+    queue.enter(inputs(*[60] * 5), Job())
     with pytest.raises(QueueFull) as refused:
-        scheduler.admit()
-    # 80 tokens at less than 10 in half a second.
-    assert 4 <= refused.value.retry_after <= 20
-    graph.gate.set()
-    threads[1][0].join(30)
+        queue.admit()
+    assert refused.value.retry_after == 1, "nothing is known of the pace"
+    assert len(batches(queue)) == 1
+    queue.admit(10**6)
 
 
-def test_a_cancelled_job_leaves_the_queue_and_its_call_ends(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=1)
-    graph.gate.clear()
-    running = in_thread(lambda: scheduler.run(inputs(30), Job()))
-    graph.entered.wait(30)
-    job = Job()
-    thread, outcome = in_thread(lambda: scheduler.run(inputs(1, 2, 3), job))
-    until(lambda: scheduler.waiting.sequences == 3)
-    job.cancel()
-    thread.join(30)
-    assert isinstance(outcome[0], Cancelled)
-    assert scheduler.waiting == Waiting(0, 0)
-    graph.gate.set()
-    running[0].join(30)
-    assert graph.runs == [[30]]
+def test_how_long_to_wait_follows_from_the_pace():
+    queue = scheduler(max_sequences=1, workers=2, max_waiting=100)
+    queue.enter(inputs(50), Job())
+    taken = queue.take()
+    queue.deliver(taken, [np.float32(0)], seconds=5.0)
+    queue.enter(inputs(60, 40), Job())
+    with pytest.raises(QueueFull) as refused:
+        queue.admit()
+    assert refused.value.retry_after == 5, "100 tokens by two workers at 10 a second"
 
 
-def test_a_job_cancelled_before_it_is_queued_never_is(open_scheduler, graph):
+def test_a_job_is_marked_when_its_first_input_is_taken():
+    queue, job = scheduler(), Job()
+    queue.enter(inputs(1), job)
+    assert job.started is None
+    taken = queue.take()
+    assert job.started is not None
+    assert job.finished is None
+    queue.deliver(taken, [np.float32(0)], seconds=1.0)
+    assert job.finished >= job.started
+
+
+def test_a_cancelled_job_is_told_by_its_check():
     job = Job()
     job.cancel()
     with pytest.raises(Cancelled):
-        open_scheduler().run(inputs(1), job)
-    assert graph.runs == []
-
-
-def test_a_deadline_ends_the_call_and_drops_what_waits(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=1)
-    graph.gate.clear()
-    running = in_thread(lambda: scheduler.run(inputs(30), Job()))
-    graph.entered.wait(30)
-    with pytest.raises(DeadlineExceeded, match=r"0\.05 s"):
-        scheduler.run(inputs(1, 2), Job(timeout=0.05))
-    assert scheduler.waiting == Waiting(0, 0)
-    graph.gate.set()
-    running[0].join(30)
-    assert graph.runs == [[30]]
-
-
-def test_a_job_has_its_own_bound_on_tokens(open_scheduler, graph):
-    with pytest.raises(InvalidInput, match="has 101 tokens, more than the 100"):
-        open_scheduler().run(inputs(50, 51), Job(max_tokens=100))
-    assert graph.runs == []
-
-
-def test_a_job_knows_what_it_took(open_scheduler, graph):
-    batches = []
-    job = Job()
-    scheduler = open_scheduler(max_sequences=2)
-    scheduler.on_batch = batches.append
-    scheduler.run(inputs(3, 9, 5), job)
-    assert (job.sequences, job.tokens) == (3, 17)
-    assert job.created <= job.submitted <= job.started <= job.finished <= time.perf_counter()
-    until(lambda: len(batches) == 2)
-    assert [(batch.sequences, batch.tokens, batch.padding) for batch in batches] == [(2, 14, 4), (1, 3, 0)]
-
-
-def test_closing_finishes_what_waits(open_scheduler, graph):
-    scheduler = open_scheduler(max_sequences=1)
-    graph.gate.clear()
-    thread, outcome = in_thread(lambda: scheduler.run(inputs(1, 2, 3), Job()))
-    graph.entered.wait(30)
-    threading.Timer(0.05, graph.gate.set).start()
-    scheduler.close()
-    thread.join(30)
-    assert outcome == [[0, 1, 2]]
+        job.check()

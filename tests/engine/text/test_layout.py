@@ -12,8 +12,9 @@ from checkpoints import tiny
 from checkpoints.minilm import minilm_folder
 from engine import InputTooLong, InvalidInput
 from engine.artifact import PairLayout, TextLayout
-from engine.text.layout import Truncation, lay_out_pair, lay_out_prompt, lay_out_text, truncation
+from engine.text.layout import lay_out_pair, lay_out_prompt, lay_out_text
 from engine.text.tokenizer import Tokenizer
+from engine.text.truncation import Truncation
 from export.recipe import Marking
 from export.recognition.layouts import pair_layout, text_layout
 
@@ -130,27 +131,6 @@ def test_special_tokens_that_a_prompt_has_already_are_not_doubled(prompt, want):
     assert got.token_type_ids.tolist() == [0] * len(want)
     bare = PairLayout(prefix=[], middle=[], suffix=[], type_ids=(0, 0, 0, 0, 0))
     assert lay_out_prompt(prompt, bare).input_ids.tolist() == prompt
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ((100, None, None, None), "Please request a smaller truncation size"),
-        ((-2, None, None, None), "truncate_prompt_tokens must be a positive number"),
-        ((0, None, None, None), "truncate_prompt_tokens must be a positive number"),
-        ((None, "middle", None, None), "truncation_side must be 'left' or 'right'"),
-        ((None, None, -1, None), "max_tokens_per_query must be a non-negative integer"),
-        ((None, None, None, 64), r"max_tokens_per_doc \(64\) must be less than max_model_len \(64\)"),
-    ],
-)
-def test_limits_that_cannot_be_met_are_named(arguments, message):
-    with pytest.raises(InvalidInput, match=message):
-        truncation(MAX_LENGTH, *arguments)
-
-
-def test_minus_one_is_the_models_maximum_and_zero_a_text_no_limit():
-    limits = truncation(MAX_LENGTH, -1, "left", 0, 0)
-    assert limits == Truncation(max_length=MAX_LENGTH, total=MAX_LENGTH, side="left")
 
 
 def test_ids_are_int64():

@@ -120,8 +120,8 @@ def test_inputs_are_told_apart_by_all_that_the_graph_sees() -> None:
         item([1, 2, 0], [0, 0, 0], attended=3),
         item([1, 2], [0, 0], adapter=1),
     ]
-    assert len({key_of(one, role) for one in inputs for role in ("query", "document")}) == 10
-    assert key_of(inputs[0], "query") == key_of(item([1, 2], [0, 0]), "query")
+    assert len({key_of(one.identity, role) for one in inputs for role in ("query", "document")}) == 10
+    assert key_of(inputs[0].identity, "query") == key_of(item([1, 2], [0, 0]).identity, "query")
 
 
 # Keys with the numbers of their rows, and whether they are put or asked for.

@@ -13,10 +13,11 @@ import pytest
 from filelock import FileLock
 
 from checkpoints import families
-from engine import Engine
+from engine import Engine, Job
 from engine.artifact import read_manifest
 from engine.prompts.template import Prompting
-from engine.text.layout import Input, Truncation, lay_out_pair
+from engine.text.layout import Input, lay_out_pair
+from engine.text.truncation import Truncation
 from export.__main__ import main
 from export.recognition.families import FAMILIES
 from export.verification.verify import LIMITS, texts
@@ -98,8 +99,8 @@ def test_a_score_does_not_depend_on_its_batch(exported, name):
         limits = Truncation(max_length=512, total=512)
         encoded = [engine._tokenizer.encode(pair) for pair in PAIRS]
         inputs = [lay_out_pair(*pair, engine.manifest.pair, limits) for pair in encoded]
-        together = engine._session.run_batch(inputs)
-        alone = [engine._session.run_batch([item])[0] for item in inputs]
+        together = engine._opened.runner.run(inputs)
+        alone = [engine._opened.runner.run([item])[0] for item in inputs]
         np.testing.assert_allclose(together, alone, atol=tolerance)
         if precision.startswith("int8"):
             # A value on the edge between two of 255 steps may fall on either side: some processors' sums differ in
@@ -112,15 +113,15 @@ def test_one_batch_may_go_through_several_adapters(exported, name):
     engine = Engine.load(exported(name)[1])
     limits = Truncation(max_length=512, total=512)
     inputs = [
-        *engine._inputs.texts(QUERIES[:8], "query", limits, Prompting()),
-        *engine._inputs.texts(DOCUMENTS[:8], "document", limits, Prompting()),
+        *engine._builder.texts(QUERIES[:8], "query", limits, Prompting()),
+        *engine._builder.texts(DOCUMENTS[:8], "document", limits, Prompting()),
     ]
     assert len({item.adapter for item in inputs}) == 2
-    together = engine._session.run_batch(inputs)
-    alone = [engine._session.run_batch([item])[0] for item in inputs]
+    together = engine._opened.runner.run(inputs)
+    alone = [engine._opened.runner.run([item])[0] for item in inputs]
     np.testing.assert_allclose(together, alone, atol=1e-5)
     # The adapter makes a difference.
-    (other,) = engine._session.run_batch([dataclasses.replace(inputs[0], adapter=inputs[-1].adapter)])
+    (other,) = engine._opened.runner.run([dataclasses.replace(inputs[0], adapter=inputs[-1].adapter)])
     assert np.abs(other - alone[0]).max() > 1e-3
 
 
@@ -153,21 +154,21 @@ def test_a_shared_prefix_changes_no_score(exported, name):
 def test_a_batch_may_be_of_several_prefixes(exported, name):
     """In padded runs as on a GPU, with the keys and values in its memory: here, this machine's."""
     engine = Engine.load(exported(name)[1])
-    session = engine._session
+    runner = engine._opened.runner
     # One query's prompts apart from each other.
     pairs = sorted(PAIRS, key=lambda pair: pair[1])
-    inputs = engine._inputs.pairs(*zip(*pairs, strict=True), Truncation(max_length=512, total=512), Prompting())
-    alone = np.array([session.run_batch([item])[0] for item in inputs])
-    shared = session.share(inputs, [query for query, _ in pairs])
-    np.testing.assert_allclose(session.run_batch(shared), alone, atol=1e-5)
+    inputs = engine._builder.pairs(*zip(*pairs, strict=True), Truncation(max_length=512, total=512), Prompting())
+    alone = np.array([runner.run([item])[0] for item in inputs])
+    shared = runner.share(inputs, [query for query, _ in pairs])
+    np.testing.assert_allclose(runner.run(shared), alone, atol=1e-5)
     prefixes = {item.prefix for item in shared if item.prefix}
     assert len(prefixes) > 1
-    nothing = onnxruntime.OrtValue.ortvalue_from_numpy(session._no_past)
+    nothing = onnxruntime.OrtValue.ortvalue_from_numpy(runner._no_past)
     for prefix in prefixes:
         members = [place for place, item in enumerate(shared) if item.prefix is prefix]
-        past = session._run_bound(session._pad([Input(prefix.ids, prefix.ids * 0, len(prefix))], 0), nothing, "present")
-        feeds = session._pad([inputs[place] for place in members], len(prefix))
-        np.testing.assert_allclose(session._run_bound(feeds, past, "logits").numpy(), alone[members], atol=1e-5)
+        past = runner._run_bound(runner._feeds([Input(prefix.ids, prefix.ids * 0, len(prefix))], 0), nothing, "present")
+        feeds = runner._feeds([inputs[place] for place in members], len(prefix))
+        np.testing.assert_allclose(runner._run_bound(feeds, past, "logits").numpy(), alone[members], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", PREFIXED[-1:])
@@ -184,10 +185,10 @@ def test_many_threads_get_their_own_prefixes_scores(exported, name):
 def test_a_prefix_is_gone_after_its_call(exported, name):
     engine = Engine.load(exported(name)[1])
     limits = Truncation(max_length=512, total=512)
-    inputs = engine._inputs.pairs([QUERIES[0]] * 8, DOCUMENTS[:8], limits, Prompting())
-    shared = engine._session.share(inputs, [QUERIES[0]] * 8)
+    inputs = engine._builder.pairs([QUERIES[0]] * 8, DOCUMENTS[:8], limits, Prompting())
+    shared = engine._opened.runner.share(inputs, [QUERIES[0]] * 8)
     prefix = weakref.ref(shared[0].prefix)
-    engine._session.run(shared)
+    engine._opened.workers.run(shared, Job())
     assert prefix()._states is not None
     del shared
     engine.close()

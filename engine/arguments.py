@@ -1,0 +1,54 @@
+"""Tells once what the engine's calls may be given by keyword."""
+
+from collections.abc import Mapping
+from typing import Any, TypedDict, cast
+
+from .job import Job
+
+
+class TextArguments(TypedDict, total=False):
+    """What every call on texts takes. None is the same as leaving an argument out.
+
+    - `truncate_prompt_tokens`: cut inputs to that many tokens, special ones included; -1 for the model's maximum.
+      Without it a longer input raises `InputTooLong`. A pair gives way longest first.
+    - `truncation_side`: "right" (the default) keeps the beginning of each text, "left" the end of the whole input.
+    - `job`: bounds the call, and cancels it from another thread; see `Job`.
+    """
+
+    truncate_prompt_tokens: int | None
+    truncation_side: str | None
+    job: Job | None
+
+
+class QueryArguments(TextArguments, total=False):
+    """What calls with a query take besides.
+
+    - `max_tokens_per_query`: keep that many of a query's own tokens; 0 keeps all.
+    - `instruction`: what the score template is told besides the pair. A bi-encoder's takes the place of the one in its
+      query prompt.
+    """
+
+    max_tokens_per_query: int | None
+    instruction: str | None
+
+
+class ScoreArguments(QueryArguments, total=False):
+    """What calls with queries and documents take besides. With a score template truncation shortens the document first
+    and then the query, and "left" their beginnings.
+
+    - `max_tokens_per_doc`: keep that many of a document's own tokens; 0 keeps all.
+    - `chat_template_kwargs`: values for the score template's variables.
+    - `use_activation`: False gives a cross-encoder's logits as they are; it changes nothing for the other score types.
+    """
+
+    max_tokens_per_doc: int | None
+    chat_template_kwargs: Mapping[str, Any] | None
+    use_activation: bool
+
+
+def known(arguments: Mapping[str, Any], kind: Any) -> ScoreArguments:
+    """The arguments themselves. Raises `TypeError` for one that `kind`, a type of this module, does not have."""
+    allowed: frozenset[str] = kind.__optional_keys__
+    if unknown := sorted(arguments.keys() - allowed):
+        raise TypeError(f"unexpected keyword argument {unknown[0]!r}: this call takes {', '.join(sorted(allowed))}")
+    return cast(ScoreArguments, arguments)

@@ -1,0 +1,94 @@
+"""Tells every input that a graph may have, and fills those that a graph does have.
+
+Padding is on the right. That is a contract of artifacts: rows of output are cut at `len(item)`, heads read the first
+token at 0, and attention is told only how many keys a sequence has.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..arrays import Feeds
+from ..artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
+from ..text.layout import Input
+
+Shape: TypeAlias = tuple[int, int]
+"""Of one run: its sequences, and the tokens of each with padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The inputs of one run, of which the first `begin` tokens are computed already, padded to `shape`."""
+
+    inputs: Sequence[Input]
+    begin: int
+    shape: Shape
+    pad_token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One input of graphs. A dimension is a number, or a name where it varies; `fill` gives the array of one run."""
+
+    dims: tuple[int | str, ...]
+    fill: Callable[[Run], NDArray[Any]]
+
+
+BATCH, TOKENS = "batch", "tokens"
+"""The names of the dimensions that vary: sequences of a run, and tokens of a sequence."""
+
+
+def fill(names: Collection[str], run: Run) -> Feeds:
+    """What a graph with inputs of these names is fed. A past is none of them: it stays where an earlier run left it."""
+    return {name: feed.fill(run) for name, feed in FEEDS.items() if name in names}
+
+
+def _input_ids(run: Run) -> NDArray[np.int64]:
+    array = np.full(run.shape, run.pad_token, dtype=np.int64)
+    for row, item in enumerate(run.inputs):
+        array[row, : len(item) - run.begin] = item.input_ids[run.begin :]
+    return array
+
+
+def _attention_mask(run: Run) -> NDArray[np.int64]:
+    """1 for the tokens that are attended to. A sequence that fills up the shape attends to its first, or softmax gives
+    NaN."""
+    array = np.zeros(run.shape, dtype=np.int64)
+    array[len(run.inputs) :, 0] = 1
+    for row, item in enumerate(run.inputs):
+        array[row, : item.attended - run.begin] = 1
+    return array
+
+
+def _token_type_ids(run: Run) -> NDArray[np.int64]:
+    array = np.zeros(run.shape, dtype=np.int64)
+    for row, item in enumerate(run.inputs):
+        array[row, : len(item) - run.begin] = item.token_type_ids[run.begin :]
+    return array
+
+
+def _adapter(run: Run) -> NDArray[np.int64]:
+    array = np.zeros(run.shape[0], dtype=np.int64)
+    array[: len(run.inputs)] = [item.adapter for item in run.inputs]
+    return array
+
+
+def _key_lengths(run: Run, queries: int) -> NDArray[np.int32]:
+    """`[batch]` tokens attended to, `[batch + 1]` where queries begin, `[batch + 1]` where keys begin."""
+    sequences, tokens = run.shape
+    places = np.arange(sequences + 1)
+    return np.concatenate([_attention_mask(run).sum(axis=1), places * queries, places * tokens]).astype(np.int32)
+
+
+FEEDS: dict[str, Feed] = {
+    "input_ids": Feed((BATCH, TOKENS), _input_ids),
+    "attention_mask": Feed((BATCH, TOKENS), _attention_mask),
+    "token_type_ids": Feed((BATCH, TOKENS), _token_type_ids),
+    "adapter": Feed((BATCH,), _adapter),
+    KEY_LENGTHS: Feed((KEY_LENGTHS,), lambda run: _key_lengths(run, run.shape[1])),
+    FIRST_KEY_LENGTHS: Feed((FIRST_KEY_LENGTHS,), lambda run: _key_lengths(run, 1)),
+}
+"""By name. An input of another name cannot be fed: adding one here, and to what traces it, is all that it takes."""

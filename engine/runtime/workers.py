@@ -1,0 +1,97 @@
+"""Runs a scheduler's batches on threads. One step is: take a batch, run it, deliver its rows."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from ..arrays import Floats
+from ..job import Job
+from ..text.layout import Input
+from .scheduler import Schedule, Scheduler, rounded_up
+
+Run: TypeAlias = Callable[[Sequence[Input]], list[Floats]]
+"""Computes one micro-batch: a row for each input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One run of the graph: its inputs, their tokens, the padding computed besides, and how long it took."""
+
+    sequences: int
+    tokens: int
+    padding: int
+    seconds: float
+
+
+class Workers:
+    """`schedule.workers` threads that compute what `scheduler` has. Thread-safe.
+
+    A worker never waits while there is something to run.
+    """
+
+    def __init__(self, run: Run, schedule: Schedule) -> None:
+        self.scheduler = Scheduler(schedule)
+        self.on_batch: Callable[[Batch], None] = lambda batch: None
+        """Hears of each run that worked, on the worker's thread."""
+        self._run = run
+        self._multiple = schedule.multiple
+        self._threads = ThreadPoolExecutor(schedule.workers, thread_name_prefix="scorert-worker")
+
+    def run(self, inputs: Sequence[Input], job: Job) -> list[Floats]:
+        """The graph's rows for each input, in order; blocks until they are there.
+
+        A caller that has submitted the job itself has counted more inputs than those left to run: remembered ones.
+
+        Raises `QueueFull`, what `Job.check` and `Job.submit` raise, and what the graph raises for one of the inputs.
+        """
+        if job.submitted is None:
+            job.submit([len(item) for item in inputs])
+        work, started = self.scheduler.enter(inputs, job)
+        try:
+            job.on_cancel(work.done.set)
+            for _ in range(started):
+                self._threads.submit(self._work)
+            work.done.wait(job.remaining())
+        finally:
+            # What has not begun of a job that is late or cancelled, or whose thread is interrupted.
+            self.scheduler.leave(work)
+        if work.error is not None:
+            raise work.error
+        if work.left:
+            job.check()
+            raise job.late()
+        return work.rows
+
+    def close(self) -> None:
+        """Finish what is waiting and running, and end the threads."""
+        self._threads.shutdown()
+
+    def _work(self) -> None:
+        while taken := self.scheduler.take():
+            began = time.perf_counter()
+            inputs = [work.inputs[index] for work, index in taken]
+            outcomes = self._outcomes(inputs)
+            seconds = time.perf_counter() - began
+            self.scheduler.deliver(taken, outcomes, seconds)
+            if not any(isinstance(outcome, Exception) for outcome in outcomes):
+                self.on_batch(self._batch(inputs, seconds))
+
+    def _outcomes(self, inputs: Sequence[Input]) -> list[Floats | Exception]:
+        """A row for each input, or why it has none: where a run fails, its halves are tried, down to single inputs.
+
+        So an input that the graph cannot take, or a batch that memory does not hold, costs its neighbours nothing.
+        """
+        try:
+            return list(self._run(inputs))
+        except Exception as error:
+            if len(inputs) == 1:
+                return [error]
+            half = len(inputs) // 2
+            return [*self._outcomes(inputs[:half]), *self._outcomes(inputs[half:])]
+
+    def _batch(self, inputs: Sequence[Input], seconds: float) -> Batch:
+        lengths = [len(item) for item in inputs]
+        tokens, width = sum(lengths), rounded_up(max(lengths), self._multiple)
+        return Batch(len(lengths), tokens, len(lengths) * width - tokens, seconds)

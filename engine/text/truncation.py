@@ -1,0 +1,79 @@
+"""Says how long inputs may be, and which of a pair's texts gives way first."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..arguments import ScoreArguments
+from ..errors import InvalidInput
+
+Side = Literal["left", "right"]
+
+
+@dataclass(frozen=True, slots=True)
+class Truncation:
+    """How long inputs may be, in tokens.
+
+    `query` and `document` bound the text alone. `total` bounds the whole input, special tokens included; without it an
+    input longer than `max_length` is refused. `side` "right" shortens the texts and keeps every special token; "left"
+    keeps the input's last tokens, whatever they are. vLLM cuts so too.
+    """
+
+    max_length: int
+    total: int | None = None
+    side: Side = "right"
+    query: int | None = None
+    document: int | None = None
+
+
+def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
+    """The call's limits, checked. `truncate_prompt_tokens` -1 means `max_length`; 0 for a text means no limit."""
+    truncate = arguments.get("truncate_prompt_tokens")
+    side = arguments.get("truncation_side")
+    total = max_length if truncate == -1 else truncate
+    if total is not None and total < 1:
+        raise InvalidInput(
+            "truncate_prompt_tokens must be a positive number of tokens, or -1 for the model's maximum.",
+            "truncate_prompt_tokens",
+        )
+    if total is not None and total > max_length:
+        raise InvalidInput(
+            f"truncate_prompt_tokens value is greater than max_model_len ({max_length}). "
+            "Please request a smaller truncation size."
+        )
+    if side not in (None, "left", "right"):
+        raise InvalidInput("truncation_side must be 'left' or 'right'.", "truncation_side")
+    query, document = arguments.get("max_tokens_per_query"), arguments.get("max_tokens_per_doc")
+    for name, value in (("max_tokens_per_query", query), ("max_tokens_per_doc", document)):
+        if value is not None and value < 0:
+            raise InvalidInput(f"{name} must be a non-negative integer")
+        if value is not None and value >= max_length:
+            raise InvalidInput(f"{name} ({value}) must be less than max_model_len ({max_length}).")
+    return Truncation(
+        max_length=max_length,
+        total=total,
+        side="left" if side == "left" else "right",
+        query=query or None,
+        document=document or None,
+    )
+
+
+def longest_first(query: int, document: int, room: int) -> tuple[int, int]:
+    """How many tokens of each to keep so that both fit in `room`: the longer one gives way first.
+
+    The rule, and which of the two gets an odd token, are those of the `tokenizers` library's `LongestFirst`.
+    """
+    shorter, longer = sorted((query, document))
+    longer = shorter if shorter > room else max(shorter, room - shorter)
+    if shorter + longer > room:
+        shorter, longer = room // 2, room // 2 + room % 2
+    return (longer, shorter) if query > document else (shorter, longer)
+
+
+def room(total: int, special: int) -> int:
+    """The tokens that `total` leaves for texts. Raises `InvalidInput` where the special tokens alone take it."""
+    if total <= special:
+        raise InvalidInput(
+            f"truncate_prompt_tokens must be greater than {special}, the number of special tokens in an input.",
+            "truncate_prompt_tokens",
+        )
+    return total - special

@@ -1,0 +1,36 @@
+"""A query or document is a text or a sequence of parts, alone or among others, wherever the engine takes one."""
+
+import numpy as np
+import pytest
+
+from engine import Engine, Text, text_of
+from engine.content import is_content
+
+PARTS = [Text("Paris is"), Text("in France.")]
+JOINED = "Paris is\nin France."
+
+
+def test_parts_are_read_on_a_line_each():
+    assert text_of(PARTS) == JOINED
+    assert text_of("a") == "a"
+    assert text_of([Text("")]) == ""
+
+
+def test_one_content_is_told_from_several():
+    assert all(is_content(one) for one in ("", "a", PARTS, tuple(PARTS)))
+    assert not any(is_content(several) for several in ([], ["a"], [PARTS], [PARTS, "a"], [1, 2]))
+
+
+@pytest.mark.parametrize("name", ["minilm-ce", "minilm-bi", "minilm-colbert"])
+def test_parts_score_as_their_text_does(artifacts, name):
+    engine = Engine.load(artifacts(name))
+    want = engine.score("capital?", ["a", JOINED]).scores
+    np.testing.assert_array_equal(engine.score("capital?", ["a", PARTS]).scores, want)
+    np.testing.assert_array_equal(engine.score([Text("capital?")], ["a", PARTS]).scores, want)
+    np.testing.assert_allclose(engine.score("capital?", PARTS).scores, want[1:], atol=1e-6)
+    assert engine.rerank("capital?", [PARTS, "a"], top_n=1).results[0].score == pytest.approx(max(want))
+    if name == "minilm-bi":
+        both = engine.embed([PARTS, JOINED]).embeddings
+        np.testing.assert_array_equal(both[0], both[1])
+        assert engine.embed(PARTS).embeddings.shape == (1, 384)
+    engine.close()
