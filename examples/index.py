@@ -4,11 +4,14 @@ python -m examples.index
 """
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 from engine import Engine, Index
-from engine.index.build import build_index
+
+MODEL = "models/all-MiniLM-L6-v2"
 
 DOCUMENTS = {
     "grass": "Cows eat grass.",
@@ -18,22 +21,21 @@ DOCUMENTS = {
 
 
 def main() -> None:
-    engine = Engine.load("models/all-MiniLM-L6-v2")
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            lines = Path(folder) / "docs.jsonl"
-            lines.write_text("\n".join(json.dumps({"id": name, "text": text}) for name, text in DOCUMENTS.items()))
-            # What `python -m engine index ARTIFACT docs.jsonl --output FOLDER` does.
-            manifest = build_index(engine, lines, Path(folder) / "index", "float16")
-            print(f"{manifest.documents} documents, {manifest.vectors} vectors of {manifest.dimension}")
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "docs.jsonl"
+        lines.write_text("\n".join(json.dumps({"id": name, "text": text}) for name, text in DOCUMENTS.items()))
+        # Once, ahead of all queries.
+        command = [sys.executable, "-m", "engine", "index", MODEL, str(lines), "--output", f"{folder}/index"]
+        subprocess.run([*command, "--store", "float16"], check=True)
 
-            index = Index(Path(folder) / "index", engine)
-            ids = list(DOCUMENTS)
-            ranking = index.rerank("What is the capital of France?", ids, top_n=2)
-            for ranked in ranking.results:
-                print(f"{ranked.score:.3f}  {ids[ranked.index]}")
-            print(f"{ranking.tokens} tokens were computed")
-    finally:
+        engine = Engine.load(MODEL)
+        index = Index(f"{folder}/index", engine)
+        print(f"{index.manifest.documents} documents, {index.manifest.vectors} vectors of {index.manifest.dimension}")
+        ids = list(DOCUMENTS)
+        ranking = index.rerank("What is the capital of France?", ids, top_n=2)
+        for ranked in ranking.results:
+            print(f"{ranked.score:.3f}  {ids[ranked.index]}")
+        print(f"{ranking.tokens} tokens were computed")
         engine.close()
 
 
