@@ -1,4 +1,4 @@
-"""What a path does: the shapes it takes and gives, and the function between them."""
+"""Defines what a path does: the shapes it takes and gives, and the function between them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -199,7 +199,7 @@ def sha256(path: Path) -> str:
 
 
 def files_of(folder: Path, prefix: str = "") -> dict[str, File]:
-    """What a manifest says of the folder's files whose names begin so; folders in it are not the artifact's."""
+    """The manifest's entries for the folder's files whose names begin with `prefix`; folders in it are left out."""
     paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name.startswith(prefix)]
     return {path.name: File(sha256=sha256(path), size=path.stat().st_size) for path in paths}
 

@@ -28,7 +28,9 @@ class Embedder:
         self.cache = cache
 
     def embed(self, inputs: Mapping[Role, Sequence[Input]], job: Job | None = None) -> dict[Role, list[Floats]]:
-        """Each input's embedding `[dim]`, or its token embeddings `[tokens, dim]` that MaxSim sees; not to be changed.
+        """Each input's embedding `[dim]`, or those of its token embeddings that MaxSim sees, `[tokens, dim]`.
+
+        They are not to be changed, since the cache has them too.
 
         Token embeddings are where `Runner.run` leaves them, all in the same place.
         The job's bound on tokens counts all inputs, so that what is refused does not depend on what came before; only

@@ -1,4 +1,4 @@
-"""Which places of a sequence have the same in them."""
+"""Groups the places of a sequence by what they hold."""
 
 from collections.abc import Hashable, Iterable
 from typing import TypeVar

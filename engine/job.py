@@ -1,4 +1,4 @@
-"""One request's way through the engine: what it may take, whether it still matters, and what it took."""
+"""Follows one request through the engine: what it may take, whether it still matters, and what it took."""
 
 import threading
 import time
@@ -18,16 +18,16 @@ class Job:
         self.priority = priority
         self.created = time.perf_counter()
         self.submitted: float | None = None
-        """Its texts are tokenised, and its inputs wait for a worker."""
+        """When its texts were tokenised and its inputs entered the queue."""
         self.started: float | None = None
-        """The first of its inputs runs."""
+        """When the first of its inputs was taken."""
         self.finished: float | None = None
-        """The last has run."""
+        """When the last had run."""
         self.sequences = 0
         """Inputs of the graph: pairs, or texts."""
         self.tokens = 0
-        """Their tokens, special ones included, once for the equal texts of a scoring call. What was computed before and
-        is remembered counts too, and so does a prefix that prompts share for each of them."""
+        """Their tokens, special ones included. Equal texts of a scoring call count once; remembered texts count, and so
+        does a shared prefix for each of its prompts."""
         self._timeout = timeout
         self._max_tokens = max_tokens
         self._cancelled = threading.Event()
@@ -43,7 +43,7 @@ class Job:
         self._wake()
 
     def on_cancel(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called when the job is cancelled, at once if it was."""
+        """Call `wake` when the job is cancelled, at once if it was."""
         self._wake = wake
         if self.cancelled:
             wake()
@@ -66,7 +66,7 @@ class Job:
         return DeadlineExceeded(self._timeout)
 
     def submit(self, lengths: list[int]) -> None:
-        """Its inputs are known, by their tokens. Raises `InvalidInput` for more than it may have."""
+        """Note that its inputs are known, by their tokens. Raises `InvalidInput` for more than it may have."""
         self.check()
         self.sequences, self.tokens = len(lengths), sum(lengths)
         self.submitted = time.perf_counter()

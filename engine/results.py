@@ -1,4 +1,4 @@
-"""What scoring calls return."""
+"""Defines what the engine's calls return."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,8 @@ from .arrays import Floats
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """`scores` is float32 `[pairs]`, in the order of the documents. `tokens` were fed to the model for them."""
+    """`scores` is float32 `[pairs]`, in the order of the documents. `tokens` counts all of their tokens, special ones
+    included; those of remembered texts and shared prefixes count as if they were computed."""
 
     scores: Floats
     tokens: int

@@ -1,4 +1,4 @@
-"""Writing a folder so that it is there whole, or not at all."""
+"""Writes a folder so that it is there whole, or not at all."""
 
 import contextlib
 import os

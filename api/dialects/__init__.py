@@ -1,4 +1,4 @@
-"""The APIs that clients already speak, each a mapping to the engine's calls. `ENDPOINTS` is all that is served."""
+"""Serves the APIs that clients already speak, each a mapping to the engine's calls. `ENDPOINTS` is all of them."""
 
 from . import cohere, scorert, tei, vllm
 

@@ -1,4 +1,4 @@
-"""Embeddings on the wire: as numbers or base64, and of queries or documents."""
+"""Writes embeddings as numbers or base64, and reads whether texts are queries or documents."""
 
 import base64
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Files of documents: JSON lines, or Parquet where pyarrow is installed. They are read as they are asked for."""
+"""Reads files of documents a few at a time: JSON lines, or Parquet where pyarrow is installed."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def read_documents(path: Path) -> Iterator[Document]:
     """The documents of a file, `{"id": …, "text": …}` each; other fields are passed over, and so are blank lines.
 
     Parquet is told by the suffix. A number for an id is taken for its digits; a document without one has the number of
-    its line or row, from 1. Raises `InvalidDocuments` for what is none.
+    its line or row, from 1. Raises `InvalidDocuments` for a line or row that is no document.
     """
     try:
         yield from _rows(path) if path.suffix == ".parquet" else _lines(path)

@@ -17,7 +17,7 @@ from ..vectors.stored import Store, Stored
 from .files import IDS, MANIFEST, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
 from .ids import Collected, Table, repeated
 
-# What is computed at a time, whichever is reached first: enough that all workers are busy, too little to fill memory.
+# Documents and characters that are embedded at a time: enough that all workers are busy, too little to fill memory.
 # Choices.
 _DOCUMENTS_AT_A_TIME = 256
 _CHARACTERS_AT_A_TIME = 262_144

@@ -1,4 +1,4 @@
-"""Documents by their ids: a sorted table of the ids' digests, which is searched where it lies on disk."""
+"""Finds documents by their ids, in a sorted table of the ids' digests that is searched where it lies on disk."""
 
 from array import array
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Table = NDArray[np.uint64]
 
 
 class Collected:
-    """The ids of documents 0, 1, 2, …, of which only digests are kept: 16 bytes each.
+    """The ids of documents 0, 1, 2, …, kept as digests of 16 bytes each.
 
     Two of 10^9 ids share one of its 128 bits with a probability of 10^-21.
     """

@@ -1,4 +1,4 @@
-"""An index: documents whose embeddings were computed before, ranked by their ids."""
+"""Ranks documents by their ids, from embeddings that were computed ahead."""
 
 from collections.abc import Sequence
 from pathlib import Path

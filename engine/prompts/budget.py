@@ -1,4 +1,4 @@
-"""What a template's rendering costs, and the limits on it.
+"""Makes a template's rendering pay for what it does, out of a budget that ends it.
 
 Every turn of a loop, every list and every string that a template makes is paid for out of one budget, before it is
 printed, joined or put into another. So nothing grows for long, however it is done.

@@ -1,8 +1,8 @@
 """Keeps what users write from becoming the tokens a prompt is steered with.
 
-A template's `<|im_end|>` ends a turn; a document's is eleven characters of text. Whichever token a text could have a
-part in, it would bring its first or its last character, so those characters are masked in every text: each has a
-stand-in that no token has. The template is rendered with masked texts, whose lengths and edges are the real ones, and
+A template's `<|im_end|>` ends a turn; a document's is eleven characters of text. A text that took part in such a token
+would bring the token's first or last character. So those characters are masked in every text: each has a stand-in that
+no token has. The template is rendered with masked texts, whose lengths and edges are the real ones, and
 the whole prompt is tokenised at once, by a tokenizer that looks for control tokens first and only then takes the masks
 off. So texts without control tokens get exactly the tokens that they would get without any of this.
 """

@@ -1,6 +1,6 @@
-"""The environment score templates render in: Jinja2's immutable sandbox, with limits on work and on memory.
+"""Renders templates in Jinja2's immutable sandbox, with limits on work and on memory.
 
-A template comes from whoever published the checkpoint. The sandbox keeps it from Python's insides; `metering` keeps it
+A template comes from whoever published the checkpoint. The sandbox keeps it from Python's insides; `budget` keeps it
 from looping or growing without end. Its settings and additions are those of transformers' chat templates, less what no
 prompt needs: formatting to a width, random choices, the clock, blocks and other files.
 """
@@ -20,7 +20,7 @@ from jinja2.utils import Namespace
 
 from .budget import MAX_TURNS, METERS, LimitReached, Metering, budget_of, budgeted, metered, printed, replaced
 
-# Filters and methods make at most a few times what they are given, except where `metering` says how much.
+# Filters and methods make at most a few times what they are given, except where `budget` says how much.
 _FILTERS = (
     "abs capitalize count d default dictsort first float indent int items join last length list lower map max min "
     "reject rejectattr replace reverse safe select selectattr sort string title trim unique upper"

@@ -56,7 +56,7 @@ class Recordings:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="scorert-recordings")
 
     def shape_for(self, sequences: int, tokens: int) -> Shape | None:
-        """The smallest shape that holds so many sequences of so many tokens."""
+        """The smallest shape that holds `sequences` of up to `tokens` each; None where there is none."""
         holding = [shape for shape in self.shapes if shape[0] >= sequences and shape[1] >= tokens]
         return min(holding, key=math.prod, default=None)
 

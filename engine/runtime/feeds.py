@@ -21,7 +21,7 @@ Shape: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The inputs of one run, of which the first `begin` tokens are computed already, padded to `shape`."""
+    """The inputs of one run, padded to `shape`. Their first `begin` tokens are past: an earlier run computed them."""
 
     inputs: Sequence[Input]
     begin: int

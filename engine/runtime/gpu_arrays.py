@@ -1,4 +1,4 @@
-"""Token embeddings that stay in a GPU's memory, as arrays of cupy; only scores come back.
+"""Leaves token embeddings in a GPU's memory, as arrays of cupy, so that only scores come back.
 
 These arrays have numpy's methods and numpy's functions take them (NEP 13 and 18), so `Inputs.scored`, `Stored` and the
 cache are written once for both, and are annotated as numpy's. Unmeasured: written from the documentation of ONNX

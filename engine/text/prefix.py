@@ -1,4 +1,4 @@
-"""The beginning that prompts of one call have in common, which a causal graph need read only once."""
+"""Finds the beginning that prompts of one call have in common, whose keys and values a causal graph computes once."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -40,9 +40,11 @@ def shared_prefixes(
 ) -> list[Prefix | None]:
     """A prefix for each sequence, one object for those that share it, and None for those that share none.
 
-    They share one by query, or all of them one where that saves more. A prefix leaves each sequence a token of its own,
-    and is there only where it saves `least` tokens: its length for every sequence but the first. Lengths are a
-    `multiple` of so many tokens.
+    Sequences of one query share a prefix, or all sequences do where that saves more tokens. A prefix leaves each
+    sequence at least one token of its own. It saves its length for every sequence but the first, and must save `least`
+    tokens. Its length is a multiple of `multiple`.
+
+    Equal token ids are taken for equal inputs: content that is not text must be told apart before this.
     """
     by_query = places_of(queries)
     best = _Group.of(sequences, [range(len(sequences))], multiple)
@@ -88,5 +90,5 @@ def _common(sequences: Sequence[Ids]) -> int:
 
 
 def no_past(tensor: Tensor) -> NDArray[Any]:
-    """What a graph's input for the past is fed where its sequences are whole."""
+    """The past of sequences that have none: `past_tokens` is 0."""
     return np.zeros([dim if isinstance(dim, int) else 0 for dim in tensor.dims], tensor.type)

@@ -1,4 +1,4 @@
-"""Text to token ids, with the `tokenizers` library alone."""
+"""Turns text into token ids, with the `tokenizers` library alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

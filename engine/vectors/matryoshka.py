@@ -1,4 +1,4 @@
-"""Embeddings cut to fewer dimensions (Matryoshka representation learning, https://arxiv.org/abs/2205.13147)."""
+"""Cuts embeddings to fewer dimensions (Matryoshka representation learning, https://arxiv.org/abs/2205.13147)."""
 
 from ..arrays import Floats
 from ..artifact import Manifest

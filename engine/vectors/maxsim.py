@@ -1,4 +1,4 @@
-"""Late interaction: MaxSim over token embeddings (ColBERT, https://arxiv.org/abs/2004.12832, equation 3)."""
+"""Computes MaxSim over token embeddings (late interaction: ColBERT, https://arxiv.org/abs/2004.12832, equation 3)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from ..arrays import Floats
 
 Rows: TypeAlias = Floats | Any
-"""Embeddings, numpy's or in a GPU's memory; those have no type that is known where cupy is not installed."""
+"""Embeddings, numpy's or in a GPU's memory; without cupy installed the latter have no type that could be named."""
 
-# Document tokens that are compared at a time: a product large enough to be fast, in buffers small enough for the cache.
+# Document tokens that are compared at a time: a product large enough to be fast, in buffers small enough for the cache
+# (docs/benchmarks/log.md, "MaxSim").
 _TOKENS_AT_A_TIME = 4096
-# The same on a GPU, padding counted too: some 100 MiB for a query of 32 tokens and embeddings of 128.
+# The same on a GPU, padding counted too, for some 100 MiB with a query of 32 tokens and embeddings of 128: a choice.
 _DEVICE_TOKENS_AT_A_TIME = 2**17
 
 
@@ -37,7 +38,7 @@ def maxsim(query: Rows, documents: Sequence[Rows]) -> Floats:
             tokens += lengths[end]
             end += 1
         np.concatenate(documents[first:end], out=block[:tokens])
-        # A row a query token, so that the segments of which the maxima are taken are contiguous.
+        # A row a query token, so that each document's segment is contiguous for its maximum.
         similarity = query @ block[:tokens].T
         scores[first:end] = np.maximum.reduceat(similarity, starts, axis=1).sum(axis=0, dtype=np.float32)
         first = end
@@ -59,7 +60,7 @@ def _maxsim_on_device(query: Rows, documents: Sequence[Rows]) -> Floats:
 
 
 def _blocks(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """The places of all documents, of like lengths together, so many at a time as fit when padded to the longest."""
+    """The places of all documents by length, in blocks of `_DEVICE_TOKENS_AT_A_TIME` when padded to their longest."""
     order = np.argsort(lengths, kind="stable")
     first = 0
     while first < len(order):

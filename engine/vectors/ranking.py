@@ -1,4 +1,4 @@
-"""From scores to documents in order."""
+"""Puts documents in the order of their scores."""
 
 import numpy as np
 

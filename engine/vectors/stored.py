@@ -1,4 +1,4 @@
-"""Embeddings as they are kept: in full, or in fewer bits than they were computed in."""
+"""Keeps embeddings in full, or in fewer bits than they were computed in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ def test_an_unknown_argument_is_an_error_of_every_call(artifacts, name):
     engine = Engine.load(artifacts(name))
     for call in OWN[name]:
         getattr(engine, call)(*CALLS[call], truncate_prompt_tokens=-1, truncation_side="left")
-        with pytest.raises(TypeError, match="unexpected keyword argument 'truncate': this call takes .*_side"):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'truncate': this call takes"):
             getattr(engine, call)(*CALLS[call], truncate=True)
     engine.close()
 

@@ -1,4 +1,4 @@
-"""How Cohere's clients are told, and what every answer tells them."""
+"""Tells Cohere's clients from others, and defines what every answer to them has."""
 
 from typing import Literal, Self
 

@@ -1,4 +1,4 @@
-"""`/v1/embed` and `/v2/embed`: a bi-encoder's embeddings of texts (Cohere)."""
+"""Answers `/v1/embed` and `/v2/embed` with a bi-encoder's embeddings of texts (Cohere)."""
 
 from typing import Any, Literal
 
@@ -110,7 +110,7 @@ def _texts(request: EmbedRequest, engine: Engine) -> list[str]:
 
 
 def _require_prompts(engine: Engine, input_type: InputType) -> None:
-    """Cohere's clients cannot leave `input_type` out. Who can, is told as vLLM does that it changes nothing."""
+    """Refuse an `input_type` that would change nothing, as vLLM does; Cohere's own clients cannot leave it out."""
     if not any(layout and layout.prompt for layout in (engine.manifest.query, engine.manifest.document)):
         raise RequestError(
             f"Unsupported input_type '{input_type}'. This model does not define any input_type task instructions."

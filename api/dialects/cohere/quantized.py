@@ -1,4 +1,4 @@
-"""Embeddings in fewer bits, in the types that Cohere has for them."""
+"""Writes embeddings in fewer bits, in the types that Cohere has for them."""
 
 from collections.abc import Callable
 from typing import Literal

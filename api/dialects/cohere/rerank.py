@@ -1,4 +1,4 @@
-"""`/v1/rerank` and `/v2/rerank`: documents in order of their scores for a query (Cohere)."""
+"""Answers `/v1/rerank` and `/v2/rerank` with documents in the order of their scores for a query (Cohere)."""
 
 from collections.abc import Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""ScoreRT's own paths: reranking by document ids, and which token matched which."""
+"""Serves ScoreRT's own paths: reranking by document ids, and which token matched which."""
 
 from . import indexed, token_similarity
 

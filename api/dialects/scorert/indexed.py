@@ -1,4 +1,4 @@
-"""`/rerank` with `document_ids`: documents of the model's index in order of their scores for a query."""
+"""Answers `/rerank` with `document_ids`: documents of an index in the order of their scores for a query."""
 
 import msgspec
 

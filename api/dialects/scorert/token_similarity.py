@@ -1,4 +1,4 @@
-"""`/token_similarity`: which query token matched which document token (ScoreRT's own)."""
+"""Answers `/token_similarity` with the similarity of each query token and document token."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""The API of text-embeddings-inference (TEI): https://huggingface.github.io/text-embeddings-inference."""
+"""Serves the API of text-embeddings-inference (TEI): https://huggingface.github.io/text-embeddings-inference."""
 
 from . import embed, info, predict, rerank, root, similarity, tokens
 

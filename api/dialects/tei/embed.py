@@ -1,4 +1,4 @@
-"""`/embed` and `/embed_all`: embeddings of texts, and of their tokens (TEI)."""
+"""Answers `/embed` and `/embed_all` with embeddings of texts, and of their tokens (TEI)."""
 
 from engine import BI_ENCODER, LATE_INTERACTION, normalized
 

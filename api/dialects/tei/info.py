@@ -1,4 +1,4 @@
-"""`/info`: what is served, and within what limits (TEI, and ScoreRT's own list of models)."""
+"""Answers `/info` with what is served and within what limits (TEI's fields, and a list of models)."""
 
 import msgspec
 from msgspec import UNSET, UnsetType

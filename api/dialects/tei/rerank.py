@@ -1,4 +1,4 @@
-"""`/rerank`: texts in order of their scores for a query (TEI)."""
+"""Answers `/rerank` with texts in the order of their scores for a query (TEI)."""
 
 import msgspec
 import numpy as np

@@ -1,4 +1,4 @@
-"""`/`: what a model is for (TEI, for clients of the Inference API)."""
+"""Answers `/` as the model's own path does (TEI, for clients of the Inference API)."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""`/similarity`: how alike sentences are to one (TEI)."""
+"""Answers `/similarity` with how alike sentences are to one (TEI)."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""`/tokenize` and `/decode`: a model's tokens of texts, and back (TEI)."""
+"""Answers `/tokenize` and `/decode`: a model's tokens of texts, and back (TEI)."""
 
 from typing import cast
 

@@ -1,4 +1,4 @@
-"""vLLM's API, with the paths that OpenAI, Jina and SageMaker share with it: https://docs.vllm.ai."""
+"""Serves vLLM's API, with the paths that OpenAI, Jina and SageMaker share with it: https://docs.vllm.ai."""
 
 from . import about, classify, embeddings, invocations, pooling, rerank, score, tokens
 

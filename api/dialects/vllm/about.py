@@ -1,4 +1,4 @@
-"""What is served, and how it is: models, version, load, health (vLLM and SageMaker)."""
+"""Answers what is served and how it is: models, version, load, health (vLLM and SageMaker)."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""`/classify`: what a cross-encoder's classifier says of single texts (vLLM)."""
+"""Answers `/classify` with what a cross-encoder's classifier says of single texts (vLLM)."""
 
 import time
 

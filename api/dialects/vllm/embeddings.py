@@ -1,4 +1,4 @@
-"""`/v1/embeddings`: a bi-encoder's embeddings of texts (OpenAI and vLLM)."""
+"""Answers `/v1/embeddings` with a bi-encoder's embeddings of texts (OpenAI and vLLM)."""
 
 import time
 

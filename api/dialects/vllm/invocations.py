@@ -1,4 +1,4 @@
-"""`/invocations`: whatever the body is a request for (SageMaker, as vLLM serves it)."""
+"""Answers `/invocations` as the path that the body is a request for (SageMaker, as vLLM serves it)."""
 
 from dataclasses import replace
 from typing import TypeVar
@@ -23,6 +23,7 @@ def invoke(request: pooling.PoolingRequest, call: Call) -> msgspec.Struct:
 
 
 def _as(kind: type[T], request: pooling.PoolingRequest) -> T:
+    """The same request in the words of another path, which has no field but `instruction` that is not here."""
     return kind(**{name: getattr(request, name) for name in kind.__struct_fields__ if hasattr(request, name)})
 
 
@@ -38,8 +39,8 @@ def _invocation(endpoint: Endpoint, *named: str) -> Endpoint:
 
 
 ENDPOINTS = (
-    _invocation(rerank.ENDPOINTS[0], "query"),
-    _invocation(score.ENDPOINTS[0], "queries", "data_1", "text_1"),
+    _invocation(rerank.RERANK, "query"),
+    _invocation(score.SCORE, "queries", "data_1", "text_1"),
     Endpoint(
         method="POST",
         paths=("/invocations",),

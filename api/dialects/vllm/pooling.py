@@ -1,4 +1,4 @@
-"""`/pooling`: what a model's graph gives for texts, whatever that is (vLLM)."""
+"""Answers `/pooling` with what a model's graph gives for texts, whatever that is (vLLM)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""`/rerank`: documents in order of their scores for a query (vLLM and Jina)."""
+"""Answers `/rerank` with documents in the order of their scores for a query (vLLM and Jina)."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -71,14 +71,14 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     )
 
 
-ENDPOINTS = (
-    Endpoint(
-        method="POST",
-        paths=("/rerank", "/v1/rerank", "/v2/rerank"),
-        dialect="vLLM and Jina",
-        summary="Put documents in the order of their scores for a query",
-        request=RerankRequest,
-        response=RerankResponse,
-        answer=rerank,
-    ),
+RERANK = Endpoint(
+    method="POST",
+    paths=("/rerank", "/v1/rerank", "/v2/rerank"),
+    dialect="vLLM and Jina",
+    summary="Put documents in the order of their scores for a query",
+    request=RerankRequest,
+    response=RerankResponse,
+    answer=rerank,
 )
+
+ENDPOINTS = (RERANK,)

@@ -1,4 +1,4 @@
-"""`/score`: the score of each query with its document (vLLM)."""
+"""Answers `/score` with the score of each query with its document (vLLM)."""
 
 import time
 
@@ -73,14 +73,14 @@ def _sides(request: ScoreRequest) -> tuple[Items, Items]:
     raise InvalidRequest("queries and documents are missing: give both.", "body.queries")
 
 
-ENDPOINTS = (
-    Endpoint(
-        method="POST",
-        paths=("/score", "/v1/score"),
-        dialect="vLLM",
-        summary="Score queries with documents: 1:1, 1:N or N:N",
-        request=ScoreRequest,
-        response=ScoreResponse,
-        answer=score,
-    ),
+SCORE = Endpoint(
+    method="POST",
+    paths=("/score", "/v1/score"),
+    dialect="vLLM",
+    summary="Score queries with documents: 1:1, 1:N or N:N",
+    request=ScoreRequest,
+    response=ScoreResponse,
+    answer=score,
 )
+
+ENDPOINTS = (SCORE,)

@@ -1,4 +1,4 @@
-"""`/tokenize` and `/detokenize`: a model's tokens of a text, and back (vLLM)."""
+"""Answers `/tokenize` and `/detokenize`: a model's tokens of a text, and back (vLLM)."""
 
 import msgspec
 
