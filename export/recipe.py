@@ -63,3 +63,8 @@ class Recipe:
     matryoshka: list[int] | None = None
     query: Marking = Marking()
     document: Marking = Marking()
+
+    @property
+    def own_classifier(self) -> bool:
+        """Whether transformers' class for the checkpoint ends in the classifier, so that nothing follows it."""
+        return self.score_type == "cross-encoder" and not self.heads

@@ -1,4 +1,4 @@
-"""A recipe's heads with their weights, read for whatever is to run them: PyTorch, ONNX or numpy."""
+"""Reads a recipe's heads with their weights, for `in_onnx` and `in_numpy` to run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,25 @@ from ..recognition.module_list import pooling_modes
 _OUTPUT_ROWS = "lm_head.weight"
 _INPUT_ROWS = ("model.embed_tokens.weight", "embed_tokens.weight")
 _NEEDED = {"Dense": ("linear.weight",), "LayerNorm": ("norm.weight", "norm.bias")}
+
+ACTIVATIONS = (
+    "Identity",
+    "Tanh",
+    "ReLU",
+    "Sigmoid",
+    "SiLU",
+    "GELU",
+    "LeakyReLU",
+    "ELU",
+    "SELU",
+    "Softplus",
+    "Softsign",
+    "Hardswish",
+    "Hardsigmoid",
+    "ReLU6",
+    "Mish",
+)
+"""What a Dense layer's activation may be: classes of `torch.nn`, which checkpoints name without parameters."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +56,14 @@ class LoadedHead:
 
     @property
     def activation(self) -> str:
-        """The class in `torch.nn` of a Dense head's."""
+        """A Dense head's, one of `ACTIVATIONS`. Raises `ExportError` for another."""
         name = str(self.config.get("activation_function", "torch.nn.modules.linear.Identity"))
-        if not name.startswith("torch.nn."):
-            raise ExportError(f"The Dense module's activation '{name}' is not one of torch.nn's, so it is not run.")
-        return name.rsplit(".", 1)[-1]
+        activation = name.rsplit(".", 1)[-1]
+        if not name.startswith("torch.nn.") or activation not in ACTIVATIONS:
+            raise ExportError(
+                f"The Dense module's activation '{name}' is not one ScoreRT has: torch.nn's {', '.join(ACTIVATIONS)}."
+            )
+        return activation
 
 
 def load_heads(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> list[LoadedHead]:
@@ -79,7 +101,11 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
     # A classifier's 1 / temperature multiplies what is there before the activation.
     scale = head.config.get("scale", 1.0)
     scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}
-    return LoadedHead(head.kind, head.config, scaled)
+    loaded = LoadedHead(head.kind, head.config, scaled)
+    if loaded.kind == "Dense":
+        # Read here for its refusal, which comes before any work is done.
+        _ = loaded.activation
+    return loaded
 
 
 def _head_weights(head: Head) -> Weights:

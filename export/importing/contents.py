@@ -46,7 +46,7 @@ def find_contents(graph: OriginalGraph, recipe: Recipe, load: Load, is_plain: bo
         return _embedding(graph, load(), is_plain, sample)
     states = _states(graph)
     if states is None:
-        wanted = [_LOGITS] if recipe.score_type == "cross-encoder" and not recipe.heads else _STATES
+        wanted = [_LOGITS] if recipe.own_classifier else _STATES
         raise ExportError(
             f"{graph.path} has the outputs {', '.join(graph.outputs)}, and a {recipe.score_type} needs "
             f"{' or '.join(wanted)}."

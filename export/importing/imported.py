@@ -18,9 +18,9 @@ from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
-from ..graph import AXES, OUTPUTS, name_axes
+from ..graph import AXES, name_axes
 from ..heads.in_numpy import apply
-from ..heads.in_onnx import NodeList, add_heads, require_activations
+from ..heads.in_onnx import NodeList, append_heads
 from ..heads.loaded import load_heads, normalized, pooling, projections
 from ..recipe import Recipe
 from ..verification.reference import Feeds, Original
@@ -34,7 +34,7 @@ class _Imported:
     path: Path
     contents: Contents
     original: Original
-    output: ir.Shape
+    shape: ir.Shape
 
 
 class ImportedGraphs:
@@ -52,7 +52,7 @@ class ImportedGraphs:
         self.precisions = list(files)
         self.warning: str | None = None
         self.built_with = ["transformers", "onnx-ir", "onnxruntime", "tokenizers", *built_with]
-        self._name = OUTPUTS[recipe.score_type]
+        self._score_type = recipe.score_type
         self._graphs = {
             precision: _open(path, precision, checkpoint, recipe, tokenizer) for precision, path in files.items()
         }
@@ -76,7 +76,12 @@ class ImportedGraphs:
         model = ir.load(imported.path)
         ir.external_data.load_to_model(model)
         _declare_inputs(model.graph)
-        _append_heads(model.graph, imported.contents, self._name, imported.output)
+        states = next(output for output in model.graph.outputs if output.name == imported.contents.output)
+        # Exporters declare outputs with whatever they know of their shapes.
+        states.shape = imported.shape.copy()
+        model.graph.outputs.clear()
+        model.graph.outputs.append(states)
+        append_heads(model.graph, imported.contents.after, states, self._score_type)
         _make_positions(model.graph)
         name_axes(model)
         return model
@@ -98,7 +103,6 @@ def _open(
     sample = {name: encoding.get(name, np.zeros_like(encoding["input_ids"])) for name in graph.inputs}
     is_plain = checkpoint.json("modules.json") is None
     contents = find_contents(graph, recipe, lambda: load_heads(checkpoint, recipe, tokenizer), is_plain, sample)
-    require_activations(contents.after)
 
     def run(feeds: Feeds) -> Floats:
         (states,) = graph.run([contents.output], feeds)
@@ -113,8 +117,8 @@ def _open(
         # With one scale for all of an input tensor, what else is in a batch would change every output.
         max_batch=1 if precision == "int8-fast" else 8,
     )
-    made = run(sample)
-    return _Imported(path, contents, original, ir.Shape([*AXES[: max(1, made.ndim - 1)], *made.shape[1:][-1:]]))
+    (states,) = graph.run([contents.output], sample)
+    return _Imported(path, contents, original, ir.Shape([*AXES[: states.ndim - 1], states.shape[-1]]))
 
 
 def _described(contents: Contents) -> tuple[str | None, list[int], bool]:
@@ -127,27 +131,6 @@ def _declare_inputs(graph: ir.Graph) -> None:
     fed = [value for value in graph.inputs if value.name not in graph.initializers]
     graph.inputs.clear()
     graph.inputs.extend(fed)
-
-
-def _append_heads(graph: ir.Graph, contents: Contents, name: str, shape: ir.Shape) -> None:
-    """Make the graph return `name` alone, of that shape in float32."""
-    value = next(output for output in graph.outputs if output.name == contents.output)
-    mask = next(given for given in graph.inputs if given.name == "attention_mask")
-    nodes = NodeList(graph, "scorert")
-    if value.dtype != ir.DataType.FLOAT:
-        # Before the heads, so that sums over tokens and norms cannot overflow.
-        value = nodes.add("Cast", value, to=ir.DataType.FLOAT.value)
-    value = add_heads(nodes, contents.after, value, mask)
-    if len(shape) == 1:
-        value = nodes.add("Squeeze", value, axes=[-1])
-    graph.extend(nodes.nodes)
-    for node in graph:
-        for output in node.outputs:
-            if output.name == name:
-                output.name = f"{name}.original"
-    value.name, value.shape, value.type = name, shape, ir.TensorType(ir.DataType.FLOAT)
-    graph.outputs.clear()
-    graph.outputs.append(value)
 
 
 def _make_positions(graph: ir.Graph) -> None:

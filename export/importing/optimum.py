@@ -26,7 +26,6 @@ def export_with_optimum(checkpoint: Checkpoint, recipe: Recipe, folder: Path) ->
             "--exporter optimum needs optimum-onnx: install scorert[optimum] in an environment of its own, because it "
             "needs an older transformers than scorert[export]."
         ) from None
-    own_classifier = recipe.score_type == "cross-encoder" and not recipe.heads
     source = _with_overrides(checkpoint, folder / "checkpoint")
     try:
         with warnings.catch_warnings():
@@ -34,7 +33,7 @@ def export_with_optimum(checkpoint: Checkpoint, recipe: Recipe, folder: Path) ->
             main_export(
                 str(source),
                 output=folder / "graph",
-                task="text-classification" if own_classifier else "feature-extraction",
+                task="text-classification" if recipe.own_classifier else "feature-extraction",
                 # Not sentence-transformers, whose modules the recipe has read.
                 library_name="transformers",
                 trust_remote_code=checkpoint.trust_remote_code,

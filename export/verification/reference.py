@@ -1,6 +1,7 @@
-"""What the original model and transformers' own tokenizer give: the scores an artifact must reproduce.
+"""Computes what an artifact must reproduce, with the original model and transformers' own tokenizer.
 
-Nothing here uses the engine, so that a mistake in it cannot hide.
+Nothing here uses the engine, the layouts of `recognition` or the nodes of a graph, so that a mistake in one of them
+cannot hide.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +15,6 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
 from ..recipe import Marking, Recipe
-from ..recognition.layouts import expansion_token, skipped, token_id
 
 Feeds = dict[str, NDArray[np.int64]]
 
@@ -120,7 +120,7 @@ class Reference:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""
         marking = self._marking(role)
         rows = []
-        skip = skipped(self._tokenizer, marking)
+        skip = self._skip_list(marking)
         lengths = [len(text) for text in texts]
         for row, encoding in self._run(lengths, lambda indices: self._encode_texts([texts[i] for i in indices], role)):
             if row.ndim == 2:
@@ -128,6 +128,12 @@ class Reference:
                 row = row[scored & ~np.isin(encoding["input_ids"], skip)]
             rows.append(row)
         return rows
+
+    def _skip_list(self, marking: Marking) -> list[int]:
+        """As PyLate, and as colbert-ai with the first token of each symbol by itself besides."""
+        words = self._tokenizer.convert_tokens_to_ids([*marking.skip, *marking.skip_texts])
+        assert isinstance(words, list)
+        return words + [self._tokenizer.encode(text, add_special_tokens=False)[0] for text in marking.skip_texts]
 
     def _marking(self, role: str) -> Marking:
         return self._recipe.query if role == "query" else self._recipe.document
@@ -142,7 +148,9 @@ class Reference:
     def _encode(self, texts: list[str], marking: Marking) -> BatchEncoding:
         length = min(marking.length or self._max_length, self._max_length)
         if marking.expand:
-            self._tokenizer.pad_token_id = expansion_token(self._tokenizer)
+            # As PyLate: a query is padded with the mask token, or else with the end of text, if there is one.
+            expansion = (self._tokenizer.mask_token_id, self._tokenizer.eos_token_id, self._tokenizer.pad_token_id)
+            self._tokenizer.pad_token_id = next(token for token in expansion if token is not None)
         encoding: BatchEncoding = self._tokenizer(
             texts,
             truncation=True,
@@ -151,7 +159,7 @@ class Reference:
             return_tensors="np",
         )
         if marking.marker:
-            marker = token_id(self._tokenizer, marking.marker)
+            marker = self._tokenizer.convert_tokens_to_ids(marking.marker)
             for name, value in (("input_ids", marker), ("attention_mask", 1), ("token_type_ids", 0)):
                 if name in encoding:
                     encoding[name] = np.insert(encoding[name], 1, value, axis=1)
