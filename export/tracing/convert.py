@@ -91,7 +91,7 @@ def _trace(network: Network, sample: dict[str, Tensor], provider: Provider | Non
 
 
 def halved(network: Network) -> Network:
-    """A copy whose body computes in float16; its inputs stay int64."""
+    """A copy whose body computes in float16; inputs stay int64 and outputs float32."""
     half = copy.deepcopy(network)
     half.body.half()
     return half

@@ -32,9 +32,9 @@ STATES = "last_hidden_state"
 
 
 class Network(PreTrainedModel):
-    """A body: token ids in, its last hidden states out, `STATES`, `[batch, tokens, dim]` in the body's own precision.
+    """A body: token ids in, its last hidden states out, `STATES`, float32 `[batch, tokens, dim]`.
 
-    A `classifies` body is transformers' class with its classifier, and returns float32 `logits` `[batch]` instead.
+    A body that `classifies` is transformers' class with its classifier, and returns float32 `logits` `[batch]` instead.
 
     A causal body may be given `past`, and then there is a second output, `present`: see `engine.artifact.Graph`. Both
     are in the body's own precision.
@@ -71,7 +71,8 @@ class Network(PreTrainedModel):
         result = self.body(input_ids=input_ids, attention_mask=attended, **inputs)
         if self.classifies:
             return {OUTPUTS["cross-encoder"]: result.logits.squeeze(-1).float()}
-        outputs = {STATES: result.last_hidden_state}
+        # Half precision ends here, before the heads: a graph that ends in it has a last normalisation of mixed types.
+        outputs = {STATES: result.last_hidden_state.float()}
         if past is not None:
             outputs[PRESENT] = _present(cache)
         return outputs
