@@ -22,6 +22,9 @@ PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "
 MICROSOFT = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
+DOMAIN = "scorert"
+"""The domain of ScoreRT's operators, which a graph defines as functions: `rewrites.attention_functions`."""
+
 AXES = ("batch", "tokens")
 """The names of the dimensions that vary from run to run."""
 _PAST_AXIS = 3

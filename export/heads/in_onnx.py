@@ -6,52 +6,16 @@ defaults are those of sentence-transformers' modules and of PyLate's Dense.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from engine.artifact import ScoreType
 
 from ..checkpoint.weights import Floats
 from ..graph import OUTPUTS
+from ..rewrites.nodes import NodeList
 from .loaded import LoadedHead
-
-# The opset since which an operator takes its axes as an input and no longer as an attribute: ONNX's Changelog.md.
-_AXES_AS_INPUT = {"ReduceSum": 13, "Squeeze": 13, "Unsqueeze": 13, "ReduceL2": 18, "ReduceMax": 18, "ReduceMean": 18}
-
-
-class NodeList:
-    """Nodes and constants to be put into a graph, under names that no other value there has."""
-
-    def __init__(self, graph: ir.Graph, name: str) -> None:
-        self._graph = graph
-        self._name = name
-        self.opset = graph.opset_imports[""]
-        self.nodes: list[ir.Node] = []
-
-    def add(self, operator: str, *inputs: ir.Value, axes: Sequence[int] | None = None, **attributes: Any) -> ir.Value:
-        """The output of one more node. `axes` go where the graph's opset wants them."""
-        values = [*inputs]
-        if axes is not None and self.opset >= _AXES_AS_INPUT[operator]:
-            values.append(self.constant(np.array(axes, np.int64)))
-        elif axes is not None:
-            attributes["axes"] = list(axes)
-        node = ir.node(operator, values, attributes, name=f"{self._name}.{len(self.nodes)}.{operator}")
-        node.outputs[0].name = node.name
-        self.nodes.append(node)
-        return node.outputs[0]
-
-    def constant(self, array: NDArray[Any] | np.generic) -> ir.Value:
-        """A tensor kept in the graph."""
-        name = f"{self._name}.constant.{sum(key.startswith(self._name) for key in self._graph.initializers)}"
-        tensor = ir.tensor(np.array(array, order="C"), name=name)
-        value = ir.Value(
-            name=name, shape=ir.Shape(np.shape(array)), type=ir.TensorType(tensor.dtype), const_value=tensor
-        )
-        self._graph.register_initializer(value)
-        return value
 
 
 def append_heads(graph: ir.Graph, heads: Sequence[LoadedHead], states: ir.Value, score_type: ScoreType) -> None:

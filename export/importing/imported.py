@@ -20,9 +20,10 @@ from ..checkpoint.weights import Floats
 from ..errors import ExportError
 from ..graph import AXES, name_axes
 from ..heads.in_numpy import apply
-from ..heads.in_onnx import NodeList, append_heads
+from ..heads.in_onnx import append_heads
 from ..heads.loaded import load_heads, normalized, pooling, projections
 from ..recipe import Recipe
+from ..rewrites.nodes import NodeList
 from ..verification.reference import Feeds, Original
 from ..verification.verify import Limit, texts
 from .contents import Contents, find_contents

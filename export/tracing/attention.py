@@ -12,18 +12,16 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import onnx_ir as ir
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
-from ..graph import Provider
+from ..graph import DOMAIN, Provider
 from ..recognition.families import max_positions
+from ..rewrites.attention_functions import LOWEST
 from . import key_lengths
-from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
 from .key_lengths import operator
 
-_OPSET = 24  # The first whose Attention takes the lengths of sequences.
 # A reach beyond any input's.
 _ENDLESS = 2**48
 # Up to so many tokens blocks of queries cost time, and the memory they save is little.
@@ -51,18 +49,6 @@ def as_operators(model: PreTrainedModel, provider: Provider) -> Iterator[None]:
         yield
     finally:
         body.set_attn_implementation(previous)
-
-
-def define(model: ir.Model) -> ir.Model:
-    """Adds to the graph the functions of the operators that are in it, in place."""
-    used = {node.op_type for node in model.graph if node.domain == DOMAIN}
-    for function in FUNCTIONS:
-        if function.name in used:
-            defined = ir.serde.deserialize_function(function.to_function_proto())
-            model.functions[defined.identifier()] = defined
-    if used:
-        model.graph.opset_imports.update({"": _OPSET, DOMAIN: 1})
-    return model
 
 
 def _is_suited(body: PreTrainedModel) -> bool:

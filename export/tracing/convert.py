@@ -17,15 +17,12 @@ from transformers.exporters.exporter_onnx import OnnxExporter
 
 from engine.artifact import PAST, Precision, ScoreType
 
-from ..graph import PROVIDERS, Provider, name_axes
+from ..graph import PROVIDERS, Provider
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import LoadedHead
-from ..rewrites.biases import fold_biases
-from ..rewrites.quantize import quantize_int8, quantize_int8_fast
-from ..rewrites.simplify import simplify
+from ..rewrites.order import quantize, rewrite
 from ..verification.reference import Feeds
-from .attention import as_operators, define
-from .key_lengths import as_inputs
+from .attention import as_operators
 from .network import STATES, Network
 
 
@@ -52,10 +49,7 @@ class Converter:
             half = {name: tensor.half() if name == PAST else tensor for name, tensor in self._sample.items()}
             return self._trace(halved(self._network), half, PROVIDERS[precision])
         # A clone, because quantisation rewrites in place.
-        model = self._float32.clone()
-        if precision == "int8":
-            return quantize_int8(model, samples)
-        return quantize_int8_fast(model, samples) if precision == "int8-fast" else model
+        return quantize(self._float32.clone(), precision, samples)
 
     def plain(self, precision: Precision) -> ir.Model:
         """The graph in float16 or float32 of ONNX's own operators alone, without a past: prompts are computed whole."""
@@ -72,11 +66,7 @@ class Converter:
         states = next((output for output in model.graph.outputs if output.name == STATES), None)
         if states is not None:
             append_heads(model.graph, self._heads, states, self._score_type)
-        name_axes(model)
-        if provider is None:
-            return model
-        model = simplify(as_inputs(model), provider)
-        return define(fold_biases(model) if provider == "cpu" else model)
+        return rewrite(model, provider)
 
 
 def _trace(network: Network, sample: dict[str, Tensor], provider: Provider | None) -> ir.Model:

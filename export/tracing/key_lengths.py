@@ -9,17 +9,11 @@ kernels (https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_
 from collections.abc import Sequence
 from typing import Any
 
-import onnx_ir as ir
 import torch
 from torch import Tensor
 from transformers.integrations.sdpa_attention import repeat_kv
 
-from engine.artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
-
-from ..graph import MICROSOFT
-from .attention_functions import DOMAIN
-
-_MASK = "attention_mask"
+from ..graph import DOMAIN, MICROSOFT
 
 
 def mask(attention_mask: Tensor, **_: Any) -> Tensor:
@@ -45,43 +39,6 @@ def attend(
     shape = (batch, tokens, heads * value.shape[-1])
     y = operator(f"{MICROSOFT}::MultiHeadAttention", [*rows, None, attention_mask], attributes, shape, query.dtype)
     return y.view(batch, tokens, heads, -1), None
-
-
-def only_first_query(node: ir.Node) -> bool:
-    """Has an attention of `attend` take only the first query of each sequence; False where it is none of those."""
-    lengths = node.inputs[4] if node.op_type == "MultiHeadAttention" and len(node.inputs) == 5 else None
-    if lengths is None or lengths.name != KEY_LENGTHS:
-        return False
-    assert node.graph is not None
-    inputs = node.graph.inputs
-    first = next((value for value in inputs if value.name == FIRST_KEY_LENGTHS), None)
-    if first is None:
-        first = _lengths(FIRST_KEY_LENGTHS)
-        inputs.append(first)
-    node.replace_input_with(4, first)
-    return True
-
-
-def as_inputs(model: ir.Model) -> ir.Model:
-    """Makes inputs of the lengths that `mask` stands for, in place, and drops the mask where nothing else reads it."""
-    masks = [node for node in model.graph if (node.domain, node.op_type) == (DOMAIN, "KeyLengths")]
-    if not masks:
-        return model
-    lengths = _lengths(KEY_LENGTHS)
-    model.graph.inputs.append(lengths)
-    for node in masks:
-        ir.convenience.replace_all_uses_with(node.outputs[0], lengths)
-        cast = node.inputs[0].producer() if node.inputs[0] is not None else None
-        model.graph.remove(node, safe=True)
-        if cast is not None and not cast.outputs[0].uses():
-            model.graph.remove(cast, safe=True)
-    for value in [value for value in model.graph.inputs if value.name == _MASK and not value.uses()]:
-        model.graph.inputs.remove(value)
-    return model
-
-
-def _lengths(name: str) -> ir.Value:
-    return ir.val(name, ir.DataType.INT32, [name])
 
 
 def operator(

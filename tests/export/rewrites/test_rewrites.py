@@ -16,9 +16,9 @@ from export.checkpoint.files import open_checkpoint
 from export.graph import multiple, save
 from export.recognition.recognise import recognise
 from export.rewrites.biases import fold_biases
+from export.rewrites.order import simplify
 from export.rewrites.quantize import quantize_rows, quantize_weight
 from export.rewrites.ranges import channel_ranges
-from export.rewrites.simplify import simplify
 from export.tracing.convert import Converter
 from export.tracing.network import STATES, Network, load_network
 from export.verification.verify import LIMITS
@@ -80,8 +80,8 @@ def test_rewriting_changes_no_score_and_computes_the_last_layer_for_the_first_to
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
     network = load_network(checkpoint, recognise(checkpoint)).network
-    monkeypatch.setattr("export.tracing.convert.simplify", lambda model, provider: model)
-    monkeypatch.setattr("export.tracing.convert.fold_biases", lambda model: model)
+    monkeypatch.setattr("export.rewrites.order.simplify", lambda model, provider: model)
+    monkeypatch.setattr("export.rewrites.order.fold_biases", lambda model: model)
     traced = Converter(network, [], "cross-encoder", ["input_ids", "attention_mask", "token_type_ids"]).convert(
         "fp32", []
     )

@@ -19,12 +19,15 @@ a query may look.
 """
 
 import numpy as np
+import onnx_ir as ir
 from onnxscript import script
 from onnxscript.onnx_opset import opset24 as op
 from onnxscript.values import Opset
 
-DOMAIN = "scorert"
+from ..graph import DOMAIN
+
 BLOCK = 256
+OPSET = 24  # The first whose Attention takes the lengths of sequences.
 LOWEST = float(np.finfo(np.float32).min)
 _scorert = Opset(DOMAIN, 1)
 
@@ -133,3 +136,15 @@ def CausalAttention(q, k, v, penalty, mask, scale: float, reach: int):
 
 
 FUNCTIONS = (Attention, ShortAttention, LocalMask, LocalAttention, CausalMask, CausalAttention)
+
+
+def define(model: ir.Model) -> ir.Model:
+    """Adds to a graph the functions of the operators that are in it, in place."""
+    used = {node.op_type for node in model.graph if node.domain == DOMAIN}
+    for function in FUNCTIONS:
+        if function.name in used:
+            defined = ir.serde.deserialize_function(function.to_function_proto())
+            model.functions[defined.identifier()] = defined
+    if used:
+        model.graph.opset_imports.update({"": OPSET, DOMAIN: 1})
+    return model
