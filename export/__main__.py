@@ -23,10 +23,10 @@ from engine.artifact import Precision, ScoreType
 
 from .checkpoint.files import Checkpoint, open_checkpoint
 from .errors import ExportError, VerificationError
+from .exporter import Exporter, OpenExporter
 from .importing.files import open_graphs
 from .importing.imported import ImportedGraphs
 from .importing.optimum import BUILT_WITH, export_with_optimum
-from .origin import OpenOrigin, Origin
 from .pipeline import Options, export
 from .progress import Progress
 from .recipe import Recipe
@@ -72,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _open(options: argparse.Namespace, scratch: Path) -> tuple[Checkpoint, OpenOrigin]:
+def _open(options: argparse.Namespace, scratch: Path) -> tuple[Checkpoint, OpenExporter]:
     """The checkpoint, and what its graphs come from. Raises `ExportError`."""
     found = (options.revision, options.hf_overrides, options.trust_remote_code)
     if options.from_onnx is not None:
@@ -93,7 +93,7 @@ def _traced(
     tokenizer: PreTrainedTokenizerBase,
     precisions: list[Precision],
     allow_missing: bool,
-) -> Origin:
+) -> Exporter:
     # Imported here, because the other ways need no PyTorch or an older transformers.
     try:
         from .tracing.traced import TracedNetwork
@@ -105,7 +105,9 @@ def _traced(
     return TracedNetwork(checkpoint, recipe, tokenizer, precisions, allow_missing)
 
 
-def _from_optimum(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, scratch: Path) -> Origin:
+def _from_optimum(
+    checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, scratch: Path
+) -> Exporter:
     files: dict[Precision, Path] = {"fp32": export_with_optimum(checkpoint, recipe, scratch)}
     return ImportedGraphs(checkpoint, recipe, tokenizer, files, BUILT_WITH)
 

@@ -1,4 +1,4 @@
-"""What a checkpoint is, apart from its weights: its score type, and what is done before and after its body."""
+"""Describes a checkpoint apart from its weights: its score type, and what is done before and after its body."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,15 +9,15 @@ from engine.artifact import Activation, ScoreType, Similarity
 
 @dataclass(frozen=True)
 class Head:
-    """A module after the body: its kind (a class of `heads`) and its configuration.
+    """A module after the body: its kind, which `heads` computes, and its configuration.
 
-    Its weights are in `source`, a folder or file; `tensors` gives their names there by the names the module has for
-    them, where the two differ.
+    `weights` is the folder or file that holds its weights; `tensors` gives their names there by the names the module
+    has for them, where the two differ.
     """
 
     kind: str
     config: dict[str, Any]
-    source: Path
+    weights: Path
     tensors: dict[str, str] = field(default_factory=dict)
 
 
@@ -45,7 +45,8 @@ class Recipe:
     `template`, the text of its score template, `instruction`, what that is given when a request gives none, and
     `surrounded`, whether the tokenizer's special tokens go around the prompt. `similarity` and the prompts are a
     bi-encoder's, and `matryoshka`: the sizes its embeddings may be cut to (empty: any, None: none). The markings are a
-    late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised.
+    late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised. `adapters` gives
+    the adapter of each side, "query" and "document", of a checkpoint that has some: the graph's input `adapter`.
     """
 
     score_type: ScoreType
@@ -63,6 +64,7 @@ class Recipe:
     matryoshka: list[int] | None = None
     query: Marking = Marking()
     document: Marking = Marking()
+    adapters: dict[str, int] = field(default_factory=dict)
 
     @property
     def own_classifier(self) -> bool:

@@ -96,7 +96,7 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
     for name in _NEEDED[head.kind]:
         if name not in weights:
             raise ExportError(
-                f"{head.source} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
+                f"{head.weights} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
             )
     # A classifier's 1 / temperature multiplies what is there before the activation.
     scale = head.config.get("scale", 1.0)
@@ -110,8 +110,8 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
 
 def _head_weights(head: Head) -> Weights:
     if not head.tensors:
-        return read_tensors(head.source)
-    found = read_tensors(head.source, set(head.tensors.values()).__contains__)
+        return read_tensors(head.weights)
+    found = read_tensors(head.weights, set(head.tensors.values()).__contains__)
     return {own: found[name] for own, name in head.tensors.items() if name in found}
 
 
@@ -120,9 +120,9 @@ def _token_rows(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokeniz
     config = as_transformers(checkpoint.native)
     names = [*_INPUT_ROWS] if config.tie_word_embeddings else [_OUTPUT_ROWS, *_INPUT_ROWS]
     ids = [_token_id(token, tokenizer) for token in head.config["tokens"]]
-    rows = read_rows(head.source, names, ids)
+    rows = read_rows(head.weights, names, ids)
     if rows is None:
-        raise ExportError(f"{head.source} has no weights named {' or '.join(names)} to make the classifier of.")
+        raise ExportError(f"{head.weights} has no weights named {' or '.join(names)} to make the classifier of.")
     return rows if len(ids) == 1 else rows[1:] - rows[:1]
 
 

@@ -1,4 +1,4 @@
-"""The ONNX files of a model, as optimum-cli, Transformers.js and sentence-transformers lay them out."""
+"""Finds the ONNX files of a model, as optimum-cli, Transformers.js and sentence-transformers lay them out."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Graphs that exist already, with a recipe's heads appended.
+"""Imports graphs that exist already, and appends those of a recipe's heads that they lack.
 
 They are left as they are besides: the rewrites and quantisers of this package are for graphs it has traced itself.
 """
@@ -15,7 +15,6 @@ from transformers import PreTrainedTokenizerBase
 from engine.artifact import Precision
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.published import adapters
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
 from ..graph import AXES, name_axes
@@ -24,22 +23,22 @@ from ..heads.in_onnx import append_heads
 from ..heads.loaded import load_heads, normalized, pooling, projections
 from ..recipe import Recipe
 from ..rewrites.nodes import NodeList
-from ..verification.reference import Feeds, Original
+from ..verification.reference import Feeds, ReferenceModel
 from ..verification.verify import Limit, texts
 from .contents import Contents, find_contents
-from .published_graph import POSITIONS, OriginalGraph
+from .published_graph import POSITIONS, PublishedGraph
 
 
 @dataclass(frozen=True)
 class _Imported:
     path: Path
     contents: Contents
-    original: Original
+    model: ReferenceModel
     shape: ir.Shape
 
 
 class ImportedGraphs:
-    """An `Origin`: each graph is held against its own original, run by ONNX Runtime with the heads in plain numpy."""
+    """An `Exporter`: each graph is held against itself as it was published, with its heads in numpy."""
 
     def __init__(
         self,
@@ -65,11 +64,11 @@ class ImportedGraphs:
                     f"{first.path} and {other.path} do not pool alike, so they are not one model: import them apart."
                 )
 
-    def original(self, precision: Precision) -> Original:
-        return self._graphs[precision].original
+    def reference_model(self, precision: Precision) -> ReferenceModel:
+        return self._graphs[precision].model
 
     def limit(self, precision: Precision) -> Limit:
-        # Whatever a graph's precision has cost is in its original already.
+        # Whatever a graph's precision has cost is in the published graph already.
         return Limit(max_abs_error=5e-3 if precision == "fp16" else 1e-4)
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
@@ -94,12 +93,13 @@ class ImportedGraphs:
 def _open(
     path: Path, precision: Precision, checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase
 ) -> _Imported:
-    graph = OriginalGraph(path)
-    if adapters(checkpoint.native):
+    graph = PublishedGraph(path)
+    if recipe.adapters:
         raise ExportError(
             f"{path} has no input that says which of the checkpoint's adapters to use: export the checkpoint from its "
             "PyTorch weights."
         )
+    # A choice: some texts of different lengths, so that a pooling which counts padding shows.
     encoding = tokenizer(texts().queries[:8], padding=True, return_tensors="np")
     sample = {name: encoding.get(name, np.zeros_like(encoding["input_ids"])) for name in graph.inputs}
     is_plain = checkpoint.json("modules.json") is None
@@ -110,7 +110,7 @@ def _open(
         made = apply(contents.after, states, feeds["attention_mask"])
         return made[:, 0] if recipe.score_type == "cross-encoder" else made
 
-    original = Original(
+    model = ReferenceModel(
         name="ONNX Runtime",
         version=f"{onnxruntime.__version__} on the original graph",
         inputs=graph.inputs,
@@ -119,7 +119,7 @@ def _open(
         max_batch=1 if precision == "int8-fast" else 8,
     )
     (states,) = graph.run([contents.output], sample)
-    return _Imported(path, contents, original, ir.Shape([*AXES[: states.ndim - 1], states.shape[-1]]))
+    return _Imported(path, contents, model, ir.Shape([*AXES[: states.ndim - 1], states.shape[-1]]))
 
 
 def _described(contents: Contents) -> tuple[str | None, list[int], bool]:
@@ -135,7 +135,7 @@ def _declare_inputs(graph: ir.Graph) -> None:
 
 
 def _make_positions(graph: ir.Graph) -> None:
-    """Compute position ids, where they are an input, as `OriginalGraph` does."""
+    """Compute position ids, where they are an input, as `PublishedGraph` does."""
     positions = next((value for value in graph.inputs if value.name == POSITIONS), None)
     if positions is None:
         return

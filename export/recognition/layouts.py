@@ -1,4 +1,4 @@
-"""How a tokenizer surrounds texts and pairs with special tokens, found by asking it."""
+"""Finds out how a tokenizer surrounds texts and pairs with special tokens, by asking it."""
 
 import re
 from typing import Any

@@ -1,7 +1,4 @@
-# The functions are named as ONNX operators are; onnxscript reads their source, whatever its types say.
-# ruff: noqa: N802
-# mypy: ignore-errors
-"""What ScoreRT's attention operators do, as ONNX functions that are kept in a graph and that ONNX Runtime inlines.
+"""Defines ScoreRT's attention operators as ONNX functions, which a graph keeps and ONNX Runtime inlines.
 
 Up to `BLOCK` tokens it is ONNX's own Attention, and for models whose inputs are never long, always: ShortAttention. A
 longer input takes `BLOCK` queries at a time, so that scores are [batch, heads, BLOCK, tokens] and never [batch, heads,
@@ -18,6 +15,10 @@ them so. Its queries are the last of the tokens that keys are of; those before t
 a query may look.
 """
 
+# The functions are named as ONNX operators are; onnxscript reads their source, whatever its types say.
+# ruff: noqa: N802
+# mypy: ignore-errors
+
 import numpy as np
 import onnx_ir as ir
 from onnxscript import script
@@ -26,8 +27,10 @@ from onnxscript.values import Opset
 
 from ..graph import DOMAIN
 
+# From 512 to 8,192 tokens blocks of 256 were measured, up to 256 tokens none: docs/benchmarks/log.md, "Attention".
 BLOCK = 256
-OPSET = 24  # The first whose Attention takes the lengths of sequences.
+# The first whose Attention takes the lengths of sequences.
+OPSET = 24
 LOWEST = float(np.finfo(np.float32).min)
 _scorert = Opset(DOMAIN, 1)
 

@@ -1,6 +1,6 @@
-"""Additions of constant vectors that a graph can do without, because something it computes anyway takes them in.
+"""Folds constant vectors that are added to activations into operators that a graph has anyway.
 
-Each is a pass over an activation of every token. With x and y activations, W a weight and b a bias:
+Each addition is a pass over an activation of every token. With x and y activations, W a weight and b a bias:
 - Softmax does not see what all keys of a sequence have in common: q(k + b)ᵀ = qkᵀ + qbᵀ, so keys need no bias.
 - A layer normalisation's output x that goes on as a residual, x + (y + b) = (x + b) + y, has b in its own bias. The
   products that read it as well, (x + b)W = xW + bW, have biases, too, that take bW out again.
@@ -83,7 +83,7 @@ def _fold_residual(total: ir.Node) -> None:
 
 
 def _undone(reader: ir.Node, place: int, bias: Floats) -> list[_Change] | None:
-    """What has `reader` give the same although its input has a bias more; None where that cannot be had."""
+    """Changes that keep the output of `reader` equal after `bias` was added to its input, or None."""
     weight = constant_matrix(reader, 1) if reader.op_type == "MatMul" and place == 0 else None
     uses = list(reader.outputs[0].uses())
     if weight is None or len(uses) != 1:

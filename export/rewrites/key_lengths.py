@@ -1,4 +1,4 @@
-"""Makes inputs of the key lengths that `tracing.key_lengths` leaves a stand-in for, and those of a first query alone.
+"""Turns the mask of a GPU's attention into inputs that say how many keys each sequence has.
 
 Whoever pads sequences knows their lengths, and padding is on the right: a length says which keys to attend to.
 """
@@ -13,7 +13,7 @@ _MASK = "attention_mask"
 
 
 def only_first_query(node: ir.Node) -> bool:
-    """Has an attention of `attend` take only the first query of each sequence; False where it is none of those."""
+    """Make an attention of `tracing.key_lengths` take each sequence's first query alone; False for another node."""
     lengths = node.inputs[4] if node.op_type == "MultiHeadAttention" and len(node.inputs) == 5 else None
     if lengths is None or lengths.name != KEY_LENGTHS:
         return False
@@ -28,7 +28,7 @@ def only_first_query(node: ir.Node) -> bool:
 
 
 def as_inputs(model: ir.Model) -> ir.Model:
-    """Makes inputs of the lengths that `mask` stands for, in place, and drops the mask where nothing else reads it."""
+    """Makes inputs of the lengths that `tracing.key_lengths.mask` stands for, in place, and drops an unread mask."""
     masks = [node for node in model.graph if (node.domain, node.op_type) == (DOMAIN, "KeyLengths")]
     if not masks:
         return model

@@ -1,15 +1,15 @@
 """Applies the rewrites to a traced graph in the one order in which they work.
 
-1. `name_axes`: the symbols of inputs and outputs get their names, which whatever comes after may read.
-2. `as_inputs` (GPU): lengths become inputs first, because `keep_first_token` tells by them which attention it may cut.
-3. `fold_transposes`, `plain_layer_normalization`, `unpack_products` (CPU): each leaves products and normalisations in
-   the one form that all later steps look for.
-4. `drop_reshapes`: a merged and split value hides from `keep_first_token` which row is the first token's.
-5. `keep_first_token`: before biases are folded, because it follows additions that are gone afterwards.
-6. `fold_biases` (CPU): it looks for the `Sum` that step 3 has written, and through the `Slice` of step 5.
-7. `define`: the functions of ScoreRT's operators, of those that are left; from here on ONNX Runtime runs the graph.
-8. `quantize_int8` or `quantize_int8_fast`: last, because they run the graph to measure ranges, and because the products
-   that they write are none that a step before would know.
+1. `name_axes` comes first, because it goes by the inputs that were traced, and step 2 adds one of another shape.
+2. `as_inputs` (GPU): the lengths are inputs before step 5, which tells by them the attention that it may cut.
+3. `fold_transposes`, `plain_layer_normalization`, `unpack_products` (CPU): products and normalisations get the forms
+   that steps 5, 6 and 8 look for. Step 5 does not get through a `Split`.
+4. `drop_reshapes` comes before step 5, which would give the reshapes shapes of their own.
+5. `keep_first_token` comes before step 6, whose new biases have no shapes for it to go by.
+6. `fold_biases` (CPU) looks for the `Sum` that step 3 writes, and through the `Slice` of step 5.
+7. `define` adds the functions of the operators that are left. ONNX Runtime can run the graph from here on.
+8. `quantize_int8` or `quantize_int8_fast` (CPU) comes last: it runs the graph to measure ranges, and no other step
+   knows the products that it writes.
 """
 
 from collections.abc import Sequence

@@ -20,7 +20,8 @@ def fold_transposes(model: ir.Model) -> ir.Model:
 def plain_layer_normalization(model: ir.Model) -> ir.Model:
     """Rewrites SkipLayerNormalization(x, skip, gamma, beta, bias) as LayerNormalization(Sum(x + bias, skip), ...).
 
-    ONNX Runtime's CPU kernel of the fused operator is scalar code and takes four times as long as the others.
+    ONNX Runtime's CPU kernel of the fused operator is scalar code and takes four times as long as the others
+    (docs/benchmarks/log.md, "Kernels").
     Sum instead of Add keeps its optimiser from fusing them again at load; the values are those of Add.
     """
     for node in list(model.graph):

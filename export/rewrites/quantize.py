@@ -1,4 +1,4 @@
-"""Eight-bit quantisation of ONNX encoder graphs for ONNX Runtime's CPU provider.
+"""Quantises the products and embeddings of a graph to 8 bits (SmoothQuant), for ONNX Runtime's CPU provider.
 
 Both functions rewrite every `MatMul` with a constant two-dimensional float weight to the contrib operator
 `MatMulIntegerToFloat` (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md), which multiplies
@@ -27,16 +27,22 @@ from ..verification.reference import Feeds
 from .nodes import constant, constant_matrix, insert, producer_of, replace
 from .ranges import Range, channel_ranges
 
-MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
-MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.
+# Both are choices that were not measured. Smaller products are taken to cost less than quantising their input; rows of
+# token types and of other short tables are added to every token, so they stay exact.
+MIN_WEIGHT = 1 << 14
+MIN_TABLE = 1 << 16
 GELU = {("", "Gelu"), (MICROSOFT, "Gelu"), (MICROSOFT, "BiasGelu"), (MICROSOFT, "FastGelu")}
 LAYER_NORMALIZATIONS = {
     "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"
 }  # fmt: skip
 GELU_MIN = 0.17  # GELU(x) >= -0.16998 for all x.
+# Measured: zero at 16 after GELU, and the exponent 0.7, where 0.5 to 1.0 are as good (docs/benchmarks/log.md, "Whole
+# graphs").
 GELU_ZERO = 16
 SMOOTHING = 0.7
-MARGIN = 1.15  # A range that is 15% too wide costs nothing that can be measured; one that is as much too narrow, a lot.
+# A range that is 15% too wide costs nothing that can be measured; one that is as much too narrow, a lot
+# (docs/benchmarks/log.md, "With VNNI and bfloat16", on scales measured beforehand).
+MARGIN = 1.15
 BLOCKS_SINCE = 21  # The opset whose QuantizeLinear takes blocks.
 
 

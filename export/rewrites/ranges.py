@@ -1,4 +1,4 @@
-"""What values the activations of a graph take."""
+"""Measures what values the activations of a graph take, by running it on samples."""
 
 import tempfile
 from collections.abc import Collection, Sequence

@@ -1,8 +1,8 @@
-"""Attention as one operator a layer, in memory that grows linearly with the input.
+"""Traces attention as one operator a layer, in memory that grows linearly with the input.
 
 Tracing records each layer's attention as one node, through transformers' AttentionInterface, so that no pattern has to
-be found again afterwards. For a CPU `attention_functions` says what the node does; ONNX's own Attention, which does the
-work in it, is faster there than the operators it stands for.
+be found again afterwards. For a CPU `rewrites.attention_functions` defines the node; ONNX's own Attention, which does
+the work in it, is faster there than the operators it stands for.
 
 For a GPU it is ONNX Runtime's own operator: see `key_lengths`.
 """
@@ -24,13 +24,15 @@ from .key_lengths import operator
 
 # A reach beyond any input's.
 _ENDLESS = 2**48
-# Up to so many tokens blocks of queries cost time, and the memory they save is little.
+# Models of at most 512 tokens never take their queries in blocks. The choice by length costs them some 1% of their time
+# (docs/benchmarks/log.md, "With VNNI and bfloat16", on the number of keys and the choice by length), and blocks would
+# save them little memory. That it is 512, what BERT's models are limited to, is a choice.
 _SHORT = 512
 
 
 @contextmanager
 def as_operators(model: PreTrainedModel, provider: Provider) -> Iterator[None]:
-    """While it lasts, tracing `model` gives operators of the provider's for its attention.
+    """While it lasts, tracing `model` gives the provider's operators for its attention.
 
     Models that do not attend through transformers' AttentionInterface, or that do more in it than these operators, are
     traced as they are.

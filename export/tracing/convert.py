@@ -1,4 +1,7 @@
-"""PyTorch to ONNX."""
+"""Converts a PyTorch network to an ONNX graph of a precision.
+
+In order: trace the body, append the heads, and apply the rewrites (`rewrites.order` says which, and why in that order).
+"""
 
 import contextlib
 import copy
@@ -108,7 +111,11 @@ def _quiet() -> Iterator[None]:
 
 
 def _sample(names: Sequence[str], network: Network) -> dict[str, Tensor]:
-    """Two sequences to trace with, of sizes that no model dimension shares, with padding so that masking is traced."""
+    """Two sequences to trace with, and a past, with padding so that masking is traced.
+
+    The sizes 2, 11, 6 and 7 are a choice: different from each other and from a model's own, so that no two are taken
+    for one.
+    """
     shape = (2, 11)
     mask = torch.ones(shape, dtype=torch.int64)
     mask[1, 6:] = 0

@@ -1,4 +1,4 @@
-"""Attention for graphs that run on a GPU, where each sequence attends to all of its own tokens.
+"""Traces attention for graphs that run on a GPU, where each sequence attends to all of its own tokens.
 
 It is ONNX Runtime's MultiHeadAttention, told how many keys each sequence has. A bias on scores, which the exporter's
 fusions would make of the mask, excludes its fast kernels at most lengths: in half precision they want rows of 16 bytes.
@@ -48,6 +48,6 @@ def operator(
     shape: Sequence[Any],
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """What stands for an operator of one output, `domain::type`, in a trace."""
+    """A stand-in for an operator `domain::type` of one output in a trace."""
     y: Tensor = torch.onnx.ops.symbolic(name, inputs, attributes, dtype=dtype, shape=shape, version=1)
     return y

@@ -1,4 +1,4 @@
-"""Graphs traced from a checkpoint's PyTorch network."""
+"""Makes graphs by tracing a checkpoint's PyTorch network."""
 
 from collections.abc import Sequence
 
@@ -9,20 +9,19 @@ from transformers import PreTrainedTokenizerBase
 from engine.artifact import PAST, Precision
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.published import adapters
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
 from ..heads.in_numpy import apply
 from ..heads.loaded import load_heads
 from ..recipe import Recipe
-from ..verification.reference import Feeds, Original
+from ..verification.reference import Feeds, ReferenceModel
 from ..verification.verify import LIMITS, Limit
 from .convert import Converter
 from .network import load_network, stray_weights
 
 
 class TracedNetwork:
-    """An `Origin`: the network is loaded once, in float32, and every precision is held against it.
+    """An `Exporter`: the network is loaded once, in float32, and every precision is held against it.
 
     The heads, which graphs have as nodes, are held against the same in numpy.
     """
@@ -48,17 +47,17 @@ class TracedNetwork:
         # What transformers would feed: not every tokenizer makes token type ids, and not every body reads them.
         if "token_type_ids" in tokenizer("a") and self._network.reads("token_type_ids"):
             inputs.append("token_type_ids")
-        if adapters(checkpoint.native):
+        if recipe.adapters:
             inputs.append("adapter")
         # What prompts have in common at their beginning is then computed once.
         shares = recipe.template is not None and not checkpoint.trust_remote_code and self._network.is_causal
         past = [PAST] if shares else []
         self._score_type = recipe.score_type
         self._converter = Converter(self._network, self.heads, recipe.score_type, [*inputs, *past])
-        self._original = Original("PyTorch", f"{torch.__version__} float32", inputs, self._run)
+        self._reference_model = ReferenceModel("PyTorch", f"{torch.__version__} float32", inputs, self._run)
 
-    def original(self, precision: Precision) -> Original:
-        return self._original
+    def reference_model(self, precision: Precision) -> ReferenceModel:
+        return self._reference_model
 
     def limit(self, precision: Precision) -> Limit:
         return LIMITS[precision]

@@ -1,4 +1,4 @@
-"""Computes what an artifact must reproduce, with the original model and transformers' own tokenizer.
+"""Computes what an artifact must reproduce, with the model it was made of and transformers' own tokenizer.
 
 Nothing here uses the engine, the layouts of `recognition` or the nodes of a graph, so that a mistake in one of them
 cannot hide.
@@ -20,8 +20,8 @@ Feeds = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Original:
-    """What computes a checkpoint's outputs from token ids: its PyTorch network, or the graph it was published with.
+class ReferenceModel:
+    """Computes a checkpoint's outputs from token ids: its PyTorch network, or the graph it was published with.
 
     `run` takes `inputs`, int64 `[batch, tokens]` (`adapter`: `[batch]`), and gives float32 logits `[batch]`, embeddings
     `[batch, dim]` or token embeddings `[batch, tokens, dim]`. A batch is at most `max_batch`: 1 where neighbours would
@@ -32,25 +32,24 @@ class Original:
     version: str
     inputs: list[str]
     run: Callable[[Feeds], Floats]
+    # A choice that was not measured: batches of eight of the longest texts fit into an ordinary machine's memory.
     max_batch: int = 8
 
 
 class Reference:
-    """An original with its tokenizer, run as transformers, sentence-transformers and PyLate run theirs."""
+    """Runs a model with its tokenizer as transformers, sentence-transformers and PyLate run theirs."""
 
     def __init__(
         self,
-        original: Original,
+        model: ReferenceModel,
         tokenizer: PreTrainedTokenizerBase,
         recipe: Recipe,
         max_length: int,
-        adapters: dict[str, int],
     ) -> None:
-        self.original = original
+        self.model = model
         self._tokenizer = tokenizer
         self._recipe = recipe
         self._max_length = max_length
-        self._adapters = adapters
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
@@ -59,11 +58,11 @@ class Reference:
         return np.array([row for row, _ in rows], dtype=np.float32)
 
     def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
-        """What each pair feeds the original by itself."""
+        """What each pair feeds the model by itself."""
         return [self._feeds(self._encode_pairs([pair])) for pair in pairs]
 
     def text_feeds(self, texts: Sequence[str], role: str) -> list[Feeds]:
-        """What each text feeds the original by itself."""
+        """What each text feeds the model by itself."""
         return [self._feeds(self._encode_texts([text], role)) for text in texts]
 
     def _encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> BatchEncoding:
@@ -141,8 +140,8 @@ class Reference:
     def _encode_texts(self, texts: Sequence[str], role: str) -> BatchEncoding:
         prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
         encoding = self._encode([prompt + text for text in texts], self._marking(role))
-        if self._adapters:
-            encoding["adapter"] = np.full(len(texts), self._adapters[role])
+        if self._recipe.adapters:
+            encoding["adapter"] = np.full(len(texts), self._recipe.adapters[role])
         return encoding
 
     def _encode(self, texts: list[str], marking: Marking) -> BatchEncoding:
@@ -173,10 +172,10 @@ class Reference:
         """Each input's output with what was fed for it, in order; inputs of like `lengths` share a padded batch."""
         rows = {}
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        for start in range(0, len(order), self.original.max_batch):
-            batch = order[start : start + self.original.max_batch]
+        for start in range(0, len(order), self.model.max_batch):
+            batch = order[start : start + self.model.max_batch]
             feeds = self._feeds(encode(batch))
-            output = self.original.run(feeds)
+            output = self.model.run(feeds)
             for row, index in enumerate(batch):
                 rows[index] = (output[row], {name: value[row] for name, value in feeds.items()})
         return [rows[index] for index in range(len(lengths))]
@@ -184,4 +183,4 @@ class Reference:
     def _feeds(self, encoding: BatchEncoding) -> Feeds:
         # Not every tokenizer makes token type ids for a graph that reads them.
         none = np.zeros_like(encoding["input_ids"])
-        return {name: encoding.get(name, none) for name in self.original.inputs}
+        return {name: encoding.get(name, none) for name in self.model.inputs}
