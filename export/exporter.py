@@ -31,7 +31,7 @@ class Exporter(Protocol):
         """The model that the graph of that precision is held against."""
 
     def limit(self, precision: Precision) -> Limit:
-        """How far the graph may be from that model."""
+        """The largest difference from that model that the graph may have."""
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
         """The graph, with `graph.OUTPUTS`' output and `graph.AXES`. `samples` are what real texts feed it."""

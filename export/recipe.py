@@ -23,7 +23,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Marking:
-    """How a ColBERT checkpoint lays out one side: a marker token after the first special one, and a length.
+    """Lays out one side of a ColBERT checkpoint: a marker token after the first special one, and a length.
 
     `expand` pads to `length` with the mask token, attended to only if `attend`. Embeddings of the tokens `skip`, and of
     the first token of each text of `skip_texts`, are not scored. The defaults are plain tokens.

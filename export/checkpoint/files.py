@@ -30,7 +30,7 @@ Need = list[Patterns]
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """Which of a model's files hold its weights.
+    """Names the files of a model that hold its weights.
 
     Each need is met by the first of its choices that has files. `beside` are patterns of what else is downloaded,
     `ignored` of what never is.
@@ -73,7 +73,7 @@ class Checkpoint:
 
     @cached_property
     def names(self) -> list[str]:
-        """What the model is called: by the user, by its configuration, and by the head of its README."""
+        """The names of the model: those given by the user, by its configuration, and by the head of its README."""
         names = [self.name, self.source.model, str(self.config.get("_name_or_path") or "")]
         readme = self.folder / "README.md"
         if readme.is_file():

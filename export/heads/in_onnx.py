@@ -29,13 +29,13 @@ def append_heads(graph: ir.Graph, heads: Sequence[LoadedHead], states: ir.Value,
     if states.dtype != ir.DataType.FLOAT:
         # Before the heads, so that sums over tokens and norms cannot overflow.
         made = nodes.add("Cast", states, to=ir.DataType.FLOAT.value)
-        made.type, made.shape = ir.TensorType(ir.DataType.FLOAT), states.shape
+        made.shape = states.shape
     made = add_heads(nodes, heads, made, mask)
     if score_type == "cross-encoder":
         assert made.shape is not None
         shape = ir.Shape(made.shape[:1])
         made = nodes.add("Squeeze", made, axes=[-1])
-        made.type, made.shape = ir.TensorType(ir.DataType.FLOAT), shape
+        made.shape = shape
     graph.extend(nodes.nodes)
     name = OUTPUTS[score_type]
     for node in graph:
@@ -54,7 +54,7 @@ def add_heads(nodes: NodeList, heads: Sequence[LoadedHead], states: ir.Value, ma
         assert states.shape is not None
         shape = _shape(head, states.shape)
         states = _KINDS[head.kind](nodes, head, states, mask)
-        states.type, states.shape = ir.TensorType(ir.DataType.FLOAT), shape
+        states.shape = shape
     return states
 
 

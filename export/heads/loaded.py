@@ -35,7 +35,7 @@ ACTIVATIONS = (
     "ReLU6",
     "Mish",
 )
-"""What a Dense layer's activation may be: classes of `torch.nn`, which checkpoints name without parameters."""
+"""The activations that a Dense layer may have: classes of `torch.nn`, which checkpoints name without parameters."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def projections(heads: Sequence[LoadedHead]) -> list[int]:
 
 
 def normalized(heads: Sequence[LoadedHead]) -> bool:
-    """Whether what comes out has length 1."""
+    """Whether the embeddings have length 1."""
     return any(head.kind == "Normalize" for head in heads)
 
 

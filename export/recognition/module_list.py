@@ -22,7 +22,7 @@ _LEGACY_MODES = {
 
 @dataclass(frozen=True)
 class Folder:
-    """What the JSON files say: the heads after the Transformer, the model's settings and the Transformer's."""
+    """The content of the JSON files: the heads after the Transformer, the model's settings and the Transformer's."""
 
     heads: list[Head] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)

@@ -83,6 +83,7 @@ def _fill_shapes(graph: ir.Graph) -> None:
         x, output = node.inputs[0] if node.inputs else None, node.outputs[0]
         if x is None or x.shape is None or output.shape is not None:
             continue
+        output.type = output.type or x.type
         if node.op_type in {"BiasGelu", "FastGelu", "LayerNormalization"}:
             output.shape = x.shape.copy()
         elif node.op_type in ELEMENTWISE:
@@ -95,15 +96,6 @@ def _fill_shapes(graph: ir.Graph) -> None:
             if tensor is not None and not node.attributes.get_int("allowzero", 0):
                 sizes = tensor.numpy().tolist()
                 output.shape = ir.Shape([x.shape[i] if d == 0 else None if d < 0 else d for i, d in enumerate(sizes)])
-        if output.shape is not None:
-            output.type = output.type or _type(node)
-
-
-def _type(node: ir.Node) -> ir.TypeProtocol | None:
-    if node.op_type == "Cast":
-        return ir.TensorType(ir.DataType(node.attributes["to"].as_int()))
-    value = node.inputs[1 if node.op_type == "Where" else 0]
-    return value.type if value is not None else None
 
 
 def _aligned(shapes: list[ir.Shape]) -> list[list[int | ir.SymbolicDim]]:

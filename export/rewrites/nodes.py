@@ -79,6 +79,15 @@ def constant_vector(value: ir.Value | None) -> Floats | None:
     return tensor.numpy() if tensor is not None and len(tensor.shape) == 1 and tensor.size > 1 else None
 
 
+def _type(operator: str, inputs: Sequence[ir.Value], attributes: Mapping[str, Any]) -> ir.TypeProtocol | None:
+    """The type of an operator's output, for those that a `NodeList` is used for."""
+    if operator == "Cast":
+        return ir.TensorType(ir.DataType(attributes["to"]))
+    if operator in {"ArgMax", "Equal"}:
+        return ir.TensorType(ir.DataType.INT64 if operator == "ArgMax" else ir.DataType.BOOL)
+    return inputs[1 if operator == "Where" else 0].type
+
+
 class NodeList:
     """Nodes to be put into a graph, and constants that are in it already, under names that no other value there has."""
 
@@ -97,6 +106,7 @@ class NodeList:
             attributes["axes"] = list(axes)
         node = ir.node(operator, values, attributes, name=f"{self._name}.{len(self.nodes)}.{operator}")
         node.outputs[0].name = node.name
+        node.outputs[0].type = _type(operator, inputs, attributes)
         self.nodes.append(node)
         return node.outputs[0]
 

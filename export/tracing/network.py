@@ -28,7 +28,7 @@ _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler
 
 
 STATES = "last_hidden_state"
-"""What a body returns for the heads that are appended to its graph."""
+"""The output of a body, which the heads that are appended to its graph read."""
 
 
 class Network(PreTrainedModel):

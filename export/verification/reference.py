@@ -58,11 +58,11 @@ class Reference:
         return np.array([row for row, _ in rows], dtype=np.float32)
 
     def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
-        """What each pair feeds the model by itself."""
+        """The feeds of each pair by itself."""
         return [self._feeds(self._encode_pairs([pair])) for pair in pairs]
 
     def text_feeds(self, texts: Sequence[str], role: str) -> list[Feeds]:
-        """What each text feeds the model by itself."""
+        """The feeds of each text by itself."""
         return [self._feeds(self._encode_texts([text], role)) for text in texts]
 
     def _encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> BatchEncoding:
@@ -129,7 +129,7 @@ class Reference:
         return rows
 
     def _skip_list(self, marking: Marking) -> list[int]:
-        """As PyLate, and as colbert-ai with the first token of each symbol by itself besides."""
+        """The ids that are not scored: PyLate's words, and the first token of each of colbert-ai's symbols."""
         words = self._tokenizer.convert_tokens_to_ids([*marking.skip, *marking.skip_texts])
         assert isinstance(words, list)
         return words + [self._tokenizer.encode(text, add_special_tokens=False)[0] for text in marking.skip_texts]

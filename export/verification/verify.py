@@ -30,7 +30,7 @@ _WORST = 5
 
 @dataclass(frozen=True)
 class Limit:
-    """How far a graph may be from its reference: in its output, in scores, and in their order."""
+    """The largest difference from the reference that a graph may have: in its output, in scores, and in their order."""
 
     max_abs_error: float = np.inf
     score_max_abs_error: float = np.inf
@@ -102,7 +102,7 @@ def expected(reference: Reference, manifest: Manifest) -> Expected:
 
 
 def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
-    """What every fourth text, or pair of texts, feeds a reference.
+    """The feeds of every fourth text, or of every fourth pair of texts.
 
     Every fourth is a choice; `int8-fast` was measured with the 48 pairs which that gives (docs/benchmarks/log.md,
     "With VNNI and bfloat16", on scales measured beforehand).
