@@ -1,4 +1,4 @@
-"""Why an export stops: each message is one sentence that says what to change."""
+"""Defines why an export stops: each message is one sentence that says what to change."""
 
 
 class ExportError(Exception):
@@ -6,7 +6,7 @@ class ExportError(Exception):
 
 
 class VerificationError(Exception):
-    """A graph strays further from PyTorch than its precision allows, so no artifact was written.
+    """A graph strays further from its reference than its precision allows, so no artifact was written.
 
     `worst` holds the inputs with the largest errors: (text, reference, got).
     """

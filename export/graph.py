@@ -1,4 +1,9 @@
-"""What is the same for every graph of an artifact, wherever it came from: its output, its axes and its file."""
+"""Describes and saves graphs: what is the same for all of an artifact, traced or imported.
+
+Padding is on the right in every input of every graph. It is a contract of artifacts: token 0 is a sequence's first
+(`rewrites.first_token`), a length tells which keys to attend to (`rewrites.key_lengths` and `attention_functions`), and
+the engine takes a sequence's rows from the left.
+"""
 
 from pathlib import Path
 from typing import Literal
@@ -24,6 +29,9 @@ PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "
 MICROSOFT = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
 
+DOMAIN = "scorert"
+"""The domain of ScoreRT's operators, which a graph defines as functions: `rewrites.attention_functions`."""
+
 AXES = ("batch", "tokens")
 """The names of the dimensions that vary from run to run."""
 _PAST_AXIS = 3
@@ -39,8 +47,11 @@ def save(model: ir.Model, path: Path) -> None:
 
 
 def multiple(model: ir.Model) -> int:
-    """What a run's tokens should be a multiple of: with a bias on attention scores, ONNX Runtime's fast kernels for a
-    GPU want rows of 16 bytes, and take a past whose end is not at one for an error."""
+    """The number that a run's tokens should be a multiple of.
+
+    With a bias on attention scores, ONNX Runtime's fast kernels for a GPU want rows of 16 bytes, and fail on a past
+    that does not end at one.
+    """
     biased = (node for node in model.graph if node.op_type == "MultiHeadAttention" and len(node.inputs) > 5)
     is_half = any(node.inputs[5] is not None and node.inputs[5].dtype == ir.DataType.FLOAT16 for node in biased)
     return 8 if is_half else 1

@@ -1,23 +1,28 @@
-"""A checkpoint in, a verified artifact out."""
+"""Turns a checkpoint into a verified artifact.
 
-import importlib.metadata
-import time
+The stages, in order:
+1. Recognise the checkpoint: what its files say becomes a recipe (`recognition`).
+2. Load it: the tokenizer, and an exporter with the network or with published graphs (`tracing`, `importing`).
+3. Describe the artifact: a manifest that has no graphs yet (`manifest`), the tokenizer's file and the score template.
+4. For each precision:
+   a. score the verification texts with the reference model (`verification.reference`), unless that is done already;
+   b. convert: trace or import the graph, append the heads, and rewrite (`heads`, `rewrites`);
+   c. verify: run the saved graph with the engine, and refuse it past its limit (`verification.verify`);
+   d. where TensorRT is asked for, do the same for a graph of its own (`tensorrt`).
+5. Write the manifest, with the digests of all files. Only then does the folder get its name (`staging`).
+"""
+
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import onnx_ir as ir
-from transformers import PreTrainedTokenizerBase
 
-from engine import __version__
 from engine.artifact import (
     MANIFEST,
-    SCHEMA_VERSION,
     SCORE_TEMPLATE,
     Graph,
-    Manifest,
-    PairLayout,
     Verification,
     files_of,
 )
@@ -27,15 +32,11 @@ from engine.score_types import ScoreTypeName
 
 from . import tensorrt
 from .checkpoint.files import Checkpoint
-from .checkpoint.published import adapters
 from .checkpoint.tokenizer import load_tokenizer, save_tokenizer
 from .errors import ExportError
+from .exporter import OpenExporter
 from .graph import PROVIDERS, interface, max_batch, multiple, save
-from .heads.loaded import normalized, pooling, projections
-from .origin import OpenOrigin, Origin
-from .recipe import Recipe
-from .recognition.families import max_positions
-from .recognition.layouts import pair_layout, prompt_layout, text_layout
+from .manifest import describe, longest_input
 from .recognition.recognise import recognise
 from .staging import staged
 from .verification.reference import Reference
@@ -54,8 +55,8 @@ class Options:
     provider: Literal["tensorrt"] | None = None
 
 
-def export(checkpoint: Checkpoint, open_origin: OpenOrigin, options: Options, progress: Progress) -> Path:
-    """Write the artifact of a checkpoint, every graph verified against its original, and return its folder.
+def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options, progress: Progress) -> Path:
+    """Write the artifact of a checkpoint, every graph verified against its reference, and return its folder.
 
     Raises `ExportError` and `VerificationError`; either way nothing is left behind.
     """
@@ -65,36 +66,36 @@ def export(checkpoint: Checkpoint, open_origin: OpenOrigin, options: Options, pr
     with staged(target, options.force) as folder:
         with progress.stage("load the checkpoint"):
             tokenizer = load_tokenizer(checkpoint, recipe)
-            origin = open_origin(checkpoint, recipe, tokenizer)
-        if origin.warning:
-            progress.say(f"warning: {origin.warning}")
-        if options.provider is not None and not tensorrt.PRECISIONS.intersection(origin.precisions):
+            exporter = open_exporter(checkpoint, recipe, tokenizer)
+        if exporter.warning:
+            progress.say(f"warning: {exporter.warning}")
+        if options.provider is not None and not tensorrt.PRECISIONS.intersection(exporter.precisions):
             raise ExportError("TensorRT is given graphs in floating point: add fp16 or fp32 to --precision.")
-        max_length = _max_length(checkpoint, recipe, tokenizer, options.max_length)
+        max_length = longest_input(checkpoint, recipe, tokenizer, options.max_length)
         save_tokenizer(tokenizer, folder)
         if recipe.template is not None:
             (folder / SCORE_TEMPLATE).write_text(recipe.template, encoding="utf-8")
-        manifest = _describe(checkpoint, recipe, tokenizer, origin, options.name, max_length)
+        manifest = describe(checkpoint, recipe, tokenizer, exporter, options.name, max_length)
         wanted = None
-        for precision in origin.precisions:
-            original = origin.original(precision)
-            if wanted is None or wanted.original is not original:
-                with progress.stage(f"score the verification texts with {original.name}"):
-                    reference = Reference(original, tokenizer, recipe, max_length, adapters(checkpoint.native))
+        for precision in exporter.precisions:
+            model = exporter.reference_model(precision)
+            if wanted is None or wanted.model is not model:
+                with progress.stage(f"score the verification texts with {model.name}"):
+                    reference = Reference(model, tokenizer, recipe, max_length)
                     wanted = expected(reference, manifest)
                     fed = samples(reference, manifest)
                 manifest = msgspec.structs.replace(manifest, dimension=wanted.dimension)
             with progress.stage(f"convert to {precision}"):
-                graph = _save_graph(origin.convert(precision, fed), precision, folder)
+                graph = _save_graph(exporter.convert(precision, fed), precision, folder)
             with progress.stage(f"verify {precision}"):
-                verification = verify(folder, manifest, graph, wanted, origin.limit(precision))
+                verification = verify(folder, manifest, graph, wanted, exporter.limit(precision))
             progress.say(_summary(verification))
             graphs = [msgspec.structs.replace(graph, verification=verification)]
             if options.provider is not None and precision in tensorrt.PRECISIONS:
                 with progress.stage(f"convert to {precision} for TensorRT"):
-                    graph = tensorrt.save_graph(origin.plain(precision), precision, manifest, folder)
+                    graph = tensorrt.save_graph(exporter.plain(precision), precision, manifest, folder)
                 with progress.stage(f"build TensorRT's engine of {precision}, and verify it"):
-                    verification = tensorrt.build(folder, manifest, graph, wanted, origin.limit(precision))
+                    verification = tensorrt.build(folder, manifest, graph, wanted, exporter.limit(precision))
                 progress.say(_summary(verification))
                 graphs.append(msgspec.structs.replace(graph, verification=verification))
             manifest = msgspec.structs.replace(manifest, graphs=[*manifest.graphs, *graphs])
@@ -123,57 +124,3 @@ def _save_graph(model: ir.Model, precision: Precision, folder: Path) -> Graph:
         max_batch=max_batch(model),
         multiple=multiple(model),
     )
-
-
-def _describe(
-    checkpoint: Checkpoint,
-    recipe: Recipe,
-    tokenizer: PreTrainedTokenizerBase,
-    origin: Origin,
-    name: str,
-    max_length: int,
-) -> Manifest:
-    """The manifest without its graphs, their files and their dimension."""
-    is_pair = recipe.score_type == "cross-encoder"
-    sides = adapters(checkpoint.native)
-    special = {key: tokenizer.convert_tokens_to_ids(value) for key, value in tokenizer.special_tokens_map.items()}
-    return Manifest(
-        schema_version=SCHEMA_VERSION,
-        name=name,
-        created=int(time.time()),
-        score_type=recipe.score_type,
-        architecture=recipe.architecture,
-        source=checkpoint.source,
-        max_length=max_length,
-        pad_token=int(tokenizer.pad_token_id or 0),
-        special_tokens={key: value for key, value in special.items() if isinstance(value, int)},
-        graphs=[],
-        files={},
-        built_with={"scorert": __version__} | {name: importlib.metadata.version(name) for name in origin.built_with},
-        pair=_pair(tokenizer, recipe) if is_pair else None,
-        template=SCORE_TEMPLATE if recipe.template is not None else None,
-        instruction=recipe.instruction,
-        activation=recipe.activation,
-        query=None if is_pair else text_layout(tokenizer, recipe.query, recipe.query_prompt, sides.get("query")),
-        document=None
-        if is_pair
-        else text_layout(tokenizer, recipe.document, recipe.document_prompt, sides.get("document")),
-        similarity=recipe.similarity,
-        matryoshka=recipe.matryoshka,
-        pooling=pooling(origin.heads),
-        projections=projections(origin.heads),
-        normalized=normalized(origin.heads),
-    )
-
-
-def _pair(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> PairLayout:
-    return pair_layout(tokenizer) if recipe.template is None else prompt_layout(tokenizer, recipe.surrounded)
-
-
-def _max_length(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, asked: int | None) -> int:
-    positions = max_positions(checkpoint.native)
-    if asked is None:
-        return min(positions, recipe.max_length or positions, tokenizer.model_max_length)
-    if not 8 <= asked <= positions:
-        raise ExportError(f"--max-length must be from 8 to {positions}, the positions {recipe.architecture} has.")
-    return asked

@@ -1,4 +1,4 @@
-"""What a checkpoint is, apart from its weights: its score type, and what is done before and after its body."""
+"""Describes a checkpoint apart from its weights: its score type, and what is done before and after its body."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,21 +11,21 @@ from engine.vectors.similarity import Similarity
 
 @dataclass(frozen=True)
 class Head:
-    """A module after the body: its kind (a class of `heads`) and its configuration.
+    """A module after the body: its kind, which `heads` computes, and its configuration.
 
-    Its weights are in `source`, a folder or file; `tensors` gives their names there by the names the module has for
-    them, where the two differ.
+    `weights` is the folder or file that holds its weights; `tensors` gives their names there by the names the module
+    has for them, where the two differ.
     """
 
     kind: str
     config: dict[str, Any]
-    source: Path
+    weights: Path
     tensors: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Marking:
-    """How a ColBERT checkpoint lays out one side: a marker token after the first special one, and a length.
+    """Lays out one side of a ColBERT checkpoint: a marker token after the first special one, and a length.
 
     `expand` pads to `length` with the mask token, attended to only if `attend`. Embeddings of the tokens `skip`, and of
     the first token of each text of `skip_texts`, are not scored. The defaults are plain tokens.
@@ -47,7 +47,8 @@ class Recipe:
     `template`, the text of its score template, `instruction`, what that is given when a request gives none, and
     `surrounded`, whether the tokenizer's special tokens go around the prompt. `similarity` and the prompts are a
     bi-encoder's, and `matryoshka`: the sizes its embeddings may be cut to (empty: any, None: none). The markings are a
-    late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised.
+    late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised. `adapters` gives
+    the adapter of each side, "query" and "document", of a checkpoint that has some: the graph's input `adapter`.
     """
 
     score_type: ScoreTypeName
@@ -65,3 +66,9 @@ class Recipe:
     matryoshka: list[int] | None = None
     query: Marking = Marking()
     document: Marking = Marking()
+    adapters: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def own_classifier(self) -> bool:
+        """Whether transformers' class for the checkpoint ends in the classifier, so that nothing follows it."""
+        return self.score_type == "cross-encoder" and not self.heads

@@ -24,10 +24,10 @@ from engine.progress import Progress
 
 from .checkpoint.files import Checkpoint, open_checkpoint
 from .errors import ExportError
+from .exporter import Exporter, OpenExporter
 from .importing.files import open_graphs
 from .importing.imported import ImportedGraphs
 from .importing.optimum import BUILT_WITH, export_with_optimum
-from .origin import OpenOrigin, Origin
 from .pipeline import Options, export
 from .recipe import Recipe
 from .tensorrt import require_tensorrt
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
     if options.provider is not None:
         require_tensorrt()
     with tempfile.TemporaryDirectory(prefix="scorert-") as scratch:
-        checkpoint, open_origin = _open(options, Path(scratch))
+        checkpoint, open_exporter = _open(options, Path(scratch))
         # After the download, because transformers switches off the Hub's progress with its own.
         transformers_logging.disable_progress_bar()
         settings = Options(
@@ -49,11 +49,11 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
             force=options.force,
             provider=options.provider,
         )
-        return export(checkpoint, open_origin, settings, progress)
+        return export(checkpoint, open_exporter, settings, progress)
 
 
-def _open(options: argparse.Namespace, scratch: Path) -> tuple[Checkpoint, OpenOrigin]:
-    """The checkpoint, and the function that opens the origin of its graphs. Raises `ExportError`."""
+def _open(options: argparse.Namespace, scratch: Path) -> tuple[Checkpoint, OpenExporter]:
+    """The checkpoint, and the function that opens the exporter of its graphs. Raises `ExportError`."""
     found = (options.revision, options.hf_overrides, options.trust_remote_code)
     if options.from_onnx is not None:
         checkpoint, files = open_graphs(options.from_onnx, *found, options.precision)
@@ -73,7 +73,7 @@ def _traced(
     tokenizer: PreTrainedTokenizerBase,
     precisions: list[Precision],
     allow_missing: bool,
-) -> Origin:
+) -> Exporter:
     # Imported here, because the other ways need no PyTorch or an older transformers.
     try:
         from .tracing.traced import TracedNetwork
@@ -85,6 +85,8 @@ def _traced(
     return TracedNetwork(checkpoint, recipe, tokenizer, precisions, allow_missing)
 
 
-def _from_optimum(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, scratch: Path) -> Origin:
+def _from_optimum(
+    checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, scratch: Path
+) -> Exporter:
     files: dict[Precision, Path] = {"fp32": export_with_optimum(checkpoint, recipe, scratch)}
     return ImportedGraphs(checkpoint, recipe, tokenizer, files, BUILT_WITH)

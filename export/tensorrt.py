@@ -1,4 +1,4 @@
-"""Makes graphs for TensorRT, and its plans, which are built on the kind of GPU that will serve them.
+"""Writes graphs for TensorRT, and builds its plans on the kind of GPU that will serve them.
 
 TensorRT has none of the operators that other graphs are fused into, and ONNX Runtime takes explicit shapes only for a
 graph that it takes whole; so it is given one of its own, of ONNX's operators alone. Unmeasured: see
@@ -68,7 +68,7 @@ def save_graph(model: ir.Model, precision: Precision, manifest: Manifest, folder
 
 
 def build(folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit) -> Verification:
-    """How far a graph is from its original on TensorRT's plans, which are built in `folder` and stay there.
+    """Measure how far a graph is from its reference on TensorRT's plans, which are built in `folder` and stay there.
 
     Raises `VerificationError`, and `ExportError` where TensorRT does not take the graph.
     """

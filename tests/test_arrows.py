@@ -15,10 +15,6 @@ OURS = ("api", "checkpoints", "engine", "export", "scripts", "scorert", "tests")
 SHARED_WITH_API = {"engine.command"}
 # PyTorch's own files of weights, a checkpoint's `.bin`, are read by PyTorch alone; who has none of them needs it not.
 TORCH_WHERE_IT_IS_NEEDED = {("export/checkpoint/weights.py", "torch")}
-# What does not hold yet: remove each as it does.
-PENDING = {
-    ("export/heads/in_torch.py", "torch"),
-}
 
 
 class Import(NamedTuple):
@@ -70,7 +66,7 @@ def by(*packages: str) -> list[Import]:
 
 
 def wrong(found: list[Import]) -> set[tuple[str, str]]:
-    return {(one.file, one.module) for one in found} - TORCH_WHERE_IT_IS_NEEDED - PENDING
+    return {(one.file, one.module) for one in found} - TORCH_WHERE_IT_IS_NEEDED
 
 
 def test_the_walk_sees_every_package() -> None:
@@ -111,7 +107,3 @@ def test_tracing_alone_has_pytorch() -> None:
     found = [one for one in by("export") if one.package == "torch" and not one.file.startswith("export/tracing/")]
     assert all(one.late for one in found if (one.file, one.module) in TORCH_WHERE_IT_IS_NEEDED)
     assert wrong(found) == set()
-
-
-def test_what_is_pending_does_not_hold_yet() -> None:
-    assert {(found.file, found.module) for found in IMPORTS} >= PENDING

@@ -1,4 +1,4 @@
-"""Where a checkpoint's files come from: a local folder, the Hugging Face Hub, or the Hub's cache."""
+"""Finds a checkpoint's files: in a local folder, on the Hugging Face Hub, or in the Hub's cache."""
 
 import json
 import re
@@ -22,16 +22,22 @@ _NAMES_IN_README = re.compile(r"^(?:# |base_model:\s*(?:\n- )?)(.+)$", re.MULTIL
 OTHER_FRAMEWORKS = ["openvino/*", "tf_model*", "flax_model*", "rust_model*", "coreml/*"]
 
 
+Patterns = list[str]
+"""Files by name, with wildcards."""
+Need = list[Patterns]
+"""Choices, the best first."""
+
+
 @dataclass(frozen=True)
 class WeightFiles:
-    """Which of a model's files hold its weights.
+    """Names the files of a model that hold its weights.
 
-    Each of `needs` is a list of choices, of which the first that is there is taken; a choice is a list of patterns.
-    `beside` are patterns of what else is downloaded, `ignored` of what never is.
+    Each need is met by the first of its choices that has files. `beside` are patterns of what else is downloaded,
+    `ignored` of what never is.
     """
 
     description: str
-    needs: list[list[list[str]]]
+    needs: list[Need]
     beside: list[str]
     ignored: list[str]
 
@@ -67,7 +73,7 @@ class Checkpoint:
 
     @cached_property
     def names(self) -> list[str]:
-        """What the model is called: by the user, by its configuration, and by the head of its README."""
+        """The names of the model: those given by the user, by its configuration, and by the head of its README."""
         names = [self.name, self.source.model, str(self.config.get("_name_or_path") or "")]
         readme = self.folder / "README.md"
         if readme.is_file():
@@ -104,13 +110,13 @@ def open_checkpoint(
     weights = sorted({path for choices in wanted.needs for path in _first_there(folder, choices)})
     if not weights:
         raise ExportError(f"{model} has no weights: expected {wanted.description}.")
-    origin = name if local.is_dir() else model
+    called = name if local.is_dir() else model
     digests = {path.relative_to(folder).as_posix(): sha256(path) for path in weights}
-    source = Source(model=origin, revision=commit, weights=digests)
+    source = Source(model=called, revision=commit, weights=digests)
     return Checkpoint(folder, config | overrides, overrides, source, name, trust_remote_code)
 
 
-def _first_there(folder: Path, choices: list[list[str]]) -> list[Path]:
+def _first_there(folder: Path, choices: Need) -> list[Path]:
     found = ([path for pattern in patterns for path in folder.glob(pattern)] for patterns in choices)
     return next((paths for paths in found if paths), [])
 

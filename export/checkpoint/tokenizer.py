@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer, as transformers loads it and as an artifact keeps it."""
+"""Loads a checkpoint's tokenizer with transformers, and saves it as an artifact keeps it."""
 
 from pathlib import Path
 

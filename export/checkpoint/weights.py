@@ -1,4 +1,4 @@
-"""Single tensors of a checkpoint, read without loading the rest of it, and without PyTorch."""
+"""Reads single tensors of a checkpoint without loading the rest of it, and without PyTorch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,13 +16,13 @@ Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]
 
 
-def read_tensors(source: Path, wanted: Callable[[str], bool] = lambda name: True) -> Weights:
+def read_tensors(location: Path, wanted: Callable[[str], bool] = lambda name: True) -> Weights:
     """The tensors whose names are `wanted`, or all, in a folder's weights or in one file.
 
     They are float32 whatever the file's type. Raises `ExportError` for PyTorch's own format where there is no PyTorch.
     """
     weights: dict[str, Floats] = {}
-    for path in _files(source):
+    for path in _files(location):
         if path.suffix == ".safetensors":
             with safe_open(path, framework="np") as file:
                 for name in file.keys():  # noqa: SIM118 - not a dict
@@ -35,10 +35,10 @@ def read_tensors(source: Path, wanted: Callable[[str], bool] = lambda name: True
     return weights
 
 
-def read_rows(source: Path, names: Sequence[str], rows: Sequence[int]) -> Floats | None:
+def read_rows(location: Path, names: Sequence[str], rows: Sequence[int]) -> Floats | None:
     """Those rows, float32 `[rows, dim]`, of the first tensor of `names` there is, or None. Raises as `read_tensors`."""
     for name in names:
-        for path in _files(source):
+        for path in _files(location):
             if path.suffix == ".safetensors":
                 with safe_open(path, framework="np") as file:
                     if name in file.keys():  # noqa: SIM118 - not a dict
@@ -49,10 +49,10 @@ def read_rows(source: Path, names: Sequence[str], rows: Sequence[int]) -> Floats
     return None
 
 
-def _files(source: Path) -> list[Path]:
-    if source.is_file():
-        return [source]
-    return sorted(source.glob("*.safetensors")) or sorted(source.glob("*.bin"))
+def _files(location: Path) -> list[Path]:
+    if location.is_file():
+        return [location]
+    return sorted(location.glob("*.safetensors")) or sorted(location.glob("*.bin"))
 
 
 def _unpickled(path: Path) -> dict[str, Any]:

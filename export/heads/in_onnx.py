@@ -1,71 +1,70 @@
-"""Heads as ONNX nodes, appended to a graph that holds a body.
+"""Appends heads to an ONNX graph that holds a body, traced or imported.
 
-Semantics are those of `heads`. Only operators that every opset since 12 has are used, so that a graph keeps its own.
+A graph keeps its opset, 12 or later: an operator that is newer is only used in graphs that have it. States are float32
+`[batch, tokens, dim]` before pooling and `[batch, dim]` after it; the mask is int64 `[batch, tokens]`. Semantics and
+defaults are those of sentence-transformers' modules and of PyLate's Dense.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from numpy.typing import NDArray
+
+from engine.score_types import ScoreTypeName
 
 from ..checkpoint.weights import Floats
-from ..errors import ExportError
+from ..graph import OUTPUTS
+from ..rewrites.nodes import NodeList
 from .loaded import LoadedHead
 
-# The opset since which an operator takes its axes as an input and no longer as an attribute: ONNX's Changelog.md.
-_AXES_AS_INPUT = {"ReduceSum": 13, "Squeeze": 13, "Unsqueeze": 13, "ReduceL2": 18, "ReduceMax": 18, "ReduceMean": 18}
 
+def append_heads(graph: ir.Graph, heads: Sequence[LoadedHead], states: ir.Value, score_type: ScoreTypeName) -> None:
+    """Makes `states`, an output of the graph with a known shape, into the output of the score type, by way of `heads`.
 
-class NodeList:
-    """Nodes and constants to be put into a graph, under names that no other value there has."""
-
-    def __init__(self, graph: ir.Graph, name: str) -> None:
-        self._graph = graph
-        self._name = name
-        self._opset = graph.opset_imports[""]
-        self.nodes: list[ir.Node] = []
-
-    def add(self, operator: str, *inputs: ir.Value, axes: Sequence[int] | None = None, **attributes: Any) -> ir.Value:
-        """The output of one more node. `axes` go where the graph's opset wants them."""
-        values = [*inputs]
-        if axes is not None and self._opset >= _AXES_AS_INPUT[operator]:
-            values.append(self.constant(np.array(axes, np.int64)))
-        elif axes is not None:
-            attributes["axes"] = list(axes)
-        node = ir.node(operator, values, attributes, name=f"{self._name}.{len(self.nodes)}.{operator}")
-        node.outputs[0].name = node.name
-        self.nodes.append(node)
-        return node.outputs[0]
-
-    def constant(self, array: NDArray[Any] | np.generic) -> ir.Value:
-        """A tensor kept in the graph."""
-        name = f"{self._name}.constant.{sum(key.startswith(self._name) for key in self._graph.initializers)}"
-        tensor = ir.tensor(np.array(array, order="C"), name=name)
-        value = ir.Value(
-            name=name, shape=ir.Shape(np.shape(array)), type=ir.TensorType(tensor.dtype), const_value=tensor
-        )
-        self._graph.register_initializer(value)
-        return value
-
-
-def require_activations(heads: Sequence[LoadedHead]) -> None:
-    """Raise `ExportError` for a Dense layer whose activation is not written as ONNX here."""
-    for head in heads:
-        if head.kind == "Dense" and head.activation not in ACTIVATIONS:
-            raise ExportError(
-                f"The Dense module's activation '{head.activation}' cannot be appended to a graph, only "
-                f"{', '.join(ACTIVATIONS)}: export the checkpoint from its PyTorch weights instead."
-            )
+    That output is float32: logits `[batch]`, embeddings `[batch, dim]` or token embeddings `[batch, tokens, dim]`.
+    """
+    mask = next(value for value in graph.inputs if value.name == "attention_mask")
+    nodes = NodeList(graph, "scorert.heads")
+    made = states
+    if states.dtype != ir.DataType.FLOAT:
+        # Before the heads, so that sums over tokens and norms cannot overflow.
+        made = nodes.add("Cast", states, to=ir.DataType.FLOAT.value)
+        made.shape = states.shape
+    made = add_heads(nodes, heads, made, mask)
+    if score_type == "cross-encoder":
+        assert made.shape is not None
+        shape = ir.Shape(made.shape[:1])
+        made = nodes.add("Squeeze", made, axes=[-1])
+        made.shape = shape
+    graph.extend(nodes.nodes)
+    name = OUTPUTS[score_type]
+    for node in graph:
+        for output in node.outputs:
+            if output.name == name:
+                output.name = f"{name}.original"
+    made.name = name
+    outputs = [made if output is states else output for output in graph.outputs]
+    graph.outputs.clear()
+    graph.outputs.extend(outputs)
 
 
 def add_heads(nodes: NodeList, heads: Sequence[LoadedHead], states: ir.Value, mask: ir.Value) -> ir.Value:
-    """What the heads, one after the other, make of `states`: float32 `[batch, tokens, dim]`, or `[batch, dim]` after
-    pooling. `mask` is the graph's int64 `[batch, tokens]`."""
+    """The states after all heads, applied in order, with their shape."""
     for head in heads:
+        assert states.shape is not None
+        shape = _shape(head, states.shape)
         states = _KINDS[head.kind](nodes, head, states, mask)
+        states.shape = shape
     return states
+
+
+def _shape(head: LoadedHead, shape: ir.Shape) -> ir.Shape:
+    """A head's output's shape, by its input's."""
+    if head.kind == "Pooling":
+        width = shape[-1]
+        assert isinstance(width, int)
+        return ir.Shape([shape[0], width * len(head.modes)])
+    return ir.Shape([*shape[:-1], len(head.weights["linear.weight"])]) if head.kind == "Dense" else shape.copy()
 
 
 def _pooling(nodes: NodeList, head: LoadedHead, states: ir.Value, mask: ir.Value) -> ir.Value:
@@ -129,10 +128,8 @@ _POOLING: dict[str, Callable[[NodeList, ir.Value, ir.Value], ir.Value]] = {
 
 
 def _dense(nodes: NodeList, head: LoadedHead, states: ir.Value, mask: ir.Value) -> ir.Value:
-    projected = _linear(nodes, states, head.weights["linear.weight"])
-    if "linear.bias" in head.weights:
-        projected = nodes.add("Add", projected, nodes.constant(head.weights["linear.bias"]))
-    projected = ACTIVATIONS[head.activation](nodes, projected)
+    projected = _linear(nodes, states, head.weights["linear.weight"], head.weights.get("linear.bias"))
+    projected = _ACTIVATIONS[head.activation](nodes, projected)
     if not head.config.get("use_residual"):
         return projected
     if "residual.weight" in head.weights:
@@ -140,33 +137,55 @@ def _dense(nodes: NodeList, head: LoadedHead, states: ir.Value, mask: ir.Value) 
     return nodes.add("Add", projected, states)
 
 
-def _linear(nodes: NodeList, states: ir.Value, weight: Floats) -> ir.Value:
-    return nodes.add("MatMul", states, nodes.constant(weight.T))
+def _linear(nodes: NodeList, states: ir.Value, weight: Floats, bias: Floats | None = None) -> ir.Value:
+    assert states.shape is not None
+    if len(states.shape) == 2:
+        # By this operator quantisation knows a product of one row a text, whose activations it leaves alone.
+        operands = [nodes.constant(array) for array in (weight, bias) if array is not None]
+        return nodes.add("Gemm", states, *operands, transB=1)
+    product = nodes.add("MatMul", states, nodes.constant(weight.T))
+    return product if bias is None else nodes.add("Add", product, nodes.constant(bias))
 
 
 def _gelu(nodes: NodeList, x: ir.Value) -> ir.Value:
+    if nodes.opset >= 20:
+        return nodes.add("Gelu", x)
     error = nodes.add("Erf", nodes.add("Mul", x, nodes.constant(np.float32(np.sqrt(0.5)))))
     half = nodes.add("Mul", x, nodes.constant(np.float32(0.5)))
     return nodes.add("Mul", half, nodes.add("Add", error, nodes.constant(np.float32(1))))
 
 
-ACTIVATIONS: dict[str, Callable[[NodeList, ir.Value], ir.Value]] = {
+def _hard_sigmoid(nodes: NodeList, x: ir.Value) -> ir.Value:
+    return nodes.add("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+
+
+_ACTIVATIONS: dict[str, Callable[[NodeList, ir.Value], ir.Value]] = {
     "Identity": lambda nodes, x: x,
     "Tanh": lambda nodes, x: nodes.add("Tanh", x),
     "ReLU": lambda nodes, x: nodes.add("Relu", x),
     "Sigmoid": lambda nodes, x: nodes.add("Sigmoid", x),
     "SiLU": lambda nodes, x: nodes.add("Mul", x, nodes.add("Sigmoid", x)),
     "GELU": _gelu,
+    "LeakyReLU": lambda nodes, x: nodes.add("LeakyRelu", x, alpha=0.01),
+    "ELU": lambda nodes, x: nodes.add("Elu", x),
+    "SELU": lambda nodes, x: nodes.add("Selu", x),
+    "Softplus": lambda nodes, x: nodes.add("Softplus", x),
+    "Softsign": lambda nodes, x: nodes.add("Softsign", x),
+    "Hardswish": lambda nodes, x: nodes.add("Mul", x, _hard_sigmoid(nodes, x)),
+    "Hardsigmoid": _hard_sigmoid,
+    "ReLU6": lambda nodes, x: nodes.add("Clip", x, nodes.constant(np.float32(0)), nodes.constant(np.float32(6))),
+    "Mish": lambda nodes, x: nodes.add("Mul", x, nodes.add("Tanh", nodes.add("Softplus", x))),
 }
-"""What a Dense layer's activation may be, by its class in `torch.nn`."""
 
 
 def _layer_norm(nodes: NodeList, head: LoadedHead, states: ir.Value, mask: ir.Value) -> ir.Value:
+    weight, bias = nodes.constant(head.weights["norm.weight"]), nodes.constant(head.weights["norm.bias"])
+    if nodes.opset >= 17:
+        return nodes.add("LayerNormalization", states, weight, bias, axis=-1, epsilon=1e-5)
     centred = nodes.add("Sub", states, nodes.add("ReduceMean", states, axes=[-1], keepdims=1))
     variance = nodes.add("ReduceMean", nodes.add("Mul", centred, centred), axes=[-1], keepdims=1)
     deviation = nodes.add("Sqrt", nodes.add("Add", variance, nodes.constant(np.float32(1e-5))))
-    scaled = nodes.add("Mul", nodes.add("Div", centred, deviation), nodes.constant(head.weights["norm.weight"]))
-    return nodes.add("Add", scaled, nodes.constant(head.weights["norm.bias"]))
+    return nodes.add("Add", nodes.add("Mul", nodes.add("Div", centred, deviation), weight), bias)
 
 
 def _normalize(nodes: NodeList, head: LoadedHead, states: ir.Value, mask: ir.Value) -> ir.Value:

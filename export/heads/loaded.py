@@ -1,4 +1,4 @@
-"""A recipe's heads with their weights, read for whatever is to run them: PyTorch, ONNX or numpy."""
+"""Reads a recipe's heads with their weights, for `in_onnx` and `in_numpy` to run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,25 @@ from ..recognition.module_list import pooling_modes
 _OUTPUT_ROWS = "lm_head.weight"
 _INPUT_ROWS = ("model.embed_tokens.weight", "embed_tokens.weight")
 _NEEDED = {"Dense": ("linear.weight",), "LayerNorm": ("norm.weight", "norm.bias")}
+
+ACTIVATIONS = (
+    "Identity",
+    "Tanh",
+    "ReLU",
+    "Sigmoid",
+    "SiLU",
+    "GELU",
+    "LeakyReLU",
+    "ELU",
+    "SELU",
+    "Softplus",
+    "Softsign",
+    "Hardswish",
+    "Hardsigmoid",
+    "ReLU6",
+    "Mish",
+)
+"""The activations that a Dense layer may have: classes of `torch.nn`, which checkpoints name without parameters."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +56,14 @@ class LoadedHead:
 
     @property
     def activation(self) -> str:
-        """The class in `torch.nn` of a Dense head's."""
+        """A Dense head's, one of `ACTIVATIONS`. Raises `ExportError` for another."""
         name = str(self.config.get("activation_function", "torch.nn.modules.linear.Identity"))
-        if not name.startswith("torch.nn."):
-            raise ExportError(f"The Dense module's activation '{name}' is not one of torch.nn's, so it is not run.")
-        return name.rsplit(".", 1)[-1]
+        activation = name.rsplit(".", 1)[-1]
+        if not name.startswith("torch.nn.") or activation not in ACTIVATIONS:
+            raise ExportError(
+                f"The Dense module's activation '{name}' is not one ScoreRT has: torch.nn's {', '.join(ACTIVATIONS)}."
+            )
+        return activation
 
 
 def load_heads(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> list[LoadedHead]:
@@ -60,7 +82,7 @@ def projections(heads: Sequence[LoadedHead]) -> list[int]:
 
 
 def normalized(heads: Sequence[LoadedHead]) -> bool:
-    """Whether what comes out has length 1."""
+    """Whether the embeddings have length 1."""
     return any(head.kind == "Normalize" for head in heads)
 
 
@@ -74,18 +96,22 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
     for name in _NEEDED[head.kind]:
         if name not in weights:
             raise ExportError(
-                f"{head.source} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
+                f"{head.weights} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
             )
     # A classifier's 1 / temperature multiplies what is there before the activation.
     scale = head.config.get("scale", 1.0)
     scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}
-    return LoadedHead(head.kind, head.config, scaled)
+    loaded = LoadedHead(head.kind, head.config, scaled)
+    if loaded.kind == "Dense":
+        # Read here for its refusal, which comes before any work is done.
+        _ = loaded.activation
+    return loaded
 
 
 def _head_weights(head: Head) -> Weights:
     if not head.tensors:
-        return read_tensors(head.source)
-    found = read_tensors(head.source, set(head.tensors.values()).__contains__)
+        return read_tensors(head.weights)
+    found = read_tensors(head.weights, set(head.tensors.values()).__contains__)
     return {own: found[name] for own, name in head.tensors.items() if name in found}
 
 
@@ -94,9 +120,9 @@ def _token_rows(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokeniz
     config = as_transformers(checkpoint.native)
     names = [*_INPUT_ROWS] if config.tie_word_embeddings else [_OUTPUT_ROWS, *_INPUT_ROWS]
     ids = [_token_id(token, tokenizer) for token in head.config["tokens"]]
-    rows = read_rows(head.source, names, ids)
+    rows = read_rows(head.weights, names, ids)
     if rows is None:
-        raise ExportError(f"{head.source} has no weights named {' or '.join(names)} to make the classifier of.")
+        raise ExportError(f"{head.weights} has no weights named {' or '.join(names)} to make the classifier of.")
     return rows if len(ids) == 1 else rows[1:] - rows[:1]
 
 

@@ -1,4 +1,4 @@
-"""What of a recipe an original graph does already, found by running it."""
+"""Finds out by running a published graph which of a recipe's heads are inside already."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ..heads.loaded import LoadedHead
 from ..recipe import Recipe
 from ..recognition.module_list import POOLING_MODES
 from ..verification.reference import Feeds
-from .published_graph import OriginalGraph
+from .published_graph import PublishedGraph
 
 # The names that exporters have for the output of a body, of a sentence-transformers folder and of a classifier.
 _STATES = ("last_hidden_state", "token_embeddings")
@@ -27,14 +27,14 @@ Load = Callable[[], list[LoadedHead]]
 
 @dataclass(frozen=True)
 class Contents:
-    """The output to go on from, the heads that are behind it, and those that are still to come."""
+    """The output to go on from, the heads that made it, and the heads that are still to be appended."""
 
     output: str
     inside: list[LoadedHead]
     after: list[LoadedHead]
 
 
-def find_contents(graph: OriginalGraph, recipe: Recipe, load: Load, is_plain: bool, sample: Feeds) -> Contents:
+def find_contents(graph: PublishedGraph, recipe: Recipe, load: Load, is_plain: bool, sample: Feeds) -> Contents:
     """Look at what the graph makes of `sample`, several texts in one batch.
 
     `load` reads the recipe's heads with their weights, which a graph that ends in logits does without. `is_plain` says
@@ -46,7 +46,7 @@ def find_contents(graph: OriginalGraph, recipe: Recipe, load: Load, is_plain: bo
         return _embedding(graph, load(), is_plain, sample)
     states = _states(graph)
     if states is None:
-        wanted = [_LOGITS] if recipe.score_type == "cross-encoder" and not recipe.heads else _STATES
+        wanted = [_LOGITS] if recipe.own_classifier else _STATES
         raise ExportError(
             f"{graph.path} has the outputs {', '.join(graph.outputs)}, and a {recipe.score_type} needs "
             f"{' or '.join(wanted)}."
@@ -56,11 +56,11 @@ def find_contents(graph: OriginalGraph, recipe: Recipe, load: Load, is_plain: bo
     return Contents(states, [], heads)
 
 
-def _states(graph: OriginalGraph) -> str | None:
+def _states(graph: PublishedGraph) -> str | None:
     return next((name for name in _STATES if name in graph.outputs), None)
 
 
-def _classifier(graph: OriginalGraph, recipe: Recipe, sample: Feeds) -> Contents | None:
+def _classifier(graph: PublishedGraph, recipe: Recipe, sample: Feeds) -> Contents | None:
     """None for a graph without a classifier, such as a language model's, whose logits are of its vocabulary."""
     if _LOGITS not in graph.outputs:
         return None
@@ -77,7 +77,7 @@ def _classifier(graph: OriginalGraph, recipe: Recipe, sample: Feeds) -> Contents
     raise ExportError(f"{graph.path} gives logits of shape {list(logits.shape)} for {len(logits)} pairs, and not one.")
 
 
-def _embedding(graph: OriginalGraph, heads: list[LoadedHead], is_plain: bool, sample: Feeds) -> Contents:
+def _embedding(graph: PublishedGraph, heads: list[LoadedHead], is_plain: bool, sample: Feeds) -> Contents:
     states_name = _states(graph)
     if states_name is None:
         return _embedding_alone(graph, heads, sample)
@@ -94,7 +94,7 @@ def _embedding(graph: OriginalGraph, heads: list[LoadedHead], is_plain: bool, sa
 
 
 def _explanations(heads: list[LoadedHead], is_plain: bool) -> list[tuple[list[LoadedHead], list[LoadedHead]]]:
-    """Heads that may be inside, with those that then come after: of the recipe's as many as possible."""
+    """Guesses of which heads are inside and which come after, those with most of the recipe's inside first."""
     found = [(heads[:count], heads[count:]) for count in range(len(heads), 0, -1)]
     if is_plain:
         # The recipe's pooling was only a guess, and optimum writes no modules.json.
@@ -103,7 +103,7 @@ def _explanations(heads: list[LoadedHead], is_plain: bool) -> list[tuple[list[Lo
     return found
 
 
-def _embedding_alone(graph: OriginalGraph, heads: list[LoadedHead], sample: Feeds) -> Contents:
+def _embedding_alone(graph: PublishedGraph, heads: list[LoadedHead], sample: Feeds) -> Contents:
     """With nothing to compare it with, only its length can be looked at."""
     (embedding,) = graph.run([_EMBEDDING], sample)
     has_length_1 = bool(np.allclose(np.linalg.norm(embedding, axis=-1), 1, atol=_SAME))
@@ -112,7 +112,7 @@ def _embedding_alone(graph: OriginalGraph, heads: list[LoadedHead], sample: Feed
     return Contents(_EMBEDDING, heads[:-1], heads[-1:])
 
 
-def _check_width(graph: OriginalGraph, output: str, heads: Sequence[LoadedHead], sample: Feeds) -> None:
+def _check_width(graph: PublishedGraph, output: str, heads: Sequence[LoadedHead], sample: Feeds) -> None:
     states: Floats
     (states,) = graph.run([output], sample)
     first = next((head for head in heads if head.kind == "Dense"), None)

@@ -1,4 +1,4 @@
-"""The ONNX files of a model, as optimum-cli, Transformers.js and sentence-transformers lay them out."""
+"""Finds the ONNX files of a model, as optimum-cli, Transformers.js and sentence-transformers lay them out."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -61,7 +61,7 @@ def open_graphs(
 
 
 def precision_of(path: Path) -> Precision:
-    """What a graph computes in, by its operators and tensors and not by its name.
+    """The precision that a graph computes in, by its operators and tensors and not by its name.
 
     Dynamic quantisation has one scale a tensor, which makes "int8-fast"; other 8-bit weights are "int8". Raises
     `ExportError`.

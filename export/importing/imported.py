@@ -1,4 +1,4 @@
-"""Graphs that exist already, with a recipe's heads appended.
+"""Imports graphs that exist already, and appends those of a recipe's heads that they lack.
 
 They are left as they are besides: the rewrites and quantisers of this package are for graphs it has traced itself.
 """
@@ -15,30 +15,30 @@ from transformers import PreTrainedTokenizerBase
 from engine.precisions import Precision
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.published import adapters
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
-from ..graph import AXES, OUTPUTS, name_axes
+from ..graph import AXES, name_axes
 from ..heads.in_numpy import apply
-from ..heads.in_onnx import NodeList, add_heads, require_activations
+from ..heads.in_onnx import append_heads
 from ..heads.loaded import load_heads, normalized, pooling, projections
 from ..recipe import Recipe
-from ..verification.reference import Feeds, Original
+from ..rewrites.nodes import NodeList
+from ..verification.reference import Feeds, ReferenceModel
 from ..verification.verify import Limit, texts
 from .contents import Contents, find_contents
-from .published_graph import POSITIONS, OriginalGraph
+from .published_graph import POSITIONS, PublishedGraph
 
 
 @dataclass(frozen=True)
 class _Imported:
     path: Path
     contents: Contents
-    original: Original
-    output: ir.Shape
+    model: ReferenceModel
+    shape: ir.Shape
 
 
 class ImportedGraphs:
-    """An `Origin`: each graph is held against its own original, run by ONNX Runtime with the heads in plain numpy."""
+    """An `Exporter`: each graph is held against itself as it was published, with its heads in numpy."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class ImportedGraphs:
         self.precisions = list(files)
         self.warning: str | None = None
         self.built_with = ["transformers", "onnx-ir", "onnxruntime", "tokenizers", *built_with]
-        self._name = OUTPUTS[recipe.score_type]
+        self._score_type = recipe.score_type
         self._graphs = {
             precision: _open(path, precision, checkpoint, recipe, tokenizer) for precision, path in files.items()
         }
@@ -64,11 +64,11 @@ class ImportedGraphs:
                     f"{first.path} and {other.path} do not pool alike, so they are not one model: import them apart."
                 )
 
-    def original(self, precision: Precision) -> Original:
-        return self._graphs[precision].original
+    def reference_model(self, precision: Precision) -> ReferenceModel:
+        return self._graphs[precision].model
 
     def limit(self, precision: Precision) -> Limit:
-        # Whatever a graph's precision has cost is in its original already.
+        # Whatever a graph's precision has cost is in the published graph already.
         return Limit(max_abs_error=5e-3 if precision == "fp16" else 1e-4)
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
@@ -76,7 +76,12 @@ class ImportedGraphs:
         model = ir.load(imported.path)
         ir.external_data.load_to_model(model)
         _declare_inputs(model.graph)
-        _append_heads(model.graph, imported.contents, self._name, imported.output)
+        states = next(output for output in model.graph.outputs if output.name == imported.contents.output)
+        # Exporters declare outputs with whatever they know of their shapes.
+        states.shape = imported.shape.copy()
+        model.graph.outputs.clear()
+        model.graph.outputs.append(states)
+        append_heads(model.graph, imported.contents.after, states, self._score_type)
         _make_positions(model.graph)
         name_axes(model)
         return model
@@ -88,24 +93,24 @@ class ImportedGraphs:
 def _open(
     path: Path, precision: Precision, checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase
 ) -> _Imported:
-    graph = OriginalGraph(path)
-    if adapters(checkpoint.native):
+    graph = PublishedGraph(path)
+    if recipe.adapters:
         raise ExportError(
             f"{path} has no input that says which of the checkpoint's adapters to use: export the checkpoint from its "
             "PyTorch weights."
         )
+    # A choice: some texts of different lengths, so that a pooling which counts padding shows.
     encoding = tokenizer(texts().queries[:8], padding=True, return_tensors="np")
     sample = {name: encoding.get(name, np.zeros_like(encoding["input_ids"])) for name in graph.inputs}
     is_plain = checkpoint.json("modules.json") is None
     contents = find_contents(graph, recipe, lambda: load_heads(checkpoint, recipe, tokenizer), is_plain, sample)
-    require_activations(contents.after)
 
     def run(feeds: Feeds) -> Floats:
         (states,) = graph.run([contents.output], feeds)
         made = apply(contents.after, states, feeds["attention_mask"])
         return made[:, 0] if recipe.score_type == "cross-encoder" else made
 
-    original = Original(
+    model = ReferenceModel(
         name="ONNX Runtime",
         version=f"{onnxruntime.__version__} on the original graph",
         inputs=graph.inputs,
@@ -113,8 +118,8 @@ def _open(
         # With one scale for all of an input tensor, what else is in a batch would change every output.
         max_batch=1 if precision == "int8-fast" else 8,
     )
-    made = run(sample)
-    return _Imported(path, contents, original, ir.Shape([*AXES[: max(1, made.ndim - 1)], *made.shape[1:][-1:]]))
+    (states,) = graph.run([contents.output], sample)
+    return _Imported(path, contents, model, ir.Shape([*AXES[: states.ndim - 1], states.shape[-1]]))
 
 
 def _described(contents: Contents) -> tuple[str | None, list[int], bool]:
@@ -129,29 +134,8 @@ def _declare_inputs(graph: ir.Graph) -> None:
     graph.inputs.extend(fed)
 
 
-def _append_heads(graph: ir.Graph, contents: Contents, name: str, shape: ir.Shape) -> None:
-    """Make the graph return `name` alone, of that shape in float32."""
-    value = next(output for output in graph.outputs if output.name == contents.output)
-    mask = next(given for given in graph.inputs if given.name == "attention_mask")
-    nodes = NodeList(graph, "scorert")
-    if value.dtype != ir.DataType.FLOAT:
-        # Before the heads, so that sums over tokens and norms cannot overflow.
-        value = nodes.add("Cast", value, to=ir.DataType.FLOAT.value)
-    value = add_heads(nodes, contents.after, value, mask)
-    if len(shape) == 1:
-        value = nodes.add("Squeeze", value, axes=[-1])
-    graph.extend(nodes.nodes)
-    for node in graph:
-        for output in node.outputs:
-            if output.name == name:
-                output.name = f"{name}.original"
-    value.name, value.shape, value.type = name, shape, ir.TensorType(ir.DataType.FLOAT)
-    graph.outputs.clear()
-    graph.outputs.append(value)
-
-
 def _make_positions(graph: ir.Graph) -> None:
-    """Compute position ids, where they are an input, as `OriginalGraph` does."""
+    """Compute position ids, where they are an input, as `PublishedGraph` does."""
     positions = next((value for value in graph.inputs if value.name == POSITIONS), None)
     if positions is None:
         return

@@ -1,4 +1,4 @@
-"""Graphs that optimum exports from a checkpoint, to be imported from there.
+"""Exports a checkpoint's graph with optimum, to be imported from there.
 
 optimum needs an older transformers than this package's own exporter, so nothing of that is imported here.
 """
@@ -26,15 +26,14 @@ def export_with_optimum(checkpoint: Checkpoint, recipe: Recipe, folder: Path) ->
             "--exporter optimum needs optimum-onnx: install scorert[optimum] in an environment of its own, because it "
             "needs an older transformers than scorert[export]."
         ) from None
-    own_classifier = recipe.score_type == "cross-encoder" and not recipe.heads
-    source = _with_overrides(checkpoint, folder / "checkpoint")
+    folder_read = _with_overrides(checkpoint, folder / "checkpoint")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             main_export(
-                str(source),
+                str(folder_read),
                 output=folder / "graph",
-                task="text-classification" if own_classifier else "feature-extraction",
+                task="text-classification" if recipe.own_classifier else "feature-extraction",
                 # Not sentence-transformers, whose modules the recipe has read.
                 library_name="transformers",
                 trust_remote_code=checkpoint.trust_remote_code,

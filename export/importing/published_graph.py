@@ -1,4 +1,4 @@
-"""An ONNX graph as it was published, checked for what ScoreRT can feed it, and run as it is."""
+"""Runs an ONNX graph as it was published, after checking that ScoreRT can fill its inputs."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ _REQUIRED = ["input_ids", "attention_mask"]
 _FED = [*_REQUIRED, "token_type_ids"]
 
 
-class OriginalGraph:
+class PublishedGraph:
     """`inputs` are what it is fed, `outputs` what it gives; position ids are made of the attention mask."""
 
     def __init__(self, path: Path) -> None:

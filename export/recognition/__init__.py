@@ -1,1 +1,1 @@
-"""Finds out what a checkpoint is, from its own files, and says it as a recipe."""
+"""Finds out from a checkpoint's own files what it is, and says so as a recipe."""

@@ -1,4 +1,4 @@
-"""Checkpoints whose texts are embedded one at a time."""
+"""Reads the recipes of bi-encoders, which embed one text at a time."""
 
 from typing import Any
 

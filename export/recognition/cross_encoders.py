@@ -1,4 +1,4 @@
-"""Checkpoints that read a query and a document together and give one logit."""
+"""Reads the recipes of cross-encoders, which read a query and a document together and give one logit."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,8 @@
-"""The families of checkpoints that export knows: one row each, with all that is special about it."""
+"""Lists the families of checkpoints that export knows, one row each, and what is special about the bodies they share.
+
+Other places hold what a row cannot say: `checkpoint.published` translates the settings of families whose authors have
+names of their own for them, and the readers of this folder find heads, prompts and markings in a checkpoint's files.
+"""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Checkpoints that give an embedding for each token, compared by MaxSim."""
+"""Reads the recipes of late-interaction models, which give an embedding for each token, compared by MaxSim."""
 
 import string
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How a tokenizer surrounds texts and pairs with special tokens, found by asking it."""
+"""Finds out how a tokenizer surrounds texts and pairs with special tokens, by asking it."""
 
 import re
 from typing import Any
@@ -78,7 +78,7 @@ def skipped(tokenizer: PreTrainedTokenizerBase, marking: Marking) -> list[int]:
 
 
 def expansion_token(tokenizer: PreTrainedTokenizerBase) -> int:
-    """What PyLate expands queries with: the mask token, else the end of text, else padding."""
+    """The token that PyLate expands queries with: the mask token, else the end of text, else padding."""
     for token in (tokenizer.mask_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
         if token is not None:
             return int(token)

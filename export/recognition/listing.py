@@ -1,4 +1,4 @@
-"""The table of families, as `python -m export --list` prints it and the README has it."""
+"""Writes the table of families, as `python -m export --list` prints it and the README has it."""
 
 from .families import FAMILIES, Family
 

@@ -1,4 +1,4 @@
-"""A sentence-transformers folder's `modules.json`, and the settings beside it."""
+"""Reads a sentence-transformers folder's `modules.json`, and the settings beside it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ _LEGACY_MODES = {
 
 @dataclass(frozen=True)
 class Folder:
-    """What the JSON files say: the heads after the Transformer, the model's settings and the Transformer's."""
+    """The content of the JSON files: the heads after the Transformer, the model's settings and the Transformer's."""
 
     heads: list[Head] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -59,8 +59,8 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
         return None
     heads = []
     for module in sorted(modules, key=lambda module: int(module["idx"]))[1:]:
-        source = checkpoint.folder / module["path"]
-        heads.append(Head(module["type"].rsplit(".", 1)[-1], read_json(source / "config.json") or {}, source))
+        path = checkpoint.folder / module["path"]
+        heads.append(Head(module["type"].rsplit(".", 1)[-1], read_json(path / "config.json") or {}, path))
     return Folder(
         heads,
         checkpoint.json("config_sentence_transformers.json") or {},

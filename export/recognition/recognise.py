@@ -1,8 +1,11 @@
-"""From a checkpoint's own files to its recipe."""
+"""Makes a checkpoint's recipe of its own files."""
+
+from dataclasses import replace
 
 from engine.score_types import ScoreTypeName
 
 from ..checkpoint.files import Checkpoint
+from ..checkpoint.published import adapters
 from ..errors import ExportError
 from ..recipe import Recipe
 from . import bi_encoders, cross_encoders, late_interaction
@@ -28,12 +31,18 @@ def recognise(checkpoint: Checkpoint, score_type: str = "auto") -> Recipe:
         raise ExportError(f"{architecture} is a cross-encoder: leave --score-type out, or export its body instead.")
     if wanted == "bi-encoder" and found == "late-interaction":
         raise ExportError(f"{architecture} is a late-interaction model with no pooling: leave --score-type out.")
-    if found == "cross-encoder":
+    recipe = _read(checkpoint, folder, found)
+    if wanted != found:
+        recipe = late_interaction.from_embedder(checkpoint, recipe)
+    return replace(recipe, adapters=adapters(checkpoint.native))
+
+
+def _read(checkpoint: Checkpoint, folder: Folder | None, score_type: ScoreTypeName) -> Recipe:
+    if score_type == "cross-encoder":
         return cross_encoders.read(checkpoint, folder)
-    if found == "late-interaction":
+    if score_type == "late-interaction":
         return late_interaction.read(checkpoint, folder)
-    recipe = bi_encoders.read(checkpoint, folder)
-    return late_interaction.from_embedder(checkpoint, recipe) if wanted == "late-interaction" else recipe
+    return bi_encoders.read(checkpoint, folder)
 
 
 def _score_type(checkpoint: Checkpoint, folder: Folder | None) -> ScoreTypeName:

@@ -1,4 +1,4 @@
-"""The score template a checkpoint brings itself, as ScoreRT renders templates."""
+"""Reads the score template that a checkpoint brings itself, as ScoreRT renders templates."""
 
 import re
 from pathlib import Path
@@ -23,12 +23,12 @@ _TO_PARTS = (
 _GENERATION_PROMPT = "{%- set add_generation_prompt = true -%}"
 
 
-def own_template(source: Path, folder: Folder | None = None) -> str | None:
+def own_template(path: Path, folder: Folder | None = None) -> str | None:
     """The chat template of a checkpoint's tokenizer, if it is one for the roles "query" and "document".
 
     A sentence-transformers `folder` also says whether pairs go through it at all, and with which settings.
     """
-    template = _chat_template(source)
+    template = _chat_template(path)
     if template is None:
         return None
     if folder is not None:
@@ -41,11 +41,11 @@ def own_template(source: Path, folder: Folder | None = None) -> str | None:
     return next((text for text in (template, _TO_PARTS + template) if _reads_both(text)), None)
 
 
-def _chat_template(source: Path) -> str | None:
-    file = source / "chat_template.jinja"
+def _chat_template(path: Path) -> str | None:
+    file = path / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")
-    named = (read_json(source / "tokenizer_config.json") or {}).get("chat_template")
+    named = (read_json(path / "tokenizer_config.json") or {}).get("chat_template")
     if isinstance(named, list):
         named = next((entry["template"] for entry in named if entry.get("name") == "default"), None)
     return named

@@ -1,6 +1,6 @@
-"""Additions of constant vectors that a graph can do without, because something it computes anyway takes them in.
+"""Folds constant vectors that are added to activations into operators that a graph has anyway.
 
-Each is a pass over an activation of every token. With x and y activations, W a weight and b a bias:
+Each addition is a pass over an activation of every token. With x and y activations, W a weight and b a bias:
 - Softmax does not see what all keys of a sequence have in common: q(k + b)ᵀ = qkᵀ + qbᵀ, so keys need no bias.
 - A layer normalisation's output x that goes on as a residual, x + (y + b) = (x + b) + y, has b in its own bias. The
   products that read it as well, (x + b)W = xW + bW, have biases, too, that take bW out again.
@@ -13,8 +13,9 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..tracing.attention_functions import DOMAIN
-from .simplify import Floats, constant_matrix, source
+from ..checkpoint.weights import Floats
+from ..graph import DOMAIN
+from .nodes import constant, constant_matrix, constant_vector, producer_of
 
 _ATTENTION = {"Attention", "ShortAttention", "LocalAttention"}
 _KEYS = 1
@@ -46,10 +47,8 @@ class _Change:
     def make(self) -> None:
         graph = self.node.graph
         assert graph is not None
-        name = f"{self.node.outputs[0].name}.bias"
-        value = ir.Value(name=name, const_value=ir.tensor(self.bias.astype(np.float32), name=name))
-        graph.register_initializer(value)
-        self.node.replace_input_with(self.index, value)
+        bias = constant(graph, f"{self.node.outputs[0].name}.bias", self.bias.astype(np.float32))
+        self.node.replace_input_with(self.index, bias)
 
 
 def fold_biases(model: ir.Model) -> ir.Model:
@@ -67,10 +66,10 @@ def fold_biases(model: ir.Model) -> ir.Model:
 
 def _fold_residual(total: ir.Node) -> None:
     for index in (0, 1):
-        added, normalised = _addition(total.inputs[index]), _normalised(total.inputs[1 - index])
-        if added is None or normalised is None:
+        added, normalized = _addition(total.inputs[index]), _normalized(total.inputs[1 - index])
+        if added is None or normalized is None:
             continue
-        norm, beta = normalised
+        norm, beta = normalized
         changes = [_Change(norm, _BETA, beta + added.bias)]
         for reader, place in _uses(norm.outputs[0]):
             undone = [] if reader is total else _undone(reader, place, added.bias)
@@ -84,7 +83,7 @@ def _fold_residual(total: ir.Node) -> None:
 
 
 def _undone(reader: ir.Node, place: int, bias: Floats) -> list[_Change] | None:
-    """What has `reader` give the same although its input has a bias more; None where that cannot be had."""
+    """Changes that keep the output of `reader` equal after `bias` was added to its input, or None."""
     weight = constant_matrix(reader, 1) if reader.op_type == "MatMul" and place == 0 else None
     uses = list(reader.outputs[0].uses())
     if weight is None or len(uses) != 1:
@@ -92,7 +91,7 @@ def _undone(reader: ir.Node, place: int, bias: Floats) -> list[_Change] | None:
     user, index = uses[0].node, uses[0].idx
     if _attends(user) and index == _KEYS:
         return []
-    own = _vector(user.inputs[1 - index]) if user.op_type in {"Add", "BiasGelu"} else None
+    own = constant_vector(user.inputs[1 - index]) if user.op_type in {"Add", "BiasGelu"} else None
     return None if own is None else [_Change(user, 1 - index, own - bias @ weight)]
 
 
@@ -105,18 +104,19 @@ def _addition(value: ir.Value | None) -> _Addition | None:
     node = value.producer() if value is not None and len(value.uses()) == 1 else None
     if node is None or node.op_type != "Add":
         return None
-    for y, bias in ((node.inputs[0], _vector(node.inputs[1])), (node.inputs[1], _vector(node.inputs[0]))):
+    for y, other in (node.inputs, reversed(node.inputs)):
+        bias = constant_vector(other)
         if y is not None and bias is not None:
             return _Addition(node, y, bias)
     return None
 
 
-def _normalised(value: ir.Value | None) -> tuple[ir.Node, Floats] | None:
+def _normalized(value: ir.Value | None) -> tuple[ir.Node, Floats] | None:
     """Returns the layer normalisation that a value, or what it was sliced from, comes from, with its bias."""
-    node = source(value)
+    node = producer_of(value)
     if node is None or node.op_type != "LayerNormalization" or node.outputs[0].is_graph_output():
         return None
-    beta = _vector(node.inputs[_BETA]) if len(node.inputs) > _BETA else None
+    beta = constant_vector(node.inputs[_BETA]) if len(node.inputs) > _BETA else None
     return None if beta is None else (node, beta)
 
 
@@ -127,8 +127,3 @@ def _uses(value: ir.Value) -> Iterator[tuple[ir.Node, int]]:
             yield from ((sliced.node, sliced.idx) for sliced in use.node.outputs[0].uses())
         else:
             yield use.node, use.idx
-
-
-def _vector(value: ir.Value | None) -> Floats | None:
-    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
-    return tensor.numpy() if tensor is not None and len(tensor.shape) == 1 and tensor.size > 1 else None

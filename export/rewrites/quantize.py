@@ -1,4 +1,4 @@
-"""Eight-bit quantisation of ONNX encoder graphs for ONNX Runtime's CPU provider.
+"""Quantises the products and embeddings of a graph to 8 bits (SmoothQuant), for ONNX Runtime's CPU provider.
 
 Both functions rewrite every `MatMul` with a constant two-dimensional float weight to the contrib operator
 `MatMulIntegerToFloat` (https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md), which multiplies
@@ -21,22 +21,28 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..graph import MICROSOFT
-from ..tracing.attention_functions import DOMAIN
+from ..checkpoint.weights import Floats
+from ..graph import DOMAIN, MICROSOFT
 from ..verification.reference import Feeds
+from .nodes import constant, constant_matrix, insert, producer_of, replace
 from .ranges import Range, channel_ranges
-from .simplify import Floats, constant_matrix, insert, replace, source
 
-MIN_WEIGHT = 1 << 14  # Smaller products cost less than the quantisation of their input.
-MIN_TABLE = 1 << 16  # Rows of token types and other short tables are added to every token; keep them exact.
+# Both are choices that were not measured. Smaller products are taken to cost less than quantising their input; rows of
+# token types and of other short tables are added to every token, so they stay exact.
+MIN_WEIGHT = 1 << 14
+MIN_TABLE = 1 << 16
 GELU = {("", "Gelu"), (MICROSOFT, "Gelu"), (MICROSOFT, "BiasGelu"), (MICROSOFT, "FastGelu")}
-NORMALISATIONS = {
+LAYER_NORMALIZATIONS = {
     "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"
 }  # fmt: skip
 GELU_MIN = 0.17  # GELU(x) >= -0.16998 for all x.
+# Measured: zero at 16 after GELU, and the exponent 0.7, where 0.5 to 1.0 are as good (docs/benchmarks/log.md, "Whole
+# graphs").
 GELU_ZERO = 16
 SMOOTHING = 0.7
-MARGIN = 1.15  # A range that is 15% too wide costs nothing that can be measured; one that is as much too narrow, a lot.
+# A range that is 15% too wide costs nothing that can be measured; one that is as much too narrow, a lot
+# (docs/benchmarks/log.md, "With VNNI and bfloat16", on scales measured beforehand).
+MARGIN = 1.15
 BLOCKS_SINCE = 21  # The opset whose QuantizeLinear takes blocks.
 
 
@@ -98,10 +104,10 @@ class _Quantizer:
             _approximate_gelu(self.graph)
         products = [n for n in self.graph if n.op_type == "MatMul" and constant_matrix(n, 1, MIN_WEIGHT) is not None]
         activations = dict.fromkeys(n.inputs[0] for n in products if n.inputs[0] is not None)
-        normalised = {x for x in activations if _is_normalised(x)}
-        measured = [x for x in activations if x in normalised or (not self._rowwise and _is_attended(x))]
+        normalized = {x for x in activations if _is_normalized(x)}
+        measured = [x for x in activations if x in normalized or (not self._rowwise and _is_attended(x))]
         ranges = channel_ranges(self.model, measured, self._samples)
-        smoothing = {x: _channel_scales(ranges[x]) for x in ranges if x in normalised}
+        smoothing = {x: _channel_scales(ranges[x]) for x in ranges if x in normalized}
         for node in products:
             self._product(node, ranges, smoothing)
         for node in list(self.graph):
@@ -130,8 +136,8 @@ class _Quantizer:
         name = f"{value.name}.{x.name}" if x in smoothing else value.name  # Two activations can share a weight.
         w, scale = quantize_weight(weight * smoothing[x][:, None] if x in smoothing else weight)
         operands: list[ir.Value | None] = [
-            activation.integers, self._constant(f"{name}.int8", w), activation.scale,
-            self._constant(f"{name}.scale", scale), activation.zero,
+            activation.integers, constant(self.graph, f"{name}.int8", w), activation.scale,
+            constant(self.graph, f"{name}.scale", scale), activation.zero,
         ]  # fmt: skip
         last = node
         if activation.rows is None:
@@ -154,18 +160,18 @@ class _Quantizer:
         After GELU, which is never below -0.17, zero is the integer 16 rather than 128: almost twice the resolution.
         """
         shape = x.shape
-        last_axis = self._constant("quantize.last_axis", np.array([-1], np.int64))
+        last_axis = constant(self.graph, "quantize.last_axis", np.array([-1], np.int64))
         if _is_gelu(x):
             zero, largest, floor = GELU_ZERO, x, GELU_MIN / GELU_ZERO
         else:
             x = self._smoothed(node, x, smoothing)
             zero, largest, floor = 128, insert(node, "Abs", [x]), 1e-12
         largest = insert(node, "ReduceMax", [largest, last_axis], {"keepdims": 1})
-        step = self._constant(f"quantize.step{zero}", np.float32(1 / (255 - zero)))
-        floor_value = self._constant(f"quantize.floor{zero}", np.float32(floor))
+        step = constant(self.graph, f"quantize.step{zero}", np.float32(1 / (255 - zero)))
+        floor_value = constant(self.graph, f"quantize.floor{zero}", np.float32(floor))
         rows = insert(node, "Max", [insert(node, "Mul", [largest, step]), floor_value])
-        one = self._constant("quantize.one", np.float32(1))
-        zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
+        one = constant(self.graph, "quantize.one", np.float32(1))
+        zero_value = constant(self.graph, f"quantize.zero{zero}", np.uint8(zero))
         zeros = self._zeros(node, shape, zero_value, rows)
         integers = insert(node, "QuantizeLinear", [x, rows, zeros], {"axis": -1, "block_size": width})
         return _Activation(integers, one, zero_value, rows)
@@ -185,15 +191,15 @@ class _Quantizer:
         highest = MARGIN * max(0.0, float((measured.highest / c).max()))
         step = float(_scale(np.array(highest - lowest), 255))
         zero = round(-lowest / step)
-        scale = self._constant(f"{x.name}.step", np.float32(step))
-        zero_value = self._constant(f"quantize.zero{zero}", np.uint8(zero))
+        scale = constant(self.graph, f"{x.name}.step", np.float32(step))
+        zero_value = constant(self.graph, f"quantize.zero{zero}", np.uint8(zero))
         integers = insert(node, "QuantizeLinear", [self._smoothed(node, x, smoothing), scale, zero_value])
         return _Activation(integers, scale, zero_value, None)
 
     def _smoothed(self, node: ir.Node, x: ir.Value, smoothing: Floats | None) -> ir.Value:
         if smoothing is None:
             return x
-        return insert(node, "Mul", [x, self._constant(f"{x.name}.smoothing", (1 / smoothing).astype(np.float32))])
+        return insert(node, "Mul", [x, constant(self.graph, f"{x.name}.smoothing", (1 / smoothing).astype(np.float32))])
 
     def _table(self, node: ir.Node) -> None:
         """Gather(W [V, H], ids [...]) = Cast(Gather(Q(W), ids)) * Gather(scale [V, 1], ids)."""
@@ -202,9 +208,9 @@ class _Quantizer:
         if table is None or weight is None:
             return
         w, scale = quantize_rows(weight)
-        rows = insert(node, "Gather", [self._constant(f"{table.name}.int8", w), ids])
+        rows = insert(node, "Gather", [constant(self.graph, f"{table.name}.int8", w), ids])
         rows = insert(node, "Cast", [rows], {"to": ir.DataType.FLOAT})
-        scales = insert(node, "Gather", [self._constant(f"{table.name}.scale", scale), ids])
+        scales = insert(node, "Gather", [constant(self.graph, f"{table.name}.scale", scale), ids])
         replace(node, insert(node, "Mul", [rows, scales]))
 
     def _head(self, node: ir.Node) -> None:
@@ -216,16 +222,14 @@ class _Quantizer:
             return
         w, scale = quantize_rows(weight if node.attributes.get_int("transB", 0) else weight.T)
         columns = insert(
-            node, "Cast", [self._constant(f"{value.name}.int8", np.ascontiguousarray(w.T))], {"to": ir.DataType.FLOAT}
+            node,
+            "Cast",
+            [constant(self.graph, f"{value.name}.int8", np.ascontiguousarray(w.T))],
+            {"to": ir.DataType.FLOAT},
         )
-        columns = insert(node, "Mul", [columns, self._constant(f"{value.name}.scale", scale[:, 0])])
+        columns = insert(node, "Mul", [columns, constant(self.graph, f"{value.name}.scale", scale[:, 0])])
         y = insert(node, "MatMul", [x, columns])
         replace(node, y if bias is None else insert(node, "Add", [y, bias]))
-
-    def _constant(self, name: str, array: npt.NDArray[np.generic] | np.generic) -> ir.Value:
-        if name not in self.graph.initializers:
-            self.graph.register_initializer(ir.Value(name=name, const_value=ir.tensor(np.asarray(array), name=name)))
-        return self.graph.initializers[name]
 
 
 def _approximate_gelu(graph: ir.Graph) -> None:
@@ -269,13 +273,13 @@ def _is_attended(x: ir.Value) -> bool:
     return producer is not None and producer.domain == DOMAIN
 
 
-def _is_normalised(x: ir.Value) -> bool:
+def _is_normalized(x: ir.Value) -> bool:
     """Tells whether x is a layer normalisation's output, where outliers live, the Mul or Add that ends one, or some of
     its tokens."""
-    producer = source(x)
+    producer = producer_of(x)
     if producer is None:
         return False
-    if producer.op_type in NORMALISATIONS:
+    if producer.op_type in LAYER_NORMALIZATIONS:
         return True
     constants = [v is not None and ir.convenience.get_const_tensor(v) is not None for v in producer.inputs]
     return producer.op_type in {"Add", "Mul"} and any(constants)

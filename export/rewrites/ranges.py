@@ -1,4 +1,4 @@
-"""What values the activations of a graph take."""
+"""Measures what values the activations of a graph take, by running it on samples."""
 
 import tempfile
 from collections.abc import Collection, Sequence
@@ -15,6 +15,7 @@ from engine.text.prefix import no_past
 from ..checkpoint.weights import Floats
 from ..graph import interface
 from ..verification.reference import Feeds
+from .nodes import NodeList
 
 
 @dataclass(frozen=True)
@@ -53,19 +54,16 @@ def channel_ranges(model: ir.Model, values: Collection[ir.Value], samples: Seque
 def _probe(model: ir.Model, names: Sequence[str]) -> ir.Model:
     """The graph with the named values' extremes as its outputs, each `[K]`."""
     probe = model.clone()
-    axis = ir.Value(name="probe.axis", const_value=ir.tensor(np.array([0], np.int64), name="probe.axis"))
-    probe.graph.register_initializer(axis)
+    nodes = NodeList(probe.graph, "probe")
     produced = {value.name: value for node in probe.graph for value in node.outputs}
     del probe.graph.outputs[:]
     for name in names:
-        rows = ir.node("Flatten", [produced[name]], {"axis": -1})
-        probe.graph.append(rows)
+        rows = nodes.add("Flatten", produced[name], axis=-1)
         for operator, suffix in (("ReduceMin", "lowest"), ("ReduceMax", "highest")):
-            extreme = ir.node(operator, [rows.outputs[0], axis], {"keepdims": 0})
-            extreme.outputs[0].name = f"{name}.{suffix}"
-            extreme.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
-            probe.graph.append(extreme)
-            probe.graph.outputs.append(extreme.outputs[0])
+            extreme = nodes.add(operator, rows, axes=[0], keepdims=0)
+            extreme.name, extreme.type = f"{name}.{suffix}", ir.TensorType(ir.DataType.FLOAT)
+            probe.graph.outputs.append(extreme)
+    probe.graph.extend(nodes.nodes)
     return probe
 
 

@@ -1,8 +1,8 @@
-"""Attention as one operator a layer, in memory that grows linearly with the input.
+"""Traces attention as one operator a layer, in memory that grows linearly with the input.
 
 Tracing records each layer's attention as one node, through transformers' AttentionInterface, so that no pattern has to
-be found again afterwards. For a CPU `attention_functions` says what the node does; ONNX's own Attention, which does the
-work in it, is faster there than the operators it stands for.
+be found again afterwards. For a CPU `rewrites.attention_functions` defines the node; ONNX's own Attention, which does
+the work in it, is faster there than the operators it stands for.
 
 For a GPU it is ONNX Runtime's own operator: see `key_lengths`.
 """
@@ -12,27 +12,27 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-import onnx_ir as ir
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
-from ..graph import Provider
+from ..graph import DOMAIN, Provider
 from ..recognition.families import max_positions
+from ..rewrites.attention_functions import LOWEST
 from . import key_lengths
-from .attention_functions import DOMAIN, FUNCTIONS, LOWEST
 from .key_lengths import operator
 
-_OPSET = 24  # The first whose Attention takes the lengths of sequences.
 # A reach beyond any input's.
 _ENDLESS = 2**48
-# Up to so many tokens blocks of queries cost time, and the memory they save is little.
+# Models of at most 512 tokens never take their queries in blocks. The choice by length costs them some 1% of their time
+# (docs/benchmarks/log.md, "With VNNI and bfloat16", on the number of keys and the choice by length), and blocks would
+# save them little memory. That it is 512, what BERT's models are limited to, is a choice.
 _SHORT = 512
 
 
 @contextmanager
 def as_operators(model: PreTrainedModel, provider: Provider) -> Iterator[None]:
-    """While it lasts, tracing `model` gives operators of the provider's for its attention.
+    """While it lasts, tracing `model` gives the provider's operators for its attention.
 
     Models that do not attend through transformers' AttentionInterface, or that do more in it than these operators, are
     traced as they are.
@@ -51,18 +51,6 @@ def as_operators(model: PreTrainedModel, provider: Provider) -> Iterator[None]:
         yield
     finally:
         body.set_attn_implementation(previous)
-
-
-def define(model: ir.Model) -> ir.Model:
-    """Adds to the graph the functions of the operators that are in it, in place."""
-    used = {node.op_type for node in model.graph if node.domain == DOMAIN}
-    for function in FUNCTIONS:
-        if function.name in used:
-            defined = ir.serde.deserialize_function(function.to_function_proto())
-            model.functions[defined.identifier()] = defined
-    if used:
-        model.graph.opset_imports.update({"": _OPSET, DOMAIN: 1})
-    return model
 
 
 def _is_suited(body: PreTrainedModel) -> bool:

@@ -1,4 +1,7 @@
-"""PyTorch to ONNX."""
+"""Converts a PyTorch network to an ONNX graph of a precision.
+
+In order: trace the body, append the heads, and apply the rewrites (`rewrites.order` says which, and why in that order).
+"""
 
 import contextlib
 import copy
@@ -7,32 +10,39 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
 
 import onnx_ir as ir
 import torch
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor
 from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
 from engine.artifact import PAST
 from engine.precisions import Precision
+from engine.score_types import ScoreTypeName
 
-from ..graph import PROVIDERS, Provider, name_axes
-from ..rewrites.biases import fold_biases
-from ..rewrites.quantize import quantize_int8, quantize_int8_fast
-from ..rewrites.simplify import simplify
+from ..graph import PROVIDERS, Provider
+from ..heads.in_onnx import append_heads
+from ..heads.loaded import LoadedHead
+from ..rewrites.order import quantize, rewrite
 from ..verification.reference import Feeds
-from .attention import as_operators, define
-from .key_lengths import as_inputs
-from .network import ScoringNetwork
+from .attention import as_operators
+from .network import STATES, Network
 
 
 class Converter:
-    """Traces a network at most once for each type it computes in; 8-bit graphs start from the float32 one."""
+    """Traces a network at most once for each type it computes in; 8-bit graphs start from the float32 one.
 
-    def __init__(self, network: ScoringNetwork, inputs: list[str]) -> None:
+    The heads are appended to every graph: they compute in float32 whatever the body's precision is.
+    """
+
+    def __init__(
+        self, network: Network, heads: Sequence[LoadedHead], score_type: ScoreTypeName, inputs: Sequence[str]
+    ) -> None:
         self._network = network
+        self._heads = heads
+        self._score_type = score_type
         self._sample = _sample(inputs, network)
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
@@ -42,41 +52,41 @@ class Converter:
         """
         if precision == "fp16":
             half = {name: tensor.half() if name == PAST else tensor for name, tensor in self._sample.items()}
-            return _trace(halved(self._network), half, PROVIDERS[precision])
+            return self._trace(halved(self._network), half, PROVIDERS[precision])
         # A clone, because quantisation rewrites in place.
-        model = self._float32.clone()
-        if precision == "int8":
-            return quantize_int8(model, samples)
-        return quantize_int8_fast(model, samples) if precision == "int8-fast" else model
+        return quantize(self._float32.clone(), precision, samples)
 
     def plain(self, precision: Precision) -> ir.Model:
         """The graph in float16 or float32 of ONNX's own operators alone, without a past: prompts are computed whole."""
         sample = {name: tensor for name, tensor in self._sample.items() if name != PAST}
-        return _trace(halved(self._network) if precision == "fp16" else self._network, sample, None)
+        return self._trace(halved(self._network) if precision == "fp16" else self._network, sample, None)
 
     @cached_property
     def _float32(self) -> ir.Model:
-        return _trace(self._network, self._sample, PROVIDERS["fp32"])
+        return self._trace(self._network, self._sample, PROVIDERS["fp32"])
+
+    def _trace(self, network: Network, sample: dict[str, Tensor], provider: Provider | None) -> ir.Model:
+        """The graph without quantisation; without a provider nothing is fused."""
+        model = _trace(network, sample, provider)
+        states = next((output for output in model.graph.outputs if output.name == STATES), None)
+        if states is not None:
+            append_heads(model.graph, self._heads, states, self._score_type)
+        return rewrite(model, provider)
 
 
-def _trace(network: ScoringNetwork, sample: dict[str, Any], provider: Provider | None) -> ir.Model:
-    """`sample` holds int64 `[batch, tokens]` inputs, with padding in it so that masking is traced, and a past.
-
-    Without a provider nothing is fused.
-    """
+def _trace(network: Network, sample: dict[str, Tensor], provider: Provider | None) -> ir.Model:
+    """The graph of the network as the exporter writes it; without a provider nothing is fused."""
     config = OnnxConfig(dynamic=True, ort_fusions=provider)
     operators = as_operators(network, provider) if provider else contextlib.nullcontext()
     with _quiet(), operators:
-        model: ir.Model = OnnxExporter().export(network, sample, config=config).program
-    name_axes(model)
-    if provider is None:
-        return model
-    model = simplify(as_inputs(model), provider)
-    return define(fold_biases(model) if provider == "cpu" else model)
+        model: ir.Model = OnnxExporter().export(network, {**sample}, config=config).program
+    # It holds a stack trace for each node, with the paths of the machine that traced it.
+    ClearMetadataAndDocStringPass()(model)
+    return model
 
 
-def halved(network: ScoringNetwork) -> ScoringNetwork:
-    """A copy whose body computes in float16; inputs stay int64 and the output float32."""
+def halved(network: Network) -> Network:
+    """A copy whose body computes in float16; inputs stay int64 and outputs float32."""
     half = copy.deepcopy(network)
     half.body.half()
     return half
@@ -102,8 +112,12 @@ def _quiet() -> Iterator[None]:
                 logging.getLogger(name).setLevel(level)
 
 
-def _sample(names: list[str], network: ScoringNetwork) -> dict[str, Tensor]:
-    """Two padded sequences to trace with, of sizes that no model dimension shares."""
+def _sample(names: Sequence[str], network: Network) -> dict[str, Tensor]:
+    """Two sequences to trace with, and a past, with padding so that masking is traced.
+
+    The sizes 2, 11, 6 and 7 are a choice: different from each other and from a model's own, so that no two are taken
+    for one.
+    """
     shape = (2, 11)
     mask = torch.ones(shape, dtype=torch.int64)
     mask[1, 6:] = 0

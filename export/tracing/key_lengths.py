@@ -1,4 +1,4 @@
-"""Attention for graphs that run on a GPU, where each sequence attends to all of its own tokens.
+"""Traces attention for graphs that run on a GPU, where each sequence attends to all of its own tokens.
 
 It is ONNX Runtime's MultiHeadAttention, told how many keys each sequence has. A bias on scores, which the exporter's
 fusions would make of the mask, excludes its fast kernels at most lengths: in half precision they want rows of 16 bytes.
@@ -9,17 +9,11 @@ kernels (https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/contrib_
 from collections.abc import Sequence
 from typing import Any
 
-import onnx_ir as ir
 import torch
 from torch import Tensor
 from transformers.integrations.sdpa_attention import repeat_kv
 
-from engine.artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
-
-from ..graph import MICROSOFT
-from .attention_functions import DOMAIN
-
-_MASK = "attention_mask"
+from ..graph import DOMAIN, MICROSOFT
 
 
 def mask(attention_mask: Tensor, **_: Any) -> Tensor:
@@ -47,43 +41,6 @@ def attend(
     return y.view(batch, tokens, heads, -1), None
 
 
-def only_first_query(node: ir.Node) -> bool:
-    """Has an attention of `attend` take only the first query of each sequence; False where it is none of those."""
-    lengths = node.inputs[4] if node.op_type == "MultiHeadAttention" and len(node.inputs) == 5 else None
-    if lengths is None or lengths.name != KEY_LENGTHS:
-        return False
-    assert node.graph is not None
-    inputs = node.graph.inputs
-    first = next((value for value in inputs if value.name == FIRST_KEY_LENGTHS), None)
-    if first is None:
-        first = _lengths(FIRST_KEY_LENGTHS)
-        inputs.append(first)
-    node.replace_input_with(4, first)
-    return True
-
-
-def as_inputs(model: ir.Model) -> ir.Model:
-    """Makes inputs of the lengths that `mask` stands for, in place, and drops the mask where nothing else reads it."""
-    masks = [node for node in model.graph if (node.domain, node.op_type) == (DOMAIN, "KeyLengths")]
-    if not masks:
-        return model
-    lengths = _lengths(KEY_LENGTHS)
-    model.graph.inputs.append(lengths)
-    for node in masks:
-        ir.convenience.replace_all_uses_with(node.outputs[0], lengths)
-        cast = node.inputs[0].producer() if node.inputs[0] is not None else None
-        model.graph.remove(node, safe=True)
-        if cast is not None and not cast.outputs[0].uses():
-            model.graph.remove(cast, safe=True)
-    for value in [value for value in model.graph.inputs if value.name == _MASK and not value.uses()]:
-        model.graph.inputs.remove(value)
-    return model
-
-
-def _lengths(name: str) -> ir.Value:
-    return ir.val(name, ir.DataType.INT32, [name])
-
-
 def operator(
     name: str,
     inputs: Sequence[Tensor | None],
@@ -91,6 +48,6 @@ def operator(
     shape: Sequence[Any],
     dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """What stands for an operator of one output, `domain::type`, in a trace."""
+    """A stand-in for an operator `domain::type` of one output in a trace."""
     y: Tensor = torch.onnx.ops.symbolic(name, inputs, attributes, dtype=dtype, shape=shape, version=1)
     return y

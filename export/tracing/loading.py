@@ -1,4 +1,4 @@
-"""Load a checkpoint's body as transformers does, with what published checkpoints need besides."""
+"""Loads a checkpoint's body as transformers does, with what published checkpoints need besides."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""jina-embeddings-v3's adapters: one network for every task, each row of a batch with the adapter it asks for.
+"""Puts jina-embeddings-v3's adapters into its body, which then serves every task: each row of a batch names its own.
 
 An adapted weight is W + s·B·A for a linear layer and W + s·A·B for an embedding, with s = lora_alpha / lora_rank
 (the authors' modeling_lora.py). Here the rank-r product is applied to the states instead, x·W + (x·A)·B·s, so that one

@@ -1,4 +1,4 @@
-"""The PyTorch network of a recipe: the checkpoint's body with its heads, as one module to trace."""
+"""Loads the PyTorch network of a recipe, the checkpoint's body without its heads, as a module to trace."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,6 @@ from transformers import (
     AutoModelForSequenceClassification,
     DynamicCache,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
 )
 
 from engine.artifact import PRESENT
@@ -21,8 +20,6 @@ from engine.artifact import PRESENT
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
 from ..graph import OUTPUTS
-from ..heads import in_torch
-from ..heads.loaded import LoadedHead, load_heads
 from ..recipe import Recipe
 from .loading import load_body
 
@@ -30,11 +27,14 @@ from .loading import load_body
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
 
 
-class ScoringNetwork(PreTrainedModel):
-    """Token ids in, one float32 output out, named after the score type.
+STATES = "last_hidden_state"
+"""The output of a body, which the heads that are appended to its graph read."""
 
-    `logits` is `[batch]`, `embeddings` `[batch, dim]`, `token_embeddings` `[batch, tokens, dim]`. The heads compute in
-    float32 whatever the body's precision is, so that sums over tokens and norms cannot overflow.
+
+class Network(PreTrainedModel):
+    """A body: token ids in, its last hidden states out, `STATES`, float32 `[batch, tokens, dim]`.
+
+    A body that `classifies` is transformers' class with its classifier, and returns float32 `logits` `[batch]` instead.
 
     A causal body may be given `past`, and then there is a second output, `present`: see `engine.artifact.Graph`. Both
     are in the body's own precision.
@@ -43,11 +43,10 @@ class ScoringNetwork(PreTrainedModel):
     # The body has settled how it attends; this keeps PreTrainedModel from settling it again.
     _supports_sdpa = True
 
-    def __init__(self, body: PreTrainedModel, modules: list[torch.nn.Module], output: str) -> None:
+    def __init__(self, body: PreTrainedModel, classifies: bool = False) -> None:
         super().__init__(body.config)
         self.body = body
-        self.heads = torch.nn.ModuleList(modules)
-        self.output = output
+        self.classifies = classifies
 
     def reads(self, name: str) -> bool:
         """Whether the body takes an input of that name."""
@@ -70,12 +69,10 @@ class ScoringNetwork(PreTrainedModel):
             before = attention_mask.new_ones(input_ids.shape[0], past.shape[3])
             attended = torch.cat([before, attention_mask], dim=1)
         result = self.body(input_ids=input_ids, attention_mask=attended, **inputs)
-        if self.output == "logits" and not self.heads:
-            return {self.output: result.logits.squeeze(-1).float()}
-        states = result.last_hidden_state.float()
-        for head in self.heads:
-            states = head(states, attention_mask)
-        outputs = {self.output: states.squeeze(-1) if self.output == "logits" else states}
+        if self.classifies:
+            return {OUTPUTS["cross-encoder"]: result.logits.squeeze(-1).float()}
+        # Half precision ends here, before the heads: a graph that ends in it has a last normalisation of mixed types.
+        outputs = {STATES: result.last_hidden_state.float()}
         if past is not None:
             outputs[PRESENT] = _present(cache)
         return outputs
@@ -105,33 +102,30 @@ def _present(cache: DynamicCache) -> Tensor:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A network in float32, ready for inference, with the heads it was made with.
+    """A network in float32, ready for inference.
 
-    `missing` and `unexpected` are the names of weights its checkpoint lacks or has too many.
+    `missing` and `unexpected` are the names of weights that its checkpoint lacks, or that neither it nor a head reads.
     """
 
-    network: ScoringNetwork
-    heads: list[LoadedHead]
+    network: Network
     missing: list[str]
     unexpected: list[str]
 
 
-def load_network(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> Loaded:
-    """Load the checkpoint. Raises `ExportError` where transformers cannot, or where a head lacks its weights."""
+def load_network(checkpoint: Checkpoint, recipe: Recipe) -> Loaded:
+    """Load the checkpoint's body. Raises `ExportError` where transformers cannot."""
     try:
         body, missing, unexpected = _load_body(checkpoint, recipe)
     except (OSError, ValueError, RuntimeError) as error:
         raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
-    loaded = load_heads(checkpoint, recipe, tokenizer)
     used = {name for head in recipe.heads for name in head.tensors.values()}
-    network = ScoringNetwork(body, [_module(head) for head in loaded], OUTPUTS[recipe.score_type])
+    network = Network(body, recipe.own_classifier)
     network.eval()
-    return Loaded(network, loaded, missing, [name for name in unexpected if name not in used])
+    return Loaded(network, missing, [name for name in unexpected if name not in used])
 
 
 def _load_body(checkpoint: Checkpoint, recipe: Recipe) -> tuple[PreTrainedModel, list[str], list[str]]:
-    own_classifier = recipe.score_type == "cross-encoder" and not recipe.heads
-    auto = AutoModelForSequenceClassification if own_classifier else AutoModel
+    auto = AutoModelForSequenceClassification if recipe.own_classifier else AutoModel
     if checkpoint.trust_remote_code:
         body, report = _load_remote(checkpoint, auto)
     else:
@@ -139,7 +133,7 @@ def _load_body(checkpoint: Checkpoint, recipe: Recipe) -> tuple[PreTrainedModel,
         body, report = load_body(checkpoint.folder, checkpoint.native | {"use_cache": False}, auto)
     missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
     # A pooler is not part of any graph but a classifier's own.
-    missing = [key for key in missing if own_classifier or not key.startswith("pooler.")]
+    missing = [key for key in missing if recipe.own_classifier or not key.startswith("pooler.")]
     unexpected = [key for key in report["unexpected_keys"] if not _NOT_NEEDED.search(key)]
     return body, sorted(missing), sorted(unexpected)
 
@@ -152,15 +146,6 @@ def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, di
         checkpoint.folder, config=config, dtype=torch.float32, trust_remote_code=True, output_loading_info=True
     )
     return body, report
-
-
-def _module(head: LoadedHead) -> torch.nn.Module:
-    if head.kind == "Pooling":
-        return in_torch.Pooling(head.modes)
-    if head.kind == "Normalize":
-        return in_torch.Normalize()
-    weights = {name: torch.from_numpy(tensor) for name, tensor in head.weights.items()}
-    return in_torch.Dense(head.config, weights) if head.kind == "Dense" else in_torch.LayerNorm(weights)
 
 
 def stray_weights(loaded: Loaded, architecture: str) -> str | None:

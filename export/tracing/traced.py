@@ -1,4 +1,4 @@
-"""Graphs traced from a checkpoint's PyTorch network."""
+"""Makes graphs by tracing a checkpoint's PyTorch network."""
 
 from collections.abc import Sequence
 
@@ -10,18 +10,22 @@ from engine.artifact import PAST
 from engine.precisions import Precision
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.published import adapters
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
+from ..heads.in_numpy import apply
+from ..heads.loaded import load_heads
 from ..recipe import Recipe
-from ..verification.reference import Feeds, Original
+from ..verification.reference import Feeds, ReferenceModel
 from ..verification.verify import LIMITS, Limit
 from .convert import Converter
 from .network import load_network, stray_weights
 
 
 class TracedNetwork:
-    """An `Origin`: the network is loaded once, in float32, and every precision is held against it."""
+    """An `Exporter`: the network is loaded once, in float32, and every precision is held against it.
+
+    The heads, which graphs have as nodes, are held against the same in numpy.
+    """
 
     def __init__(
         self,
@@ -32,10 +36,10 @@ class TracedNetwork:
         allow_missing: bool,
     ) -> None:
         """Raises `ExportError`, also for missing or unexpected weights unless they are allowed."""
-        loaded = load_network(checkpoint, recipe, tokenizer)
+        loaded = load_network(checkpoint, recipe)
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers"]
-        self.heads = loaded.heads
+        self.heads = load_heads(checkpoint, recipe, tokenizer)
         self.warning = stray_weights(loaded, recipe.architecture)
         if self.warning and not allow_missing:
             raise ExportError(f"{self.warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
@@ -44,16 +48,17 @@ class TracedNetwork:
         # What transformers would feed: not every tokenizer makes token type ids, and not every body reads them.
         if "token_type_ids" in tokenizer("a") and self._network.reads("token_type_ids"):
             inputs.append("token_type_ids")
-        if adapters(checkpoint.native):
+        if recipe.adapters:
             inputs.append("adapter")
         # What prompts have in common at their beginning is then computed once.
         shares = recipe.template is not None and not checkpoint.trust_remote_code and self._network.is_causal
         past = [PAST] if shares else []
-        self._converter = Converter(self._network, [*inputs, *past])
-        self._original = Original("PyTorch", f"{torch.__version__} float32", inputs, self._run)
+        self._score_type = recipe.score_type
+        self._converter = Converter(self._network, self.heads, recipe.score_type, [*inputs, *past])
+        self._reference_model = ReferenceModel("PyTorch", f"{torch.__version__} float32", inputs, self._run)
 
-    def original(self, precision: Precision) -> Original:
-        return self._original
+    def reference_model(self, precision: Precision) -> ReferenceModel:
+        return self._reference_model
 
     def limit(self, precision: Precision) -> Limit:
         return LIMITS[precision]
@@ -68,4 +73,7 @@ class TracedNetwork:
         with torch.no_grad():
             (output,) = self._network(**{name: torch.from_numpy(array) for name, array in feeds.items()}).values()
         states: Floats = output.numpy()
-        return states
+        if self._network.classifies:
+            return states
+        made = apply(self.heads, states, feeds["attention_mask"])
+        return made[:, 0] if self._score_type == "cross-encoder" else made

@@ -1,1 +1,1 @@
-"""Holds graphs against their originals on the shipped texts."""
+"""Holds graphs against their references on the shipped texts."""

@@ -1,6 +1,7 @@
-"""What the original model and transformers' own tokenizer give: the scores an artifact must reproduce.
+"""Computes what an artifact must reproduce, with the model it was made of and transformers' own tokenizer.
 
-Nothing here uses the engine, so that a mistake in it cannot hide.
+Nothing here uses the engine, the layouts of `recognition` or the nodes of a graph, so that a mistake in one of them
+cannot hide.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,14 +15,13 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 from ..checkpoint.weights import Floats
 from ..errors import ExportError
 from ..recipe import Marking, Recipe
-from ..recognition.layouts import expansion_token, skipped, token_id
 
 Feeds = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Original:
-    """What computes a checkpoint's outputs from token ids: its PyTorch network, or the graph it was published with.
+class ReferenceModel:
+    """Computes a checkpoint's outputs from token ids: its PyTorch network, or the graph it was published with.
 
     `run` takes `inputs`, int64 `[batch, tokens]` (`adapter`: `[batch]`), and gives float32 logits `[batch]`, embeddings
     `[batch, dim]` or token embeddings `[batch, tokens, dim]`. A batch is at most `max_batch`: 1 where neighbours would
@@ -32,25 +32,24 @@ class Original:
     version: str
     inputs: list[str]
     run: Callable[[Feeds], Floats]
+    # A choice that was not measured: batches of eight of the longest texts fit into an ordinary machine's memory.
     max_batch: int = 8
 
 
 class Reference:
-    """An original with its tokenizer, run as transformers, sentence-transformers and PyLate run theirs."""
+    """Runs a model with its tokenizer as transformers, sentence-transformers and PyLate run theirs."""
 
     def __init__(
         self,
-        original: Original,
+        model: ReferenceModel,
         tokenizer: PreTrainedTokenizerBase,
         recipe: Recipe,
         max_length: int,
-        adapters: dict[str, int],
     ) -> None:
-        self.original = original
+        self.model = model
         self._tokenizer = tokenizer
         self._recipe = recipe
         self._max_length = max_length
-        self._adapters = adapters
 
     def logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
@@ -59,11 +58,11 @@ class Reference:
         return np.array([row for row, _ in rows], dtype=np.float32)
 
     def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
-        """What each pair feeds the original by itself."""
+        """The feeds of each pair by itself."""
         return [self._feeds(self._encode_pairs([pair])) for pair in pairs]
 
     def text_feeds(self, texts: Sequence[str], role: str) -> list[Feeds]:
-        """What each text feeds the original by itself."""
+        """The feeds of each text by itself."""
         return [self._feeds(self._encode_texts([text], role)) for text in texts]
 
     def _encode_pairs(self, pairs: Sequence[tuple[str, str]]) -> BatchEncoding:
@@ -120,7 +119,7 @@ class Reference:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""
         marking = self._marking(role)
         rows = []
-        skip = skipped(self._tokenizer, marking)
+        skip = self._skip_list(marking)
         lengths = [len(text) for text in texts]
         for row, encoding in self._run(lengths, lambda indices: self._encode_texts([texts[i] for i in indices], role)):
             if row.ndim == 2:
@@ -129,20 +128,28 @@ class Reference:
             rows.append(row)
         return rows
 
+    def _skip_list(self, marking: Marking) -> list[int]:
+        """The ids that are not scored: PyLate's words, and the first token of each of colbert-ai's symbols."""
+        words = self._tokenizer.convert_tokens_to_ids([*marking.skip, *marking.skip_texts])
+        assert isinstance(words, list)
+        return words + [self._tokenizer.encode(text, add_special_tokens=False)[0] for text in marking.skip_texts]
+
     def _marking(self, role: str) -> Marking:
         return self._recipe.query if role == "query" else self._recipe.document
 
     def _encode_texts(self, texts: Sequence[str], role: str) -> BatchEncoding:
         prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
         encoding = self._encode([prompt + text for text in texts], self._marking(role))
-        if self._adapters:
-            encoding["adapter"] = np.full(len(texts), self._adapters[role])
+        if self._recipe.adapters:
+            encoding["adapter"] = np.full(len(texts), self._recipe.adapters[role])
         return encoding
 
     def _encode(self, texts: list[str], marking: Marking) -> BatchEncoding:
         length = min(marking.length or self._max_length, self._max_length)
         if marking.expand:
-            self._tokenizer.pad_token_id = expansion_token(self._tokenizer)
+            # As PyLate: a query is padded with the mask token, or else with the end of text, if there is one.
+            expansion = (self._tokenizer.mask_token_id, self._tokenizer.eos_token_id, self._tokenizer.pad_token_id)
+            self._tokenizer.pad_token_id = next(token for token in expansion if token is not None)
         encoding: BatchEncoding = self._tokenizer(
             texts,
             truncation=True,
@@ -151,7 +158,7 @@ class Reference:
             return_tensors="np",
         )
         if marking.marker:
-            marker = token_id(self._tokenizer, marking.marker)
+            marker = self._tokenizer.convert_tokens_to_ids(marking.marker)
             for name, value in (("input_ids", marker), ("attention_mask", 1), ("token_type_ids", 0)):
                 if name in encoding:
                     encoding[name] = np.insert(encoding[name], 1, value, axis=1)
@@ -165,10 +172,10 @@ class Reference:
         """Each input's output with what was fed for it, in order; inputs of like `lengths` share a padded batch."""
         rows = {}
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        for start in range(0, len(order), self.original.max_batch):
-            batch = order[start : start + self.original.max_batch]
+        for start in range(0, len(order), self.model.max_batch):
+            batch = order[start : start + self.model.max_batch]
             feeds = self._feeds(encode(batch))
-            output = self.original.run(feeds)
+            output = self.model.run(feeds)
             for row, index in enumerate(batch):
                 rows[index] = (output[row], {name: value[row] for name, value in feeds.items()})
         return [rows[index] for index in range(len(lengths))]
@@ -176,4 +183,4 @@ class Reference:
     def _feeds(self, encoding: BatchEncoding) -> Feeds:
         # Not every tokenizer makes token type ids for a graph that reads them.
         none = np.zeros_like(encoding["input_ids"])
-        return {name: encoding.get(name, none) for name in self.original.inputs}
+        return {name: encoding.get(name, none) for name in self.model.inputs}

@@ -1,4 +1,4 @@
-"""How far a graph strays from the original, and whether that is near enough to be written."""
+"""Measures how far a graph strays from its reference, and refuses one that strays further than its limit."""
 
 import json
 from collections.abc import Sequence
@@ -24,14 +24,14 @@ from engine.vectors.similarity import sigmoid
 
 from ..checkpoint.weights import Floats
 from ..errors import VerificationError
-from .reference import Feeds, Original, Reference
+from .reference import Feeds, Reference, ReferenceModel
 
 _WORST = 5
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How far a graph may be from the original: in its output, in scores, and in their order."""
+    """The largest difference from the reference that a graph may have: in its output, in scores, and in their order."""
 
     max_abs_error: float = np.inf
     score_max_abs_error: float = np.inf
@@ -49,7 +49,10 @@ LIMITS: dict[Precision, Limit] = {
 
 @dataclass(frozen=True)
 class Texts:
-    """The shipped texts: every query is paired with a quarter of the documents."""
+    """The shipped texts: every query is paired with every fourth document.
+
+    That is a choice: all pairs are 768, and 192 already hold every text four times or more.
+    """
 
     queries: list[str]
     documents: list[str]
@@ -66,9 +69,9 @@ class Texts:
 
 @dataclass(frozen=True)
 class Expected:
-    """The original's answers for the texts. `outputs` are what a graph returns, `scores` float32 `[pairs]`."""
+    """The reference's answers for the texts. `outputs` are what a graph returns, `scores` float32 `[pairs]`."""
 
-    original: Original
+    model: ReferenceModel
     outputs: list[Floats]
     scores: Floats
 
@@ -89,18 +92,22 @@ def expected(reference: Reference, manifest: Manifest) -> Expected:
     """Run the reference on every text, or every pair for a cross-encoder."""
     if manifest.score_type == "cross-encoder":
         logits = reference.logits(texts().pairs)
-        return Expected(reference.original, list(logits), _activated(logits, manifest))
+        return Expected(reference.model, list(logits), _activated(logits, manifest))
     rows = {
         role: dict(zip(side, reference.embeddings(side, role), strict=True))
         for role, side in (("query", texts().queries), ("document", texts().documents))
     }
     scores = [_similarity(rows["query"][q], rows["document"][d], manifest) for q, d in texts().pairs]
     outputs = [*rows["query"].values(), *rows["document"].values()]
-    return Expected(reference.original, outputs, np.array(scores, dtype=np.float32))
+    return Expected(reference.model, outputs, np.array(scores, dtype=np.float32))
 
 
 def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
-    """What a quarter of the texts, or of their pairs, feed an original."""
+    """The feeds of every fourth text, or of every fourth pair of texts.
+
+    Every fourth is a choice; `int8-fast` was measured with the 48 pairs which that gives (docs/benchmarks/log.md,
+    "With VNNI and bfloat16", on scales measured beforehand).
+    """
     if manifest.score_type == "cross-encoder":
         return reference.pair_feeds(texts().pairs[::4])
     return [
@@ -112,7 +119,7 @@ def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
 def verify(
     folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit, plans: Plans | None = None
 ) -> Verification:
-    """Compare a graph in `folder` with the original, as a CPU runs it and, where the graph may be, in padded batches.
+    """Compare a graph in `folder` with its reference, as a CPU runs it and, where the graph may be, in padded batches.
 
     Where inputs may share prefixes they do so both times, and once more in padded batches they do not. With TensorRT's
     `plans` of the graph it runs on those, in the batches they are served in.
@@ -149,7 +156,7 @@ def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:
     flat = np.concatenate([np.ravel(error) for error in errors])
     score_errors = np.abs(scores - wanted.scores) / _query_tokens(engine.manifest, wanted)
     verification = Verification(
-        reference=f"{wanted.original.name} {wanted.original.version}",
+        reference=f"{wanted.model.name} {wanted.model.version}",
         texts=len(wanted.outputs),
         quantity=engine.graph.outputs[0].name.replace("_", " "),
         max_abs_error=float(flat.max()),
@@ -196,7 +203,7 @@ def _check_shapes(outputs: Sequence[Floats], wanted: Expected) -> None:
     for index, (got, want) in enumerate(zip(outputs, wanted.outputs, strict=True)):
         if got.shape != want.shape:
             raise VerificationError(
-                f"Text {index} gives an output of shape {got.shape} where {wanted.original.name} gives {want.shape}: "
+                f"Text {index} gives an output of shape {got.shape} where {wanted.model.name} gives {want.shape}: "
                 "the tokenizer's file does not say what the tokenizer does.",
                 [],
             )
@@ -210,8 +217,8 @@ def _judge(
     scores: Floats,
     score_errors: NDArray[np.float64],
 ) -> None:
-    # Embeddings without normalisation have any size, and what counts is the error beside it. So it is for half
-    # precision's logits, whose error grows with them; others have to be right whatever their size.
+    # Embeddings without normalisation have any size, so their error counts in proportion to it. The error of half
+    # precision's logits grows with them and counts alike. Other logits have to be right whatever their size.
     size = 1.0
     if found.quantity != "logits" or precision == "fp16":
         size = max(1.0, float(max(np.abs(want).max() for want in wanted.outputs)))
@@ -227,8 +234,8 @@ def _judge(
     if failures:
         order = np.argsort(-np.nan_to_num(score_errors, nan=np.inf))[:_WORST]
         worst = [(" / ".join(texts().pairs[i]), float(wanted.scores[i]), float(scores[i])) for i in order]
-        original = f"{wanted.original.name} {wanted.original.version}"
-        raise VerificationError(f"The {precision} graph strays from {original}: {' and '.join(failures)}.", worst)
+        model = f"{wanted.model.name} {wanted.model.version}"
+        raise VerificationError(f"The {precision} graph strays from {model}: {' and '.join(failures)}.", worst)
 
 
 assert set(LIMITS) == set(get_args(Precision)), "every precision has a limit"

@@ -59,14 +59,14 @@ def manifest(artifacts):
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "precision", "error"), [("bert", "fp16", 5e-3), ("qwen3-reranker", "fp32", 1e-5)])
 def test_a_graph_of_onnxs_own_operators_computes_the_same(name, precision, error, manifest, traced, tmp_path):
-    origin = traced if name == "bert" else _traced(families.build(name, tmp_path / "checkpoint"))
-    graph = save_graph(origin.plain(precision), precision, manifest, tmp_path)
+    exporter = traced if name == "bert" else _traced(families.build(name, tmp_path / "checkpoint"))
+    graph = save_graph(exporter.plain(precision), precision, manifest, tmp_path)
     assert (graph.provider, graph.precision, graph.max_batch) == ("tensorrt", precision, 32)
     assert graph.past is None, "which would be empty in most runs"
     assert {node.domain for node in onnx.load(tmp_path / graph.file).graph.node} == {""}
-    original = origin.original(precision)
-    assert [tensor.name for tensor in graph.inputs] == original.inputs
-    assert PAST not in original.inputs
+    model = exporter.reference_model(precision)
+    assert [tensor.name for tensor in graph.inputs] == model.inputs
+    assert PAST not in model.inputs
 
     random = np.random.default_rng(5)
     lengths = np.array([[23], [9], [1]])
@@ -76,7 +76,7 @@ def test_a_graph_of_onnxs_own_operators_computes_the_same(name, precision, error
     feeds["attention_mask"] = (np.arange(shape[1]) < lengths).astype(np.int64)
     session = onnxruntime.InferenceSession(tmp_path / graph.file, providers=["CPUExecutionProvider"])
     (got,) = session.run(["logits"], feeds)
-    np.testing.assert_allclose(got, original.run(feeds), atol=error)
+    np.testing.assert_allclose(got, model.run(feeds), atol=error)
 
 
 def test_a_graph_of_onnx_runtimes_operators_is_refused(manifest, artifacts, tmp_path):

@@ -1,7 +1,7 @@
-"""Checkpoints that were published with code of their own, read by transformers' classes for the same networks.
+"""Translates the configurations of checkpoints that were published with code of their own.
 
-A module a family: `matches` knows its `config.json`, `native` says the same in transformers' words or refuses. What
-needs PyTorch is in `loading` and `lora`, and not imported here.
+transformers has classes for the same networks. A module a family: `matches` knows its `config.json`, `native` says the
+same in transformers' words or refuses. Code that needs PyTorch is in `tracing`, and not imported here.
 """
 
 from typing import Any

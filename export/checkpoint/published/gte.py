@@ -1,4 +1,7 @@
-"""Alibaba's mGTE ("new-impl"): gte-multilingual, gte-*-en-v1.5, and snowflake-arctic-embed-m-v2.0, to `gte`."""
+"""Translates Alibaba's mGTE ("new-impl") to `gte`.
+
+That is gte-multilingual, gte-*-en-v1.5, and snowflake-arctic-embed-m-v2.0.
+"""
 
 from typing import Any
 

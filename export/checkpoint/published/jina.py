@@ -1,5 +1,7 @@
-"""Jina's XLM-RoBERTa with rotary positions ("xlm-roberta-flash"): jina-embeddings-v3, jina-colbert-v2, to
-`jina_embeddings_v3`."""
+"""Translates Jina's XLM-RoBERTa with rotary positions ("xlm-roberta-flash") to `jina_embeddings_v3`.
+
+So jina-embeddings-v3 and jina-colbert-v2 are published.
+"""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
-"""NVIDIA's bidirectional Llama: llama-nemotron-rerank and -embed (also named nv-rerankqa and nv-embedqa), to `llama`.
+"""Translates NVIDIA's bidirectional Llama to `llama`.
 
+That is llama-nemotron-rerank and -embed, also named nv-rerankqa and nv-embedqa.
 Its classifier is not that of `LlamaForSequenceClassification`: the body's states are pooled as `pooling` says, then
 `score.weight` and a division by `temperature` follow. Both settings stay in the configuration for whoever builds it.
 """

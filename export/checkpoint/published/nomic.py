@@ -1,4 +1,7 @@
-"""Nomic's BERT with GPT-2's setting names: nomic-embed-text-v1 and v1.5, nomic-bert-2048, to `nomic_bert`."""
+"""Translates Nomic's BERT with GPT-2's setting names to `nomic_bert`.
+
+That is nomic-embed-text-v1 and v1.5, and nomic-bert-2048.
+"""
 
 from typing import Any
 

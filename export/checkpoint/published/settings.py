@@ -1,4 +1,4 @@
-"""What the readers of published settings share."""
+"""Checks and drops published settings, for the translators of all families."""
 
 from typing import Any
 

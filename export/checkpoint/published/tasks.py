@@ -1,4 +1,4 @@
-"""Which of jina-embeddings-v3's adapters, and which prompt, each side of a retrieval takes."""
+"""Chooses the adapter and the prompt of jina-embeddings-v3 for each side of a retrieval."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""ZeroEntropy's rerankers (zerank-1, zerank-2): Qwen3 under a model type of their own, to `qwen3`."""
+"""Translates ZeroEntropy's rerankers (zerank-1, zerank-2): Qwen3 under a model type of their own, to `qwen3`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Heads against sentence-transformers' modules, and folders it wrote against its own encode."""
+"""Folders that sentence-transformers wrote, against its own encode and predict."""
 
 import numpy as np
 import pytest
@@ -12,17 +12,8 @@ from checkpoints.minilm import write_json
 from engine import Engine
 from engine.artifact import read_manifest
 from export.__main__ import main
-from export.heads import in_torch
+from export.recognition.module_list import POOLING_MODES
 from export.verification.verify import texts
-
-
-@pytest.mark.parametrize("mode", sorted(in_torch.POOLING))
-def test_each_pooling_mode_is_sentence_transformers(mode):
-    torch.manual_seed(0)
-    states = torch.randn(4, 9, 16)
-    mask = (torch.arange(9) < torch.tensor([[9], [1], [5], [8]])).long()
-    want = modules.Pooling(16, mode)({"token_embeddings": states, "attention_mask": mask})["sentence_embedding"]
-    torch.testing.assert_close(in_torch.Pooling((mode,))(states, mask), want)
 
 
 @pytest.mark.slow
@@ -30,7 +21,7 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     """All six pooling modes side by side, Dense, LayerNorm, Normalize, prompts and max_seq_length."""
     body = tiny.build("bert", tmp_path / "body", head="Model")
     transformer = modules.Transformer(str(body), max_seq_length=48)
-    pooling = modules.Pooling(128, tuple(in_torch.POOLING))
+    pooling = modules.Pooling(128, POOLING_MODES)
     torch.manual_seed(1)
     dense = modules.Dense(128 * 6, 24, activation_function=torch.nn.Tanh())
     prompts = {"query": "query: ", "document": "passage: "}
@@ -48,7 +39,7 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     got = engine.embed(documents, truncate_prompt_tokens=-1).embeddings
     np.testing.assert_allclose(got, reference.encode_document(documents), atol=1e-5)
     manifest = read_manifest(tmp_path / "out" / "st")
-    assert manifest.pooling == "+".join(in_torch.POOLING)
+    assert manifest.pooling == "+".join(POOLING_MODES)
     assert (manifest.max_length, manifest.dimension, manifest.projections) == (48, 24, [24])
     assert manifest.normalized
 
@@ -89,16 +80,3 @@ def test_a_plain_body_is_pooled_by_its_mean_or_turned_into_token_embeddings(tmp_
     np.testing.assert_allclose(embedding, states.mean(dim=0), atol=1e-5)
     rows = Engine.load(tmp_path / "late" / "plain").embed_tokens("some text here").embeddings[0]
     np.testing.assert_allclose(rows, torch.nn.functional.normalize(states, dim=-1), atol=1e-5)
-
-
-def test_dense_adds_its_input_where_it_is_residual():
-    torch.manual_seed(0)
-    square, projected = torch.randn(8, 8), torch.randn(4, 8)
-    states, mask = torch.randn(2, 3, 8), torch.ones(2, 3)
-    same = in_torch.Dense({"use_residual": True}, {"linear.weight": square})
-    torch.testing.assert_close(same(states, mask), states @ square.T + states)
-    wider = in_torch.Dense(
-        {"use_residual": True, "activation_function": "torch.nn.modules.activation.ReLU"},
-        {"linear.weight": projected, "residual.weight": projected},
-    )
-    torch.testing.assert_close(wider(states, mask), (states @ projected.T).relu() + states @ projected.T)

@@ -26,8 +26,8 @@ from engine.artifact import read_manifest
 from export.__main__ import main
 from export.checkpoint.weights import read_tensors
 from export.errors import ExportError
-from export.heads.in_torch import POOLING
 from export.heads.loaded import LoadedHead
+from export.recognition.module_list import POOLING_MODES
 from export.verification.verify import texts
 
 
@@ -193,10 +193,10 @@ def test_weights_that_only_pytorch_reads_are_refused_without_it(folder: Path, mo
         read_tensors(folder / "2_Dense")
 
 
-def test_an_activation_that_is_not_written_in_onnx_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_activation_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Toy().write(folder / "model.onnx")
-    with_modules(folder, modules.Pooling(WIDTH, "mean"), modules.Dense(WIDTH, 4, activation_function=nn.Mish()))
-    assert "activation 'Mish' cannot be appended to a graph" in refusal(folder, capsys)
+    with_modules(folder, modules.Pooling(WIDTH, "mean"), modules.Dense(WIDTH, 4, activation_function=nn.Hardshrink()))
+    assert "activation 'torch.nn.modules.activation.Hardshrink' is not one ScoreRT has" in refusal(folder, capsys)
 
 
 @pytest.mark.parametrize("score_type", ["bi-encoder", "late-interaction"])
@@ -247,7 +247,7 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     reference = SentenceTransformer(
         modules=[
             modules.Transformer(str(body), max_seq_length=48),
-            modules.Pooling(128, tuple(POOLING)),
+            modules.Pooling(128, POOLING_MODES),
             modules.Dense(128 * 6, 24, activation_function=nn.Tanh()),
             modules.LayerNorm(24),
             modules.Normalize(),
@@ -267,7 +267,7 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     got = engine.embed(texts().documents, truncate_prompt_tokens=-1).embeddings
     np.testing.assert_allclose(got, reference.encode_document(texts().documents), atol=1e-5)
     manifest = read_manifest(tmp_path / "out" / "st")
-    assert (manifest.pooling, manifest.projections, manifest.dimension) == ("+".join(POOLING), [24], 24)
+    assert (manifest.pooling, manifest.projections, manifest.dimension) == ("+".join(POOLING_MODES), [24], 24)
 
 
 @pytest.mark.parametrize("labels", [1, 3])

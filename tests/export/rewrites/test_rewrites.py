@@ -16,11 +16,11 @@ from export.checkpoint.files import open_checkpoint
 from export.graph import multiple, save
 from export.recognition.recognise import recognise
 from export.rewrites.biases import fold_biases
+from export.rewrites.order import simplify
 from export.rewrites.quantize import quantize_rows, quantize_weight
 from export.rewrites.ranges import channel_ranges
-from export.rewrites.simplify import simplify
 from export.tracing.convert import Converter
-from export.tracing.network import ScoringNetwork, load_network
+from export.tracing.network import STATES, Network, load_network
 from export.verification.verify import LIMITS
 
 weights = arrays.arrays(
@@ -79,10 +79,12 @@ def test_ranges_are_a_channels_extremes_over_all_samples():
 def test_rewriting_changes_no_score_and_computes_the_last_layer_for_the_first_token(tmp_path, monkeypatch):
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
-    network = load_network(checkpoint, recognise(checkpoint), tokenizer).network
-    monkeypatch.setattr("export.tracing.convert.simplify", lambda model, provider: model)
-    monkeypatch.setattr("export.tracing.convert.fold_biases", lambda model: model)
-    traced = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp32", [])
+    network = load_network(checkpoint, recognise(checkpoint)).network
+    monkeypatch.setattr("export.rewrites.order.simplify", lambda model, provider: model)
+    monkeypatch.setattr("export.rewrites.order.fold_biases", lambda model: model)
+    traced = Converter(network, [], "cross-encoder", ["input_ids", "attention_mask", "token_type_ids"]).convert(
+        "fp32", []
+    )
     save(traced, tmp_path / "traced.onnx")
     simplified = fold_biases(simplify(traced, "cpu"))
     save(simplified, tmp_path / "simplified.onnx")
@@ -110,8 +112,10 @@ def test_on_a_gpu_lengths_mask_and_the_last_layer_is_for_the_first_token(tmp_pat
     """What has no bias on its scores has ONNX Runtime's fast kernels at any length."""
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
-    network = load_network(checkpoint, recognise(checkpoint), tokenizer).network
-    graph = Converter(network, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp16", [])
+    network = load_network(checkpoint, recognise(checkpoint)).network
+    graph = Converter(network, [], "cross-encoder", ["input_ids", "attention_mask", "token_type_ids"]).convert(
+        "fp16", []
+    )
     attentions = [node for node in graph.graph if node.op_type == "MultiHeadAttention"]
     assert [len(node.inputs) for node in attentions] == [5, 5]
     assert [node.inputs[4].name for node in attentions] == ["key_lengths", "first_key_lengths"]
@@ -138,11 +142,6 @@ def test_on_a_gpu_lengths_mask_and_the_last_layer_is_for_the_first_token(tmp_pat
     np.testing.assert_allclose(got, want, atol=LIMITS["fp16"].max_abs_error)
 
 
-class Itself(torch.nn.Module):
-    def forward(self, states, mask):
-        return states
-
-
 @pytest.mark.parametrize(
     ("family", "settings", "causal"),
     [
@@ -159,7 +158,7 @@ def test_a_past_stands_for_the_tokens_it_was_made_of(family, settings, causal):
     config = getattr(transformers, f"{family}Config")(vocab_size=100, num_key_value_heads=2, **sizes, **settings)
     torch.manual_seed(0)
     body = getattr(transformers, f"{family}Model")(config).eval()
-    network = ScoringNetwork(body, [Itself()], "token_embeddings")
+    network = Network(body)
     assert network.is_causal == causal
     if causal:
         ids = torch.randint(1, 100, (2, 30))
@@ -167,8 +166,8 @@ def test_a_past_stands_for_the_tokens_it_was_made_of(family, settings, causal):
         mask = torch.ones_like(ids)
         mask[1, 25:] = 0
         with torch.no_grad():
-            whole = network(ids, mask)["token_embeddings"][:, 20:]
+            whole = network(ids, mask)[STATES][:, 20:]
             outputs = network(ids[:, 20:], mask[:, 20:], past=network.past_of(ids[:1, :20]))
         seen = mask[:, 20:].bool()
-        torch.testing.assert_close(outputs["token_embeddings"][seen], whole[seen], atol=1e-5, rtol=0)
+        torch.testing.assert_close(outputs[STATES][seen], whole[seen], atol=1e-5, rtol=0)
         torch.testing.assert_close(outputs["present"], network.past_of(ids[:1]), atol=1e-5, rtol=0)

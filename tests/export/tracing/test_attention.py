@@ -14,9 +14,9 @@ import torch
 from checkpoints import tiny
 from checkpoints.rerankers import qwen3_reranker
 from export.__main__ import main
-from export.graph import save
-from export.tracing.attention import as_operators, define
-from export.tracing.attention_functions import BLOCK, DOMAIN
+from export.graph import DOMAIN, save
+from export.rewrites.attention_functions import BLOCK, define
+from export.tracing.attention import as_operators
 
 HEADS, SIZE = 3, 8
 LOWEST = np.finfo(np.float32).min

@@ -1,4 +1,4 @@
-"""Where an artifact's graphs come from, as the pipeline sees it."""
+"""Names what the pipeline asks of an exporter, which makes an artifact's graphs or finds them."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -11,12 +11,12 @@ from engine.precisions import Precision
 from .checkpoint.files import Checkpoint
 from .heads.loaded import LoadedHead
 from .recipe import Recipe
-from .verification.reference import Feeds, Original
+from .verification.reference import Feeds, ReferenceModel
 from .verification.verify import Limit
 
 
-class Origin(Protocol):
-    """A checkpoint's PyTorch network, or the ONNX graphs it was published with.
+class Exporter(Protocol):
+    """Traces a checkpoint's PyTorch network, or imports the ONNX graphs it was published with.
 
     `heads` are inside every graph; `warning` is a sentence for the user, if there is one; `built_with` names the
     packages that made the graphs.
@@ -27,18 +27,18 @@ class Origin(Protocol):
     warning: str | None
     built_with: list[str]
 
-    def original(self, precision: Precision) -> Original:
-        """What the graph of that precision is held against."""
+    def reference_model(self, precision: Precision) -> ReferenceModel:
+        """The model that the graph of that precision is held against."""
 
     def limit(self, precision: Precision) -> Limit:
-        """How far it may be from that."""
+        """The largest difference from that model that the graph may have."""
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
         """The graph, with `graph.OUTPUTS`' output and `graph.AXES`. `samples` are what real texts feed it."""
 
     def plain(self, precision: Precision) -> ir.Model:
-        """The same of a precision in floating point, as little fused as can be had, and without a past."""
+        """The graph of a precision in floating point, as little fused as this exporter can, and without a past."""
 
 
-OpenOrigin = Callable[[Checkpoint, Recipe, PreTrainedTokenizerBase], Origin]
+OpenExporter = Callable[[Checkpoint, Recipe, PreTrainedTokenizerBase], Exporter]
 """Raises `ExportError`."""

@@ -1,7 +1,4 @@
-# The functions are named as ONNX operators are; onnxscript reads their source, whatever its types say.
-# ruff: noqa: N802
-# mypy: ignore-errors
-"""What ScoreRT's attention operators do, as ONNX functions that are kept in a graph and that ONNX Runtime inlines.
+"""Defines ScoreRT's attention operators as ONNX functions, which a graph keeps and ONNX Runtime inlines.
 
 Up to `BLOCK` tokens it is ONNX's own Attention, and for models whose inputs are never long, always: ShortAttention. A
 longer input takes `BLOCK` queries at a time, so that scores are [batch, heads, BLOCK, tokens] and never [batch, heads,
@@ -18,13 +15,22 @@ them so. Its queries are the last of the tokens that keys are of; those before t
 a query may look.
 """
 
+# The functions are named as ONNX operators are; onnxscript reads their source, whatever its types say.
+# ruff: noqa: N802
+# mypy: ignore-errors
+
 import numpy as np
+import onnx_ir as ir
 from onnxscript import script
 from onnxscript.onnx_opset import opset24 as op
 from onnxscript.values import Opset
 
-DOMAIN = "scorert"
+from ..graph import DOMAIN
+
+# From 512 to 8,192 tokens blocks of 256 were measured, up to 256 tokens none: docs/benchmarks/log.md, "Attention".
 BLOCK = 256
+# The first whose Attention takes the lengths of sequences.
+OPSET = 24
 LOWEST = float(np.finfo(np.float32).min)
 _scorert = Opset(DOMAIN, 1)
 
@@ -133,3 +139,15 @@ def CausalAttention(q, k, v, penalty, mask, scale: float, reach: int):
 
 
 FUNCTIONS = (Attention, ShortAttention, LocalMask, LocalAttention, CausalMask, CausalAttention)
+
+
+def define(model: ir.Model) -> ir.Model:
+    """Adds to a graph the functions of the operators that are in it, in place."""
+    used = {node.op_type for node in model.graph if node.domain == DOMAIN}
+    for function in FUNCTIONS:
+        if function.name in used:
+            defined = ir.serde.deserialize_function(function.to_function_proto())
+            model.functions[defined.identifier()] = defined
+    if used:
+        model.graph.opset_imports.update({"": OPSET, DOMAIN: 1})
+    return model

@@ -1,0 +1,71 @@
+"""Describes an artifact in its manifest: everything but the graphs, which the pipeline adds as it makes them."""
+
+import importlib.metadata
+import time
+
+from transformers import PreTrainedTokenizerBase
+
+from engine import __version__
+from engine.artifact import SCHEMA_VERSION, SCORE_TEMPLATE, Manifest, PairLayout
+
+from .checkpoint.files import Checkpoint
+from .errors import ExportError
+from .exporter import Exporter
+from .heads.loaded import normalized, pooling, projections
+from .recipe import Recipe
+from .recognition.families import max_positions
+from .recognition.layouts import pair_layout, prompt_layout, text_layout
+
+
+def describe(
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    tokenizer: PreTrainedTokenizerBase,
+    exporter: Exporter,
+    name: str,
+    max_length: int,
+) -> Manifest:
+    """The manifest without its graphs, their files and their dimension."""
+    is_pair, sides = recipe.score_type == "cross-encoder", recipe.adapters
+    special = {key: tokenizer.convert_tokens_to_ids(value) for key, value in tokenizer.special_tokens_map.items()}
+    return Manifest(
+        schema_version=SCHEMA_VERSION,
+        name=name,
+        created=int(time.time()),
+        score_type=recipe.score_type,
+        architecture=recipe.architecture,
+        source=checkpoint.source,
+        max_length=max_length,
+        pad_token=int(tokenizer.pad_token_id or 0),
+        special_tokens={key: value for key, value in special.items() if isinstance(value, int)},
+        graphs=[],
+        files={},
+        built_with={"scorert": __version__} | {name: importlib.metadata.version(name) for name in exporter.built_with},
+        pair=_pair(tokenizer, recipe) if is_pair else None,
+        template=SCORE_TEMPLATE if recipe.template is not None else None,
+        instruction=recipe.instruction,
+        activation=recipe.activation,
+        query=None if is_pair else text_layout(tokenizer, recipe.query, recipe.query_prompt, sides.get("query")),
+        document=None
+        if is_pair
+        else text_layout(tokenizer, recipe.document, recipe.document_prompt, sides.get("document")),
+        similarity=recipe.similarity,
+        matryoshka=recipe.matryoshka,
+        pooling=pooling(exporter.heads),
+        projections=projections(exporter.heads),
+        normalized=normalized(exporter.heads),
+    )
+
+
+def _pair(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> PairLayout:
+    return pair_layout(tokenizer) if recipe.template is None else prompt_layout(tokenizer, recipe.surrounded)
+
+
+def longest_input(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, asked: int | None) -> int:
+    """The most tokens that an input of the artifact may have, special ones included. Raises `ExportError`."""
+    positions = max_positions(checkpoint.native)
+    if asked is None:
+        return min(positions, recipe.max_length or positions, tokenizer.model_max_length)
+    if not 8 <= asked <= positions:
+        raise ExportError(f"--max-length must be from 8 to {positions}, the positions {recipe.architecture} has.")
+    return asked
