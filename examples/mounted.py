@@ -12,6 +12,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -19,11 +20,11 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from api.app import create_app
+from api.limits import Limits
 from api.models import Models
-from api.settings.settings import read_settings
+from api.settings.settings import Settings
 
-# As on the command line; without variables, which are the surrounding program's.
-settings = read_settings(["--model", "models/all-MiniLM-L6-v2", "--max-documents", "100"], {})
+settings = Settings(models=[Path("models/all-MiniLM-L6-v2")], limits=Limits(max_documents=100))
 models = Models.load(settings)
 
 

@@ -10,9 +10,15 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from api.app import create_app
+from api.dialects import ENDPOINTS
+from api.models import Models
+from api.settings.settings import Settings
 from tests.docs.pages import PAGES, ROOT, blocks
 from tests.e2e.server import Server
 
@@ -51,6 +57,19 @@ def test_python_runs(page: Path, folder: Path) -> None:
     program = "\n".join(text for language, text in blocks(page) if language == "python")
     done = run([sys.executable, "-c", program], folder)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_example_of_a_dialect_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = ROOT / "docs" / "contributing" / "add-a-dialect.md"
+    (program,) = (text for language, text in blocks(page) if language == "python")
+    names: dict[str, Any] = {}
+    exec(program, names)
+    monkeypatch.setattr("api.app.ENDPOINTS", (*names["ENDPOINTS"], *ENDPOINTS))
+    settings = Settings()
+    with TestClient(create_app(Models.load(settings), settings)) as client:
+        body = {"query": "capital of France", "passages": ["Cows eat grass.", "Paris is in France."]}
+        answer = client.post("/v1/ranking", json=body)
+        assert [rank["index"] for rank in answer.raise_for_status().json()] == [1, 0]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
