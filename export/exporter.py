@@ -6,13 +6,14 @@ from typing import Protocol
 import onnx_ir as ir
 from transformers import PreTrainedTokenizerBase
 
+from engine.arrays import Feeds
 from engine.precisions import Precision
 
 from .checkpoint.files import Checkpoint
 from .heads.loaded import LoadedHead
+from .precisions import Limit
 from .recipe import Recipe
-from .verification.reference import Feeds, ReferenceModel
-from .verification.verify import Limit
+from .verification.reference import ReferenceModel
 
 
 class Exporter(Protocol):
@@ -34,7 +35,7 @@ class Exporter(Protocol):
         """The largest difference from that model that the graph may have."""
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
-        """The graph, with `graph.OUTPUTS`' output and `graph.AXES`. `samples` are what real texts feed it."""
+        """The graph, with the score type's output and the inputs of `FEEDS`. `samples` are what real texts feed it."""
 
     def plain(self, precision: Precision) -> ir.Model:
         """The graph of a precision in floating point, as little fused as this exporter can, and without a past."""

@@ -11,20 +11,10 @@ from typing import Literal
 import onnx_ir as ir
 
 from engine.artifact import PAST, PRESENT, Tensor
-from engine.precisions import Precision
-from engine.score_types import ScoreTypeName
+from engine.runtime.feeds import FEEDS
 
-Provider = Literal["cpu", "cuda"]
-
-OUTPUTS: dict[ScoreTypeName, str] = {
-    "cross-encoder": "logits",
-    "bi-encoder": "embeddings",
-    "late-interaction": "token_embeddings",
-}
-"""What the graph of each score type returns: the name of its output, and of its values in a manifest."""
-
-PROVIDERS: dict[Precision, Provider] = {"fp32": "cpu", "fp16": "cuda", "int8": "cpu", "int8-fast": "cpu"}
-"""The provider each precision is for."""
+FusedFor = Literal["cpu", "cuda"]
+"""The provider that a graph is fused for. TensorRT's own graphs are not fused."""
 
 MICROSOFT = "com.microsoft"
 """The domain of ONNX Runtime's own operators."""
@@ -32,8 +22,6 @@ MICROSOFT = "com.microsoft"
 DOMAIN = "scorert"
 """The domain of ScoreRT's operators, which a graph defines as functions: `rewrites.attention_functions`."""
 
-AXES = ("batch", "tokens")
-"""The names of the dimensions that vary from run to run."""
 _PAST_AXIS = 3
 
 # ONNX files hold at most 2 GiB; larger weights go to a file beside the graph.
@@ -83,9 +71,8 @@ def name_axes(model: ir.Model) -> None:
         if value.name == PAST:
             names[str(value.shape[_PAST_AXIS])] = "past_tokens"
             continue
-        # An adapter's input has no tokens.
-        for symbol, name in zip(value.shape, AXES, strict=False):
-            names[str(symbol)] = name
+        for symbol, name in zip(value.shape, FEEDS[str(value.name)].dims, strict=True):
+            names[str(symbol)] = str(name)
     for value in (*model.graph.inputs, *model.graph.outputs):
         assert value.shape is not None
         if value.name == PRESENT:

@@ -26,7 +26,7 @@ def describe(
     max_length: int,
 ) -> Manifest:
     """The manifest without its graphs, their files and their dimension."""
-    is_pair, sides = recipe.score_type == "cross-encoder", recipe.adapters
+    is_pair, sides = recipe.scoring.reads_pairs, recipe.adapters
     special = {key: tokenizer.convert_tokens_to_ids(value) for key, value in tokenizer.special_tokens_map.items()}
     return Manifest(
         schema_version=SCHEMA_VERSION,

@@ -35,8 +35,9 @@ from .checkpoint.files import Checkpoint
 from .checkpoint.tokenizer import load_tokenizer, save_tokenizer
 from .errors import ExportError
 from .exporter import OpenExporter
-from .graph import PROVIDERS, interface, max_batch, multiple, save
+from .graph import interface, max_batch, multiple, save
 from .manifest import describe, longest_input
+from .precisions import PRECISIONS
 from .recognition.recognise import recognise
 from .staging import staged
 from .verification.reference import Reference
@@ -45,7 +46,7 @@ from .verification.verify import expected, samples, verify
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for. The artifact becomes `output / name`; `provider` is one to build engines for."""
+    """What the command line asks for. The artifact becomes `output / name`; `provider` is one to build plans for."""
 
     output: Path
     name: str
@@ -69,7 +70,9 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
             exporter = open_exporter(checkpoint, recipe, tokenizer)
         if exporter.warning:
             progress.say(f"warning: {exporter.warning}")
-        if options.provider is not None and not tensorrt.PRECISIONS.intersection(exporter.precisions):
+        if options.provider is not None and not any(
+            PRECISIONS[precision].is_floating for precision in exporter.precisions
+        ):
             raise ExportError("TensorRT is given graphs in floating point: add fp16 or fp32 to --precision.")
         max_length = longest_input(checkpoint, recipe, tokenizer, options.max_length)
         save_tokenizer(tokenizer, folder)
@@ -91,10 +94,10 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
                 verification = verify(folder, manifest, graph, wanted, exporter.limit(precision))
             progress.say(_summary(verification))
             graphs = [msgspec.structs.replace(graph, verification=verification)]
-            if options.provider is not None and precision in tensorrt.PRECISIONS:
+            if options.provider is not None and PRECISIONS[precision].is_floating:
                 with progress.stage(f"convert to {precision} for TensorRT"):
                     graph = tensorrt.save_graph(exporter.plain(precision), precision, manifest, folder)
-                with progress.stage(f"build TensorRT's engine of {precision}, and verify it"):
+                with progress.stage(f"build TensorRT's plan of {precision}, and verify it"):
                     verification = tensorrt.build(folder, manifest, graph, wanted, exporter.limit(precision))
                 progress.say(_summary(verification))
                 graphs.append(msgspec.structs.replace(graph, verification=verification))
@@ -117,7 +120,7 @@ def _save_graph(model: ir.Model, precision: Precision, folder: Path) -> Graph:
     inputs, outputs = interface(model)
     return Graph(
         precision=precision,
-        provider=PROVIDERS[precision],
+        provider=PRECISIONS[precision].provider,
         file=path.name,
         inputs=inputs,
         outputs=outputs,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.artifact import Activation
-from engine.score_types import ScoreTypeName
+from engine.score_types import SCORE_TYPES, ScoreType, ScoreTypeName
 from engine.vectors.similarity import Similarity
 
 
@@ -69,6 +69,11 @@ class Recipe:
     adapters: dict[str, int] = field(default_factory=dict)
 
     @property
+    def scoring(self) -> ScoreType:
+        """What the score type can do."""
+        return SCORE_TYPES[self.score_type]
+
+    @property
     def own_classifier(self) -> bool:
         """Whether transformers' class for the checkpoint ends in the classifier, so that nothing follows it."""
-        return self.score_type == "cross-encoder" and not self.heads
+        return self.scoring.reads_pairs and not self.heads

@@ -21,10 +21,8 @@ from engine.runtime.tensorrt import Plans, largest_batch
 
 from .errors import ExportError
 from .graph import interface, save
-from .verification.verify import Expected, Limit, verify
-
-PRECISIONS: frozenset[Precision] = frozenset({"fp16", "fp32"})
-"""Those that TensorRT is given; 8-bit graphs are for CPUs."""
+from .precisions import Limit
+from .verification.verify import Expected, verify
 
 _ADVICE = "run the export on the GPU that will serve the model, with scorert[gpu] and TensorRT, or leave --provider out"
 

@@ -7,12 +7,12 @@ from typing import Any
 # Imported for what it does to numpy: it then knows bfloat16, which safetensors asks it for.
 import ml_dtypes  # noqa: F401
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import safe_open
+
+from engine.arrays import Floats
 
 from ..errors import ExportError
 
-Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf, expit
 
-from ..checkpoint.weights import Floats
+from engine.arrays import Floats
+
 from .loaded import LoadedHead
 
 Mask = NDArray[np.int64]

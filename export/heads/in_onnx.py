@@ -10,15 +10,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from engine.score_types import ScoreTypeName
+from engine.arrays import Floats
+from engine.score_types import ScoreType
 
-from ..checkpoint.weights import Floats
-from ..graph import OUTPUTS
 from ..rewrites.nodes import NodeList
 from .loaded import LoadedHead
 
 
-def append_heads(graph: ir.Graph, heads: Sequence[LoadedHead], states: ir.Value, score_type: ScoreTypeName) -> None:
+def append_heads(graph: ir.Graph, heads: Sequence[LoadedHead], states: ir.Value, scoring: ScoreType) -> None:
     """Makes `states`, an output of the graph with a known shape, into the output of the score type, by way of `heads`.
 
     That output is float32: logits `[batch]`, embeddings `[batch, dim]` or token embeddings `[batch, tokens, dim]`.
@@ -31,13 +30,13 @@ def append_heads(graph: ir.Graph, heads: Sequence[LoadedHead], states: ir.Value,
         made = nodes.add("Cast", states, to=ir.DataType.FLOAT.value)
         made.shape = states.shape
     made = add_heads(nodes, heads, made, mask)
-    if score_type == "cross-encoder":
+    if scoring.reads_pairs:
         assert made.shape is not None
         shape = ir.Shape(made.shape[:1])
         made = nodes.add("Squeeze", made, axes=[-1])
         made.shape = shape
     graph.extend(nodes.nodes)
-    name = OUTPUTS[score_type]
+    name = scoring.output
     for node in graph:
         for output in node.outputs:
             if output.name == name:

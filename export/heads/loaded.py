@@ -6,9 +6,11 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from engine.arrays import Floats
+
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
-from ..checkpoint.weights import Floats, Weights, read_rows, read_tensors
+from ..checkpoint.weights import Weights, read_rows, read_tensors
 from ..errors import ExportError
 from ..recipe import Head, Recipe
 from ..recognition.module_list import pooling_modes

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checkpoint.weights import Floats
+from engine.arrays import Feeds, Floats
+from engine.score_types import BI_ENCODER
+
 from ..errors import ExportError
 from ..heads.in_numpy import apply
 from ..heads.loaded import LoadedHead
 from ..recipe import Recipe
 from ..recognition.module_list import POOLING_MODES
-from ..verification.reference import Feeds
 from .published_graph import PublishedGraph
 
 # The names that exporters have for the output of a body, of a sentence-transformers folder and of a classifier.
@@ -40,9 +41,9 @@ def find_contents(graph: PublishedGraph, recipe: Recipe, load: Load, is_plain: b
     `load` reads the recipe's heads with their weights, which a graph that ends in logits does without. `is_plain` says
     that no modules.json named the heads. Raises `ExportError` where the graph lacks an output, or gives something else.
     """
-    if recipe.score_type == "cross-encoder" and (contents := _classifier(graph, recipe, sample)):
+    if recipe.scoring.reads_pairs and (contents := _classifier(graph, recipe, sample)):
         return contents
-    if recipe.score_type == "bi-encoder" and _EMBEDDING in graph.outputs:
+    if recipe.scoring is BI_ENCODER and _EMBEDDING in graph.outputs:
         return _embedding(graph, load(), is_plain, sample)
     states = _states(graph)
     if states is None:

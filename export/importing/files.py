@@ -11,18 +11,9 @@ from engine.precisions import Precision
 from ..checkpoint.files import OTHER_FRAMEWORKS, Checkpoint, WeightFiles, open_checkpoint
 from ..errors import ExportError
 from ..graph import max_batch
+from ..precisions import EIGHT_BIT_FILES, FLOAT16_FILES, FLOAT32_FILES, PRECISIONS
 
-_FLOAT32 = ["model.onnx"]
-_FLOAT16 = ["model_fp16.onnx"]
-_EIGHT_BITS = ["model_quantized.onnx", "model_int8.onnx", "model_uint8.onnx", "model_q*int8*.onnx"]
-# optimum-cli calls every graph model.onnx, whatever it was asked for, so that is looked into last.
-_NAMES: dict[Precision, list[list[str]]] = {
-    "fp32": [_FLOAT32],
-    "fp16": [_FLOAT16, _FLOAT32],
-    "int8": [_EIGHT_BITS, _FLOAT32],
-    "int8-fast": [_EIGHT_BITS, _FLOAT32],
-}
-_BEST = [_FLOAT32, _FLOAT16, _EIGHT_BITS]
+_BEST = [FLOAT32_FILES, FLOAT16_FILES, EIGHT_BIT_FILES]
 _FOUR_BITS = {ir.DataType.INT4, ir.DataType.UINT4, ir.DataType.FLOAT4E2M1}
 
 
@@ -37,7 +28,7 @@ def open_graphs(
 
     `Source.weights` of the checkpoint are the graphs' files. Raises `ExportError`.
     """
-    choices = [_NAMES[precision] for precision in precisions] if precisions else [_BEST]
+    choices = [PRECISIONS[precision].published for precision in precisions] if precisions else [_BEST]
     wanted = WeightFiles(
         description=f"{' or '.join(name for names in choices[0] for name in names)} in it or in its folder onnx",
         needs=[[_patterns(names) for names in need] for need in choices],
@@ -81,7 +72,7 @@ def _four_bit_products(nodes: Iterable[ir.Node]) -> bool:
     return any(node.op_type == "MatMulNBits" and node.attributes.get_int("bits", 4) < 8 for node in nodes)
 
 
-def _patterns(names: list[str]) -> list[str]:
+def _patterns(names: Sequence[str]) -> list[str]:
     """With the files beside a graph that hold its weights, `model.onnx_data` and so on."""
     return [f"{folder}{name}*" for folder in ("onnx/", "") for name in names]
 

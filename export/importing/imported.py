@@ -12,19 +12,21 @@ import onnx_ir as ir
 import onnxruntime
 from transformers import PreTrainedTokenizerBase
 
+from engine.arrays import Feeds, Floats
 from engine.precisions import Precision
+from engine.runtime.feeds import BATCH, TOKENS
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.weights import Floats
 from ..errors import ExportError
-from ..graph import AXES, name_axes
+from ..graph import name_axes
 from ..heads.in_numpy import apply
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import load_heads, normalized, pooling, projections
+from ..precisions import PRECISIONS, Limit
 from ..recipe import Recipe
 from ..rewrites.nodes import NodeList
-from ..verification.reference import Feeds, ReferenceModel
-from ..verification.verify import Limit, texts
+from ..verification.reference import ReferenceModel
+from ..verification.texts import texts
 from .contents import Contents, find_contents
 from .published_graph import POSITIONS, PublishedGraph
 
@@ -52,7 +54,7 @@ class ImportedGraphs:
         self.precisions = list(files)
         self.warning: str | None = None
         self.built_with = ["transformers", "onnx-ir", "onnxruntime", "tokenizers", *built_with]
-        self._score_type = recipe.score_type
+        self._scoring = recipe.scoring
         self._graphs = {
             precision: _open(path, precision, checkpoint, recipe, tokenizer) for precision, path in files.items()
         }
@@ -68,8 +70,8 @@ class ImportedGraphs:
         return self._graphs[precision].model
 
     def limit(self, precision: Precision) -> Limit:
-        # Whatever a graph's precision has cost is in the published graph already.
-        return Limit(max_abs_error=5e-3 if precision == "fp16" else 1e-4)
+        # Whatever 8 bits have cost is in the published graph already.
+        return PRECISIONS[precision if PRECISIONS[precision].is_floating else "fp32"].limit
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
         imported = self._graphs[precision]
@@ -81,7 +83,7 @@ class ImportedGraphs:
         states.shape = imported.shape.copy()
         model.graph.outputs.clear()
         model.graph.outputs.append(states)
-        append_heads(model.graph, imported.contents.after, states, self._score_type)
+        append_heads(model.graph, imported.contents.after, states, self._scoring)
         _make_positions(model.graph)
         name_axes(model)
         return model
@@ -108,7 +110,7 @@ def _open(
     def run(feeds: Feeds) -> Floats:
         (states,) = graph.run([contents.output], feeds)
         made = apply(contents.after, states, feeds["attention_mask"])
-        return made[:, 0] if recipe.score_type == "cross-encoder" else made
+        return made[:, 0] if recipe.scoring.reads_pairs else made
 
     model = ReferenceModel(
         name="ONNX Runtime",
@@ -119,7 +121,7 @@ def _open(
         max_batch=1 if precision == "int8-fast" else 8,
     )
     (states,) = graph.run([contents.output], sample)
-    return _Imported(path, contents, model, ir.Shape([*AXES[: states.ndim - 1], states.shape[-1]]))
+    return _Imported(path, contents, model, ir.Shape([*(BATCH, TOKENS)[: states.ndim - 1], states.shape[-1]]))
 
 
 def _described(contents: Contents) -> tuple[str | None, list[int], bool]:

@@ -6,9 +6,9 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime
 
-from ..checkpoint.weights import Floats
+from engine.arrays import Feeds, Floats
+
 from ..errors import ExportError
-from ..verification.reference import Feeds
 
 POSITIONS = "position_ids"
 _REQUIRED = ["input_ids", "attention_mask"]

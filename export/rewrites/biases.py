@@ -13,7 +13,8 @@ import numpy as np
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..checkpoint.weights import Floats
+from engine.arrays import Floats
+
 from ..graph import DOMAIN
 from .nodes import constant, constant_matrix, constant_vector, producer_of
 

@@ -7,7 +7,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import ArrayLike
 
-from ..checkpoint.weights import Floats
+from engine.arrays import Floats
 
 # The opset since which an operator takes its axes as an input and no longer as an attribute: ONNX's Changelog.md.
 _AXES_AS_INPUT = {

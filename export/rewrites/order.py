@@ -8,28 +8,22 @@
 5. `keep_first_token` comes before step 6, whose new biases have no shapes for it to go by.
 6. `fold_biases` (CPU) looks for the `Sum` that step 3 writes, and through the `Slice` of step 5.
 7. `define` adds the functions of the operators that are left. ONNX Runtime can run the graph from here on.
-8. `quantize_int8` or `quantize_int8_fast` (CPU) comes last: it runs the graph to measure ranges, and no other step
-   knows the products that it writes.
+8. `quantize_int8` or `quantize_int8_fast` (CPU; `export.precisions` says which) comes last: it runs the graph to measure
+   ranges, and no other step knows the products that it writes.
 """
-
-from collections.abc import Sequence
 
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from engine.precisions import Precision
-
-from ..graph import Provider, name_axes
-from ..verification.reference import Feeds
+from ..graph import FusedFor, name_axes
 from .attention_functions import define
 from .biases import fold_biases
 from .first_token import keep_first_token
 from .key_lengths import as_inputs
 from .plain_forms import drop_reshapes, fold_transposes, plain_layer_normalization, unpack_products
-from .quantize import quantize_int8, quantize_int8_fast
 
 
-def rewrite(model: ir.Model, provider: Provider | None) -> ir.Model:
+def rewrite(model: ir.Model, provider: FusedFor | None) -> ir.Model:
     """Steps 1 to 7 for a provider's graph, in place; without a provider, the first alone."""
     name_axes(model)
     if provider is None:
@@ -38,7 +32,7 @@ def rewrite(model: ir.Model, provider: Provider | None) -> ir.Model:
     return define(fold_biases(model) if provider == "cpu" else model)
 
 
-def simplify(model: ir.Model, provider: Provider) -> ir.Model:
+def simplify(model: ir.Model, provider: FusedFor) -> ir.Model:
     """Steps 3 to 5, in place."""
     rewrites = [drop_reshapes, keep_first_token]
     if provider == "cpu":
@@ -47,10 +41,3 @@ def simplify(model: ir.Model, provider: Provider) -> ir.Model:
         model = step(model)
         RemoveUnusedNodesPass()(model)
     return model
-
-
-def quantize(model: ir.Model, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
-    """Step 8 for a precision of 8 bits, in place; others stay as they are."""
-    if precision == "int8":
-        return quantize_int8(model, samples)
-    return quantize_int8_fast(model, samples) if precision == "int8-fast" else model

@@ -21,9 +21,9 @@ import numpy.typing as npt
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..checkpoint.weights import Floats
+from engine.arrays import Feeds, Floats
+
 from ..graph import DOMAIN, MICROSOFT
-from ..verification.reference import Feeds
 from .nodes import constant, constant_matrix, insert, producer_of, replace
 from .ranges import Range, channel_ranges
 

@@ -9,12 +9,11 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 
+from engine.arrays import Feeds, Floats
 from engine.artifact import PAST
 from engine.text.prefix import no_past
 
-from ..checkpoint.weights import Floats
 from ..graph import interface
-from ..verification.reference import Feeds
 from .nodes import NodeList
 
 

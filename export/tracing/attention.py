@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 
-from ..graph import DOMAIN, Provider
+from ..graph import DOMAIN, FusedFor
 from ..recognition.families import max_positions
 from ..rewrites.attention_functions import LOWEST
 from . import key_lengths
@@ -31,7 +31,7 @@ _SHORT = 512
 
 
 @contextmanager
-def as_operators(model: PreTrainedModel, provider: Provider) -> Iterator[None]:
+def as_operators(model: PreTrainedModel, provider: FusedFor) -> Iterator[None]:
     """While it lasts, tracing `model` gives the provider's operators for its attention.
 
     Models that do not attend through transformers' AttentionInterface, or that do more in it than these operators, are

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+import numpy as np
 import onnx_ir as ir
 import torch
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
@@ -18,15 +19,18 @@ from torch import Tensor
 from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
+from engine.arrays import Feeds
 from engine.artifact import PAST
 from engine.precisions import Precision
-from engine.score_types import ScoreTypeName
+from engine.runtime.feeds import Run, fill
+from engine.score_types import ScoreType
+from engine.text.layout import Input
 
-from ..graph import PROVIDERS, Provider
+from ..graph import FusedFor
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import LoadedHead
-from ..rewrites.order import quantize, rewrite
-from ..verification.reference import Feeds
+from ..precisions import PRECISIONS
+from ..rewrites.order import rewrite
 from .attention import as_operators
 from .network import STATES, Network
 
@@ -38,11 +42,11 @@ class Converter:
     """
 
     def __init__(
-        self, network: Network, heads: Sequence[LoadedHead], score_type: ScoreTypeName, inputs: Sequence[str]
+        self, network: Network, heads: Sequence[LoadedHead], scoring: ScoreType, inputs: Sequence[str]
     ) -> None:
         self._network = network
         self._heads = heads
-        self._score_type = score_type
+        self._scoring = scoring
         self._sample = _sample(inputs, network)
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
@@ -50,31 +54,33 @@ class Converter:
 
         An 8-bit one is made for activations as large as those for the samples.
         """
-        if precision == "fp16":
+        making = PRECISIONS[precision]
+        if making.half:
             half = {name: tensor.half() if name == PAST else tensor for name, tensor in self._sample.items()}
-            return self._trace(halved(self._network), half, PROVIDERS[precision])
+            return self._trace(halved(self._network), half, making.provider)
         # A clone, because quantisation rewrites in place.
-        return quantize(self._float32.clone(), precision, samples)
+        model = self._float32.clone()
+        return model if making.quantize is None else making.quantize(model, samples)
 
     def plain(self, precision: Precision) -> ir.Model:
         """The graph in float16 or float32 of ONNX's own operators alone, without a past: prompts are computed whole."""
         sample = {name: tensor for name, tensor in self._sample.items() if name != PAST}
-        return self._trace(halved(self._network) if precision == "fp16" else self._network, sample, None)
+        return self._trace(halved(self._network) if PRECISIONS[precision].half else self._network, sample, None)
 
     @cached_property
     def _float32(self) -> ir.Model:
-        return self._trace(self._network, self._sample, PROVIDERS["fp32"])
+        return self._trace(self._network, self._sample, PRECISIONS["fp32"].provider)
 
-    def _trace(self, network: Network, sample: dict[str, Tensor], provider: Provider | None) -> ir.Model:
+    def _trace(self, network: Network, sample: dict[str, Tensor], provider: FusedFor | None) -> ir.Model:
         """The graph without quantisation; without a provider nothing is fused."""
         model = _trace(network, sample, provider)
         states = next((output for output in model.graph.outputs if output.name == STATES), None)
         if states is not None:
-            append_heads(model.graph, self._heads, states, self._score_type)
+            append_heads(model.graph, self._heads, states, self._scoring)
         return rewrite(model, provider)
 
 
-def _trace(network: Network, sample: dict[str, Tensor], provider: Provider | None) -> ir.Model:
+def _trace(network: Network, sample: dict[str, Tensor], provider: FusedFor | None) -> ir.Model:
     """The graph of the network as the exporter writes it; without a provider nothing is fused."""
     config = OnnxConfig(dynamic=True, ort_fusions=provider)
     operators = as_operators(network, provider) if provider else contextlib.nullcontext()
@@ -119,15 +125,10 @@ def _sample(names: Sequence[str], network: Network) -> dict[str, Tensor]:
     for one.
     """
     shape = (2, 11)
-    mask = torch.ones(shape, dtype=torch.int64)
-    mask[1, 6:] = 0
-    ids = torch.arange(shape[0] * shape[1]).reshape(shape) % network.config.vocab_size
-    inputs = {
-        "input_ids": ids,
-        "attention_mask": mask,
-        "token_type_ids": torch.zeros(shape, dtype=torch.int64),
-        "adapter": torch.zeros(shape[0], dtype=torch.int64),
-    }
+    ids = np.arange(shape[0] * shape[1]).reshape(shape) % network.config.vocab_size
+    none = np.zeros(shape[1], np.int64)
+    inputs = [Input(row, none, attended) for row, attended in zip(ids, (11, 6), strict=True)]
+    feeds = {name: torch.from_numpy(feed) for name, feed in fill(names, Run(inputs, 0, shape, pad_token=0)).items()}
     if PAST in names:
-        inputs[PAST] = network.past_of(ids[:1, :7])
-    return {name: inputs[name] for name in names}
+        feeds[PAST] = network.past_of(torch.from_numpy(ids[:1, :7]))
+    return {name: feeds[name] for name in names}

@@ -16,10 +16,10 @@ from transformers import (
 )
 
 from engine.artifact import PRESENT
+from engine.score_types import CROSS_ENCODER
 
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
-from ..graph import OUTPUTS
 from ..recipe import Recipe
 from .loading import load_body
 
@@ -70,7 +70,7 @@ class Network(PreTrainedModel):
             attended = torch.cat([before, attention_mask], dim=1)
         result = self.body(input_ids=input_ids, attention_mask=attended, **inputs)
         if self.classifies:
-            return {OUTPUTS["cross-encoder"]: result.logits.squeeze(-1).float()}
+            return {CROSS_ENCODER.output: result.logits.squeeze(-1).float()}
         # Half precision ends here, before the heads: a graph that ends in it has a last normalisation of mixed types.
         outputs = {STATES: result.last_hidden_state.float()}
         if past is not None:

@@ -6,17 +6,17 @@ import onnx_ir as ir
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from engine.arrays import Feeds, Floats
 from engine.artifact import PAST
 from engine.precisions import Precision
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.weights import Floats
 from ..errors import ExportError
 from ..heads.in_numpy import apply
 from ..heads.loaded import load_heads
+from ..precisions import PRECISIONS, Limit
 from ..recipe import Recipe
-from ..verification.reference import Feeds, ReferenceModel
-from ..verification.verify import LIMITS, Limit
+from ..verification.reference import ReferenceModel
 from .convert import Converter
 from .network import load_network, stray_weights
 
@@ -53,15 +53,15 @@ class TracedNetwork:
         # What prompts have in common at their beginning is then computed once.
         shares = recipe.template is not None and not checkpoint.trust_remote_code and self._network.is_causal
         past = [PAST] if shares else []
-        self._score_type = recipe.score_type
-        self._converter = Converter(self._network, self.heads, recipe.score_type, [*inputs, *past])
+        self._scoring = recipe.scoring
+        self._converter = Converter(self._network, self.heads, recipe.scoring, [*inputs, *past])
         self._reference_model = ReferenceModel("PyTorch", f"{torch.__version__} float32", inputs, self._run)
 
     def reference_model(self, precision: Precision) -> ReferenceModel:
         return self._reference_model
 
     def limit(self, precision: Precision) -> Limit:
-        return LIMITS[precision]
+        return PRECISIONS[precision].limit
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
         return self._converter.convert(precision, samples)
@@ -76,4 +76,4 @@ class TracedNetwork:
         if self._network.classifies:
             return states
         made = apply(self.heads, states, feeds["attention_mask"])
-        return made[:, 0] if self._score_type == "cross-encoder" else made
+        return made[:, 0] if self._scoring.reads_pairs else made

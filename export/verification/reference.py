@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from ..checkpoint.weights import Floats
+from engine.arrays import Feeds, Floats
+
 from ..errors import ExportError
 from ..recipe import Marking, Recipe
-
-Feeds = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True)

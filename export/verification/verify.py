@@ -1,17 +1,15 @@
 """Measures how far a graph strays from its reference, and refuses one that strays further than its limit."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from engine import Engine
+from engine.arrays import Feeds, Floats
 from engine.artifact import TOKENIZER, Graph, Manifest, Role, Verification
 from engine.precisions import Precision
 from engine.prompts.template import ScoreTemplate
@@ -22,49 +20,12 @@ from engine.runtime.tensorrt import Plans
 from engine.text.tokenizer import Tokenizer
 from engine.vectors.similarity import sigmoid
 
-from ..checkpoint.weights import Floats
 from ..errors import VerificationError
-from .reference import Feeds, Reference, ReferenceModel
+from ..precisions import PRECISIONS, Limit
+from .reference import Reference, ReferenceModel
+from .texts import texts
 
 _WORST = 5
-
-
-@dataclass(frozen=True)
-class Limit:
-    """The largest difference from the reference that a graph may have: in its output, in scores, and in their order."""
-
-    max_abs_error: float = np.inf
-    score_max_abs_error: float = np.inf
-    spearman: float = -1.0
-
-
-# What each precision may cost.
-LIMITS: dict[Precision, Limit] = {
-    "fp32": Limit(max_abs_error=1e-4),
-    "fp16": Limit(max_abs_error=5e-3),
-    "int8": Limit(score_max_abs_error=0.05, spearman=0.995),
-    "int8-fast": Limit(score_max_abs_error=0.05, spearman=0.98),
-}
-
-
-@dataclass(frozen=True)
-class Texts:
-    """The shipped texts: every query is paired with every fourth document.
-
-    That is a choice: all pairs are 768, and 192 already hold every text four times or more.
-    """
-
-    queries: list[str]
-    documents: list[str]
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        return [
-            (query, document)
-            for i, query in enumerate(self.queries)
-            for j, document in enumerate(self.documents)
-            if (i + j) % 4 == 0
-        ]
 
 
 @dataclass(frozen=True)
@@ -81,16 +42,9 @@ class Expected:
         return self.outputs[0].shape[-1] if self.outputs[0].ndim else None
 
 
-@cache
-def texts() -> Texts:
-    """16 queries and 48 documents of 1 to 1,800 words in several languages and scripts, code and symbols."""
-    content = json.loads((Path(__file__).parent / "texts.json").read_text(encoding="utf-8"))
-    return Texts(content["queries"], content["documents"])
-
-
 def expected(reference: Reference, manifest: Manifest) -> Expected:
     """Run the reference on every text, or every pair for a cross-encoder."""
-    if manifest.score_type == "cross-encoder":
+    if manifest.scoring.reads_pairs:
         logits = reference.logits(texts().pairs)
         return Expected(reference.model, list(logits), _activated(logits, manifest))
     rows = {
@@ -108,7 +62,7 @@ def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
     Every fourth is a choice; `int8-fast` was measured with the 48 pairs which that gives (docs/benchmarks/log.md,
     "With VNNI and bfloat16", on scales measured beforehand).
     """
-    if manifest.score_type == "cross-encoder":
+    if manifest.scoring.reads_pairs:
         return reference.pair_feeds(texts().pairs[::4])
     return [
         *reference.text_feeds(texts().queries[::4], "query"),
@@ -158,7 +112,7 @@ def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:
     verification = Verification(
         reference=f"{wanted.model.name} {wanted.model.version}",
         texts=len(wanted.outputs),
-        quantity=engine.graph.outputs[0].name.replace("_", " "),
+        quantity=engine.manifest.scoring.output.replace("_", " "),
         max_abs_error=float(flat.max()),
         mean_abs_error=float(flat.mean()),
         score_max_abs_error=float(score_errors.max()),
@@ -170,11 +124,11 @@ def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:
 
 def _run(engine: Engine) -> tuple[Sequence[Floats], Floats]:
     queries, documents = zip(*texts().pairs, strict=True)
-    if engine.manifest.score_type == "cross-encoder":
+    if engine.manifest.scoring.reads_pairs:
         logits = engine.score(queries, documents, use_activation=False, truncate_prompt_tokens=-1).scores
         return list(logits), _activated(logits, engine.manifest)
     sides: list[tuple[Role, list[str]]] = [("query", texts().queries), ("document", texts().documents)]
-    embed = engine.embed if engine.manifest.score_type == "bi-encoder" else engine.embed_tokens
+    embed = engine.embed_tokens if engine.manifest.scoring.by_token else engine.embed
     rows = [row for role, side in sides for row in embed(side, role=role, truncate_prompt_tokens=-1).embeddings]
     return rows, engine.score(queries, documents, truncate_prompt_tokens=-1).scores
 
@@ -184,7 +138,7 @@ def _activated(logits: Floats, manifest: Manifest) -> Floats:
 
 
 def _similarity(query: Floats, document: Floats, manifest: Manifest) -> float:
-    if manifest.score_type == "late-interaction":
+    if manifest.scoring.by_token:
         return float(np.einsum("sh,th->st", query, document).max(axis=1).sum())
     if manifest.similarity == "cosine":
         return float(query @ document / (np.linalg.norm(query) * np.linalg.norm(document)))
@@ -193,7 +147,7 @@ def _similarity(query: Floats, document: Floats, manifest: Manifest) -> float:
 
 def _query_tokens(manifest: Manifest, wanted: Expected) -> NDArray[np.float64]:
     """MaxSim adds a similarity a query token, so its error is taken a token; other scores are one number."""
-    if manifest.score_type != "late-interaction":
+    if not manifest.scoring.by_token:
         return np.ones(len(texts().pairs))
     tokens = {query: len(rows) for query, rows in zip(texts().queries, wanted.outputs, strict=False)}
     return np.array([tokens[query] for query, _ in texts().pairs], dtype=np.float64)
@@ -220,7 +174,7 @@ def _judge(
     # Embeddings without normalisation have any size, so their error counts in proportion to it. The error of half
     # precision's logits grows with them and counts alike. Other logits have to be right whatever their size.
     size = 1.0
-    if found.quantity != "logits" or precision == "fp16":
+    if found.quantity != "logits" or PRECISIONS[precision].half:
         size = max(1.0, float(max(np.abs(want).max() for want in wanted.outputs)))
     failures = []
     if not np.isfinite(found.max_abs_error):
@@ -229,13 +183,12 @@ def _judge(
         failures.append(f"its {found.quantity} are {found.max_abs_error:.2g} off ({limit.max_abs_error:g} allowed)")
     if found.score_max_abs_error > limit.score_max_abs_error:
         failures.append(f"its scores are {found.score_max_abs_error:.2g} off ({limit.score_max_abs_error:g} allowed)")
-    if not found.spearman >= limit.spearman:
+    if np.isnan(found.spearman):
+        failures.append("its scores are no ranking, being all the same or no numbers")
+    elif found.spearman < limit.spearman:
         failures.append(f"its Spearman correlation is {found.spearman:.4f} ({limit.spearman:g} needed)")
     if failures:
         order = np.argsort(-np.nan_to_num(score_errors, nan=np.inf))[:_WORST]
         worst = [(" / ".join(texts().pairs[i]), float(wanted.scores[i]), float(scores[i])) for i in order]
         model = f"{wanted.model.name} {wanted.model.version}"
         raise VerificationError(f"The {precision} graph strays from {model}: {' and '.join(failures)}.", worst)
-
-
-assert set(LIMITS) == set(get_args(Precision)), "every precision has a limit"

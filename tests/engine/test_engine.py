@@ -20,7 +20,7 @@ from engine.runtime.providers import CPU, PROVIDERS
 from engine.runtime.sessions import _with_options
 from engine.text.layout import lay_out_pair
 from engine.text.truncation import Truncation
-from export.verification.verify import texts
+from export.verification.texts import texts
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "The capital of France is Paris.", "Horses and cows"]

@@ -24,6 +24,6 @@ def imported(path: Path) -> set[str]:
 def test_no_two_folders_hold_each_other():
     folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
     graph = {name: set().union(*map(imported, (ROOT / name).rglob("*.py"))) - {name} for name in folders}
-    assert graph["rewrites"] >= {"verification"}, "or the reading of imports finds none"
+    assert graph["tracing"] >= {"heads", "rewrites"}, "or the reading of imports finds none"
     assert "tracing" not in graph["rewrites"]
     TopologicalSorter(graph).prepare()

@@ -18,7 +18,7 @@ from checkpoints.minilm import build_minilm_bi, build_minilm_pylate, minilm_fold
 from checkpoints.onnx_folders import folder_of, write_body, write_half
 from engine import Engine
 from engine.artifact import read_manifest
-from export.verification.verify import texts
+from export.verification.texts import texts
 
 pytestmark = pytest.mark.slow
 

@@ -13,7 +13,7 @@ from engine import Engine
 from engine.artifact import read_manifest
 from export.__main__ import main
 from export.recognition.module_list import POOLING_MODES
-from export.verification.verify import texts
+from export.verification.texts import texts
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from export.checkpoint.weights import read_tensors
 from export.errors import ExportError
 from export.heads.loaded import LoadedHead
 from export.recognition.module_list import POOLING_MODES
-from export.verification.verify import texts
+from export.verification.texts import texts
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from checkpoints.minilm import build_minilm_ce, build_minilm_pylate
 from engine import Engine
 from engine.artifact import read_manifest
 from export.__main__ import main
-from export.verification.verify import texts
+from export.verification.texts import texts
 
 ROOT = Path(__file__).parents[3]
 

@@ -19,8 +19,9 @@ from engine.prompts.template import Prompting
 from engine.text.layout import Input, lay_out_pair
 from engine.text.truncation import Truncation
 from export.__main__ import main
+from export.precisions import PRECISIONS
 from export.recognition.families import FAMILIES
-from export.verification.verify import LIMITS, texts
+from export.verification.texts import texts
 from tests.e2e.server import Server
 from tests.export.recognition.references import REFERENCES
 
@@ -82,13 +83,13 @@ def test_scores_are_those_of_the_checkpoint(exported, name):
     # MaxSim sums a similarity for each of a query's tokens, up to 48 of them here.
     terms = 48 if manifest.score_type == "late-interaction" else 1
     if name in HALVED:
-        np.testing.assert_allclose(got["fp16"], got["fp32"], atol=terms * LIMITS["fp16"].max_abs_error)
+        np.testing.assert_allclose(got["fp16"], got["fp32"], atol=terms * PRECISIONS["fp16"].limit.max_abs_error)
     assert np.std(got["fp32"]) > 0.01, "the scores lie too close together for this to prove anything"
     if name in REFERENCES:
         want = REFERENCES[name](checkpoint, PAIRS)
-        np.testing.assert_allclose(got["fp32"], want, atol=terms * LIMITS["fp32"].max_abs_error)
+        np.testing.assert_allclose(got["fp32"], want, atol=terms * PRECISIONS["fp32"].limit.max_abs_error)
         for precision in got.keys() & {"int8", "int8-fast"}:
-            limit = LIMITS[precision].score_max_abs_error
+            limit = PRECISIONS[precision].limit.score_max_abs_error
             assert np.abs(sigmoid(got[precision]) - sigmoid(want)).max() <= limit
 
 

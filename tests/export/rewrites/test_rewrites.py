@@ -12,8 +12,10 @@ from hypothesis.extra import numpy as arrays
 from transformers import AutoTokenizer
 
 from checkpoints import tiny
+from engine import CROSS_ENCODER
 from export.checkpoint.files import open_checkpoint
 from export.graph import multiple, save
+from export.precisions import PRECISIONS
 from export.recognition.recognise import recognise
 from export.rewrites.biases import fold_biases
 from export.rewrites.order import simplify
@@ -21,7 +23,6 @@ from export.rewrites.quantize import quantize_rows, quantize_weight
 from export.rewrites.ranges import channel_ranges
 from export.tracing.convert import Converter
 from export.tracing.network import STATES, Network, load_network
-from export.verification.verify import LIMITS
 
 weights = arrays.arrays(
     np.float32, st.tuples(st.integers(2, 40), st.integers(1, 8)), elements=st.floats(-4, 4, width=32)
@@ -82,7 +83,7 @@ def test_rewriting_changes_no_score_and_computes_the_last_layer_for_the_first_to
     network = load_network(checkpoint, recognise(checkpoint)).network
     monkeypatch.setattr("export.rewrites.order.simplify", lambda model, provider: model)
     monkeypatch.setattr("export.rewrites.order.fold_biases", lambda model: model)
-    traced = Converter(network, [], "cross-encoder", ["input_ids", "attention_mask", "token_type_ids"]).convert(
+    traced = Converter(network, [], CROSS_ENCODER, ["input_ids", "attention_mask", "token_type_ids"]).convert(
         "fp32", []
     )
     save(traced, tmp_path / "traced.onnx")
@@ -113,9 +114,7 @@ def test_on_a_gpu_lengths_mask_and_the_last_layer_is_for_the_first_token(tmp_pat
     checkpoint = open_checkpoint(str(tiny.build("bert", tmp_path / "tiny", num_hidden_layers=2)), None, {}, False)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder)
     network = load_network(checkpoint, recognise(checkpoint)).network
-    graph = Converter(network, [], "cross-encoder", ["input_ids", "attention_mask", "token_type_ids"]).convert(
-        "fp16", []
-    )
+    graph = Converter(network, [], CROSS_ENCODER, ["input_ids", "attention_mask", "token_type_ids"]).convert("fp16", [])
     attentions = [node for node in graph.graph if node.op_type == "MultiHeadAttention"]
     assert [len(node.inputs) for node in attentions] == [5, 5]
     assert [node.inputs[4].name for node in attentions] == ["key_lengths", "first_key_lengths"]
@@ -139,7 +138,7 @@ def test_on_a_gpu_lengths_mask_and_the_last_layer_is_for_the_first_token(tmp_pat
     (got,) = session.run(None, {name: feeds[name] for name in ("input_ids", "token_type_ids")} | told)
     with torch.no_grad():
         want = network(**{name: torch.from_numpy(array) for name, array in feeds.items()})["logits"].numpy()
-    np.testing.assert_allclose(got, want, atol=LIMITS["fp16"].max_abs_error)
+    np.testing.assert_allclose(got, want, atol=PRECISIONS["fp16"].limit.max_abs_error)
 
 
 @pytest.mark.parametrize(
