@@ -8,8 +8,8 @@
 5. `keep_first_token` comes before step 6, whose new biases have no shapes for it to go by.
 6. `fold_biases` (CPU) looks for the `Sum` that step 3 writes, and through the `Slice` of step 5.
 7. `define` adds the functions of the operators that are left. ONNX Runtime can run the graph from here on.
-8. `quantize_int8` or `quantize_int8_fast` (CPU; `export.precisions` says which) comes last: it runs the graph to measure
-   ranges, and no other step knows the products that it writes.
+8. `quantize_int8` or `quantize_int8_fast` (CPU; `export.precisions` says which) comes last: it runs the graph
+   to measure ranges, and no other step knows the products that it writes.
 """
 
 import onnx_ir as ir
