@@ -1,4 +1,4 @@
-"""Writes the table of families, as `python -m export --list` prints it and the README has it."""
+"""Writes the table of families, for `python -m export --list` and docs/reference/families.md."""
 
 from .families import FAMILIES, Family
 

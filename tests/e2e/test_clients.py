@@ -1,10 +1,6 @@
 """The clients that people have, pointed at ScoreRT: Cohere's, OpenAI's, Hugging Face's, and curl."""
 
 import base64
-import json
-import re
-import shutil
-import subprocess
 from typing import Any
 
 import cohere
@@ -15,7 +11,7 @@ from huggingface_hub import InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
 
 from tests.e2e.conftest import DEFAULT
-from tests.e2e.server import ROOT, Server
+from tests.e2e.server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -162,21 +158,3 @@ class TestHuggingFace:
     def test_errors_show_their_sentence(self, server: Server) -> None:
         with pytest.raises(HfHubHTTPError, match="shorten it, or set truncate to true"):
             InferenceClient(server.url).feature_extraction("cows " * 600)
-
-
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
-def test_curl_as_the_readme_shows_it(server: Server) -> None:
-    """Its answer is JSON that holds what was asked for. The server of the README listens on port 8000."""
-    blocks = re.findall(r"```sh\n(curl .*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    assert blocks
-    for block in blocks:
-        command = block.replace("http://127.0.0.1:8000", server.url)
-        assert server.url in command, block
-        done = subprocess.run(
-            ["bash", "-ec", command.replace("curl ", "curl --fail-with-body --silent --show-error ")],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert json.loads(done.stdout)
