@@ -1,4 +1,4 @@
-"""Tiny seeded embedders and late-interaction models, each with the files its published checkpoints have."""
+"""Builds tiny seeded embedders and late-interaction models, each with the files its published checkpoints have."""
 
 import json
 import string

@@ -1,4 +1,4 @@
-"""The tiny checkpoint of every row of the exporter's table, by the row's name."""
+"""Builds the tiny checkpoint of every row of the exporter's table, by the row's name."""
 
 from collections.abc import Callable
 from functools import partial

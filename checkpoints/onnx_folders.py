@@ -1,4 +1,4 @@
-"""ONNX graphs as they are found on the Hub: made by torch's own exporter under optimum's names, and toys like them."""
+"""Makes ONNX graphs as they are found on the Hub: by torch's own exporter under optimum's names, and toys like them."""
 
 import shutil
 import warnings

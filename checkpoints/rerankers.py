@@ -1,4 +1,4 @@
-"""Tiny seeded language models that rerank or embed, each with the files its published checkpoints have."""
+"""Builds tiny seeded language models that rerank or embed, each with the files its published checkpoints have."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Tiny seeded checkpoints of each encoder family, with tokenizers trained on the spot.
+"""Builds tiny seeded checkpoints of each encoder family, with tokenizers trained on the spot.
 
 Weights are random but not small: scores must spread widely enough for an error to show.
 """

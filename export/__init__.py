@@ -1,1 +1,1 @@
-"""ScoreRT's exporter: Hugging Face checkpoints to verified ONNX artifacts, at build time."""
+"""Exports Hugging Face checkpoints to verified ONNX artifacts, at build time."""

@@ -1,4 +1,4 @@
-"""Tiny seeded checkpoints with the files, settings and weight names that their authors publish.
+"""Builds tiny seeded checkpoints with the files, settings and weight names that their authors publish.
 
 A builder fills the folder, which must not exist, and returns it.
 """

@@ -1,4 +1,4 @@
-"""Decoders, whose weights have transformers' own names: its own classes save them, with the published settings."""
+"""Builds decoders, whose weights have transformers' names: its classes save them, with the published settings."""
 
 import json
 from pathlib import Path

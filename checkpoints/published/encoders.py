@@ -1,4 +1,4 @@
-"""Encoders, written weight by weight under the published names, so that nothing depends on how they are read."""
+"""Builds encoders weight by weight under the published names, so that nothing depends on how they are read."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the builders share: files as sentence-transformers lays them out, random weights, tokenizers."""
+"""Writes what the builders share: sentence-transformers' files, random weights, tokenizers."""
 
 from pathlib import Path
 from typing import Any

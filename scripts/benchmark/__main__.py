@@ -1,4 +1,4 @@
-"""Measure ScoreRT beside vLLM, infinity and sentence-transformers, on the cross-encoder behind `tests/contract`."""
+"""Measures ScoreRT beside vLLM, infinity and sentence-transformers, on the cross-encoder behind `tests/contract`."""
 
 import argparse
 import statistics

@@ -1,4 +1,4 @@
-"""What ScoreRT promises, beside what was measured."""
+"""Holds what was measured against what ScoreRT promises."""
 
 import statistics
 from collections.abc import Mapping, Sequence

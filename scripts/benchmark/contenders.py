@@ -1,4 +1,4 @@
-"""Everything that can score a request, behind one call: text in, a score for each document out."""
+"""Puts everything that can score a request behind one call: texts in, a score for each document out."""
 
 import http.client
 import json

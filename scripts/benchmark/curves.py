@@ -1,4 +1,4 @@
-"""How the time of a request grows with the length of its documents, and with their number."""
+"""Measures how the time of a request grows with the length of its documents, and with their number."""
 
 import statistics
 import time
@@ -53,7 +53,7 @@ def growth(costs: Sequence[Cost]) -> float:
 def _costs(
     engines: dict[str, Engine], shape: Shape, requests: dict[int, list[Request]], cut: bool
 ) -> dict[str, list[Cost]]:
-    """Engines take turns, and compute as much at each point, so that the machine's moods are in all alike; medians."""
+    """Medians. Engines take turns and compute as much at each point, so that other load is in all alike."""
     seconds: dict[tuple[str, int], list[float]] = {}
     counter = next(iter(engines.values()))
     limits = {at: at if cut else counter.manifest.max_length for at in requests}

@@ -1,4 +1,4 @@
-"""Everybody who takes part, by the names that the report has for them."""
+"""Opens all contenders, by the names that the report has for them."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a model must compute, and how fast this machine multiplies."""
+"""Counts a model's operations, and measures how fast this machine multiplies."""
 
 import json
 import math

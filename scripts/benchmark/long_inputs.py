@@ -1,4 +1,4 @@
-"""Measure how long inputs of real models take and how much memory: python -m scripts.benchmark.long_inputs.
+"""Measures how long inputs of real models take and how much memory: python -m scripts.benchmark.long_inputs.
 
 The checkpoints have the shapes of real ones and random weights. Each length runs in a process of its own, which loads
 the artifact, scores one pair and says how much memory it has ever held.

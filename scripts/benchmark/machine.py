@@ -1,4 +1,4 @@
-"""What was measured on: figures mean nothing without it."""
+"""Describes the machine, without which figures mean nothing."""
 
 import datetime
 import os
@@ -14,7 +14,7 @@ from engine.runtime.providers import cores
 _INSTRUCTIONS = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"]
 _LIBRARIES = ["onnxruntime", "numpy", "tokenizers", "uvicorn", "torch", "transformers", "sentence-transformers"]
 
-# Idle is a machine that computes a twentieth of a glance's time.
+# A machine is idle where it computes for at most this part of the time it is looked at.
 _IDLE, _GLANCE, _IDLE_WITHIN = 0.05, 0.2, 5.0
 
 

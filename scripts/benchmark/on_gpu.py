@@ -1,4 +1,4 @@
-"""Measure fp16 on an NVIDIA GPU beside sentence-transformers: python -m scripts.benchmark.on_gpu.
+"""Measures fp16 on an NVIDIA GPU beside sentence-transformers: python -m scripts.benchmark.on_gpu.
 
 Cross-encoders of two shapes: MiniLM-L6 with its weights, and BERT-large with random ones. Prints tables for
 docs/benchmarks. Unmeasured: there was no GPU to run it on.

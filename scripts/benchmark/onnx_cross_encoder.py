@@ -1,4 +1,4 @@
-"""CrossEncoder with its ONNX backend and dynamic int8: [query, documents] a line in, scores a line out.
+"""Scores with CrossEncoder's ONNX backend and dynamic int8: [query, documents] a line in, scores a line out.
 
 Runs in an environment of its own: python onnx_cross_encoder.py CHECKPOINT FOLDER.
 """

@@ -1,4 +1,4 @@
-"""What people would run instead: each in an environment of its own, serving or scoring the same checkpoint."""
+"""Runs what people would run instead, each in an environment of its own, on the same checkpoint."""
 
 import http.client
 import json

@@ -1,4 +1,4 @@
-"""What was measured, as pictures beside the page in docs/benchmarks/."""
+"""Draws what was measured, as pictures beside the page in docs/benchmarks/."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How far a contender's logits are from the reference's."""
+"""Measures how far a contender's logits are from the reference's."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was measured, as tables on the terminal and as a page and a JSON file in docs/benchmarks/."""
+"""Writes what was measured: tables on the terminal, a page and a JSON file in docs/benchmarks/."""
 
 import json
 import statistics

@@ -1,4 +1,4 @@
-"""Throughput and latency, with contenders interleaved so that a machine's moods hit all of them alike."""
+"""Measures throughput and latency, with contenders taking turns so that other load hits all of them alike."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""What is scored: questions about Python, each with 20 passages of Python's own reference."""
+"""Makes the requests: questions about Python, each with 20 passages of Python's own reference."""
 
 import random
 import re
