@@ -1,8 +1,9 @@
-"""The recordings: requests to a real vLLM 0.32 server and what it answered."""
+"""Reads the recordings: requests to a real vLLM 0.32 server and what it answered."""
 
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 
 MODELS = {
@@ -32,3 +33,11 @@ def read(model: str) -> dict[str, Case]:
     """A model's cases by name."""
     content = (Path(__file__).parent / MODELS[model]).read_bytes()
     return {case.name: case for case in msgspec.json.decode(content, type=list[Case])}
+
+
+def send(client: httpx.Client, case: Case) -> httpx.Response:
+    """Make a case's request of another server."""
+    request = case.request
+    if request.raw is not None:
+        return client.request(request.method, request.path, content=request.raw, headers=request.headers)
+    return client.request(request.method, request.path, json=request.json, headers=request.headers)

@@ -4,6 +4,7 @@ Where ScoreRT does better on purpose, `_IMPROVED` says what it answers instead.
 """
 
 import base64
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,12 +12,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
 from engine import __version__ as scorert_version
-from tests.contract.recordings import MODELS, Case, read
+from tests.contract.record import record
+from tests.contract.recordings import MODELS, read, send
 from tests.e2e.server import Server
 
 CASES = {(model, case.name): case for model in MODELS for case in read(model).values()}
@@ -63,7 +64,7 @@ def test_every_recording_has_its_cases() -> None:
 @pytest.mark.parametrize(("model", "name"), [key for key, case in CASES.items() if case.status == 200])
 def test_success(server: Callable[[str], Server], model: str, name: str) -> None:
     case = CASES[model, name]
-    response = _send(server(model).client, case)
+    response = send(server(model).client, case)
     assert response.status_code == 200, response.text
     assert response.headers.get("content-type") == case.content_type
     if case.content_type is None:
@@ -76,7 +77,7 @@ def test_success(server: Callable[[str], Server], model: str, name: str) -> None
 @pytest.mark.parametrize(("model", "name"), [key for key, case in CASES.items() if case.status != 200])
 def test_error(server: Callable[[str], Server], model: str, name: str) -> None:
     case = CASES[model, name]
-    response = _send(server(model).client, case)
+    response = send(server(model).client, case)
     if name in _ACCEPTED:
         assert response.status_code == 200, response.text
         _assert_same(response.json(), CASES[model, _ACCEPTED[name]].response)
@@ -142,11 +143,18 @@ def test_parameters_of_the_content_type_do_not_matter(server: Callable[[str], Se
     assert response.status_code == 200
 
 
-def _send(client: httpx.Client, case: Case) -> httpx.Response:
-    request = case.request
-    if request.raw is not None:
-        return client.request(request.method, request.path, content=request.raw, headers=request.headers)
-    return client.request(request.method, request.path, json=request.json, headers=request.headers)
+@pytest.mark.parametrize("name", ["pooling token_embed", "pooling base64", "rerank /rerank", "health", "err bad json"])
+def test_what_is_recorded_anew_replays(server: Callable[[str], Server], name: str) -> None:
+    model = "minilm-colbert"
+    case = CASES[model, name]
+    recorded = record(server(model).client, case)
+    assert (recorded.name, recorded.request, recorded.status) == (name, case.request, case.status)
+    answer = send(server(model).client, recorded)
+    if recorded.content_type is None:
+        assert recorded.response == {"text": answer.text}
+    elif recorded.status == 200:
+        _assert_same(answer.json(), recorded.response)
+    assert len(json.dumps(recorded.response)) <= len(json.dumps(case.response)) + 200
 
 
 def _assert_same(actual: Any, expected: Any, where: str = "body") -> None:
