@@ -8,6 +8,7 @@ import msgspec
 from engine import (
     Cancelled,
     DeadlineExceeded,
+    EngineClosed,
     InputTooLong,
     InvalidInput,
     QueueFull,
@@ -144,6 +145,8 @@ def client_error(error: RequestError | ScoreRTError) -> Error | None:
             return status_error(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         case DeadlineExceeded():
             return status_error(HTTPStatus.GATEWAY_TIMEOUT, str(error))
+        case EngineClosed():
+            return status_error(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
         case Cancelled():
             return Error(str(error), "Client Closed Request", None, CLIENT_LEFT)
         case _:

@@ -8,6 +8,7 @@ import importlib.util
 import json
 import math
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -108,7 +109,7 @@ def _minilm_weights() -> dict[str, torch.Tensor]:
     return load_file(minilm_folder() / "model.safetensors")
 
 
-def _write(folder: Path, weights: dict[str, torch.Tensor], config: dict[str, object]) -> Path:
+def _write(folder: Path, weights: dict[str, torch.Tensor], config: Mapping[str, object]) -> Path:
     folder.mkdir(parents=True)
     source = minilm_folder()
     for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt"):

@@ -13,8 +13,9 @@ from onnx import TensorProto, helper, numpy_helper
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from checkpoints.tiny import VOCABULARY
-from export.heads.in_onnx import NodeList, add_heads
+from export.heads.in_onnx import add_heads
 from export.heads.loaded import LoadedHead
+from export.rewrites.nodes import NodeList
 
 WIDTH = 16
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")

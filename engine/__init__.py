@@ -1,17 +1,18 @@
 """Computes relevance scores from exported artifacts, with ONNX Runtime alone.
 
-What is named here is public; `api` uses nothing else of the engine.
+What is named here is public; `api` uses nothing else of the engine but `engine.command`, which all commands share.
 """
 
 from .arguments import QueryArguments, ScoreArguments, TextArguments
 from .arrays import Floats
-from .artifact import Manifest, Role
+from .artifact import Manifest, Role, read_manifest
 from .content import Content, Text, text_of
 from .engine import Engine
 from .errors import (
     ArtifactError,
     Cancelled,
     DeadlineExceeded,
+    EngineClosed,
     InputTooLong,
     InvalidDocuments,
     InvalidIndex,
@@ -53,6 +54,7 @@ __all__ = [
     "DeadlineExceeded",
     "Embeddings",
     "Engine",
+    "EngineClosed",
     "Floats",
     "Index",
     "InputTooLong",
@@ -81,9 +83,11 @@ __all__ = [
     "TokenSimilarity",
     "UnsupportedTask",
     "Waiting",
+    "__version__",
     "cores",
     "normalized",
     "read_index_manifest",
+    "read_manifest",
     "sigmoid",
     "similarity",
     "text_of",

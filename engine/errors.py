@@ -74,6 +74,13 @@ class DeadlineExceeded(ScoreRTError):
         super().__init__(f"The answer took longer than {timeout:g} s: send fewer or shorter texts at a time.")
 
 
+class EngineClosed(ScoreRTError):
+    """The engine was closed, before the call or while its inputs waited."""
+
+    def __init__(self) -> None:
+        super().__init__("The engine is closed: open its artifact again with Engine.load.")
+
+
 class Cancelled(ScoreRTError):
     """The job was cancelled; nobody waits for what it would have given."""
 

@@ -6,10 +6,9 @@ import sys
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Literal
-from urllib.parse import quote
 
 from .phases import phases
-from .record import Record
+from .record import Record, escaped
 
 LogFormat = Literal["text", "json"]
 
@@ -39,7 +38,7 @@ def log_request(record: Record) -> None:
         level = logging.ERROR
     else:
         level = logging.INFO
-    # The formatter takes it apart, so that a line nobody reads is not written.
+    # Our formatters take it apart, and others print it as `str` does, so that a line nobody reads is not written.
     _LOGGER.log(level, record)
 
 
@@ -48,10 +47,10 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, log: logging.LogRecord) -> str:
         moment = self.formatTime(log, "%Y-%m-%d %H:%M:%S")
-        message = _request_text(log.msg) if isinstance(log.msg, Record) else _escaped(log.getMessage().strip())
+        message = str(log.msg) if isinstance(log.msg, Record) else escaped(log.getMessage().strip())
         lines = [f"{moment}.{int(log.msecs):03} {log.levelname:<5} {message}"]
         if log.exc_info:
-            lines += [f"    {_escaped(line)}" for line in self.formatException(log.exc_info).split("\n")]
+            lines += [f"    {escaped(line)}" for line in self.formatException(log.exc_info).split("\n")]
         return "\n".join(lines)
 
 
@@ -74,22 +73,6 @@ class _JsonFormatter(logging.Formatter):
         return json.dumps(fields)
 
 
-def _request_text(record: Record) -> str:
-    """Such as "POST /rerank 200 12.3 ms  minilm 20 pairs 1,504 tokens  tokenise 0.9 wait 0.1 infer 10.2  id=ab12"."""
-    # As it stood in the request line: without spaces, so that a path cannot pass for what follows it.
-    path = quote(record.url_path, safe="/%:@!$&'()*+,;=~", errors="replace")
-    parts = [f"{_escaped(record.method)} {path} {record.status:d} {record.seconds * 1000:.1f} ms"]
-    if record.model is not None:
-        tokens = record.job.tokens if record.job is not None else 0
-        parts.append(f"{_escaped(record.model)} {record.pairs:,} pairs {tokens:,} tokens")
-    if times := [f"{phase.name} {phase.seconds * 1000:.1f}" for phase in phases(record.job)]:
-        parts.append(" ".join(times))
-    parts.append(f"client={_escaped(record.client or '-')} id={_escaped(record.request_id)}")
-    if record.error is not None:
-        parts.append(_escaped(record.error))
-    return "  ".join(parts)
-
-
 def _request_fields(record: Record) -> dict[str, Any]:
     """The same by name, times in milliseconds; what is not known is left out."""
     job = record.job
@@ -108,10 +91,3 @@ def _request_fields(record: Record) -> dict[str, Any]:
         "error": record.error,
     }
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _escaped(text: str) -> str:
-    r"""Line breaks, terminal controls and invisible characters as `\n`, `\x1b` and so on."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

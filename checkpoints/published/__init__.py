@@ -6,6 +6,20 @@ A builder fills the folder, which must not exist, and returns it.
 from checkpoints.published.decoders import embedding_gemma, lfm2_colbert, nemotron_embed, nemotron_rerank, zerank
 from checkpoints.published.encoders import gte_embedder, gte_reranker, jina_colbert, jina_v3, nomic
 
+__all__ = [
+    "BUILDERS",
+    "embedding_gemma",
+    "gte_embedder",
+    "gte_reranker",
+    "jina_colbert",
+    "jina_v3",
+    "lfm2_colbert",
+    "nemotron_embed",
+    "nemotron_rerank",
+    "nomic",
+    "zerank",
+]
+
 BUILDERS = {
     builder.__name__: builder
     for builder in (

@@ -91,7 +91,7 @@ def gte_reranker(folder: Path) -> Path:
     _write(folder, config, weights, build_tokenizer("xlm-roberta"))
     body, _ = load_body(folder, native_config(config), AutoModelForSequenceClassification)
     seen: list[Tensor] = []
-    body.classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    body.get_submodule("classifier").register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     body(**texts_batch(build_tokenizer("xlm-roberta")))
     weights |= {"classifier.weight": direction(seen[0]), "classifier.bias": torch.zeros(1)}
     save_file(weights, folder / "model.safetensors", {"format": "pt"})

@@ -46,7 +46,8 @@ def direction(features: Tensor) -> Tensor:
     centred = features - mean
     centred = centred - (centred @ unit).unsqueeze(1) * unit
     direction = torch.linalg.svd(centred, full_matrices=False).Vh[:1]
-    return direction / (features @ direction.T).std()
+    spread: Tensor = direction / (features @ direction.T).std()
+    return spread
 
 
 def texts_batch(tokenizer: PreTrainedTokenizerFast, end: str = "") -> dict[str, Tensor]:

@@ -158,6 +158,20 @@ class Scheduler:
             pace = sum(work.inputs[index].cost for work, index in taken) / max(seconds, 1e-9)
             self._pace = pace if self._pace is None else (1 - _WEIGHT) * self._pace + _WEIGHT * pace
 
+    def retire(self, workers: int = 1) -> None:
+        """Note that workers which `enter` asked for never came, or ended without an empty `take`."""
+        with self._lock:
+            self._busy -= workers
+
+    def fail(self, error: Exception, taken: "Taken") -> None:
+        """End the jobs of a batch, and all that wait, with an error: nobody is left waiting for a fault of our own."""
+        with self._lock:
+            for work in {id(work): work for work in (*self._queue, *(work for work, _ in taken))}.values():
+                work.error = work.error or error
+                work.done.set()
+            self._queue.clear()
+            self._waiting = Waiting(0, 0)
+
     def _room(self, longest: int) -> int:
         """How many inputs of up to `longest` tokens go into one run."""
         width = rounded_up(longest, self._schedule.multiple)

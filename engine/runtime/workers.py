@@ -1,5 +1,6 @@
 """Runs a scheduler's batches on threads. One step is: take a batch, run it, deliver its rows."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +8,12 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..arrays import Floats
+from ..errors import EngineClosed
 from ..job import Job
 from ..text.layout import Input
-from .scheduler import Schedule, Scheduler, rounded_up
+from .scheduler import Schedule, Scheduler, Taken, rounded_up
+
+_LOGGER = logging.getLogger("scorert")
 
 Run: TypeAlias = Callable[[Sequence[Input]], list[Floats]]
 """Computes one micro-batch: a row for each input."""
@@ -44,15 +48,15 @@ class Workers:
 
         A caller that has submitted the job itself has counted more inputs than those left to run: remembered ones.
 
-        Raises `QueueFull`, what `Job.check` and `Job.submit` raise, and what the graph raises for one of the inputs.
+        Raises `QueueFull`, `EngineClosed`, what `Job.check` and `Job.submit` raise, and what the graph raises for one
+        of the inputs.
         """
         if job.submitted is None:
             job.submit([len(item) for item in inputs])
         work, started = self.scheduler.enter(inputs, job)
         try:
             job.on_cancel(work.done.set)
-            for _ in range(started):
-                self._threads.submit(self._work)
+            self._start(started)
             work.done.wait(job.remaining())
         finally:
             # What has not begun of a job that is late or cancelled, or whose thread is interrupted.
@@ -68,15 +72,37 @@ class Workers:
         """Finish what is waiting and running, and end the threads."""
         self._threads.shutdown()
 
+    def _start(self, workers: int) -> None:
+        for started in range(workers):
+            try:
+                self._threads.submit(self._work)
+            except RuntimeError:
+                self.scheduler.retire(workers - started)
+                raise EngineClosed from None
+
     def _work(self) -> None:
-        while taken := self.scheduler.take():
-            began = time.perf_counter()
-            inputs = [work.inputs[index] for work, index in taken]
-            outcomes = self._outcomes(inputs)
-            seconds = time.perf_counter() - began
-            self.scheduler.deliver(taken, outcomes, seconds)
-            if not any(isinstance(outcome, Exception) for outcome in outcomes):
-                self.on_batch(self._batch(inputs, seconds))
+        """Take batches until nothing waits. A fault in here ends all calls with it, or they would wait for ever."""
+        taken: Taken = []
+        try:
+            while taken := self.scheduler.take():
+                self._step(taken)
+        except Exception as error:
+            _LOGGER.exception("A worker failed, and what waited with it")
+            self.scheduler.retire()
+            self.scheduler.fail(error, taken)
+
+    def _step(self, taken: Taken) -> None:
+        began = time.perf_counter()
+        inputs = [work.inputs[index] for work, index in taken]
+        outcomes = self._outcomes(inputs)
+        seconds = time.perf_counter() - began
+        self.scheduler.deliver(taken, outcomes, seconds)
+        if any(isinstance(outcome, Exception) for outcome in outcomes):
+            return
+        try:
+            self.on_batch(self._batch(inputs, seconds))
+        except Exception:
+            _LOGGER.exception("An observer of batches failed")
 
     def _outcomes(self, inputs: Sequence[Input]) -> list[Floats | Exception]:
         """A row for each input, or why it has none: where a run fails, its halves are tried, down to single inputs.

@@ -180,3 +180,15 @@ def test_libraries_warnings_are_logged_once_in_the_same_form(lines: Lines, log_f
     [line] = lines()
     assert "Failed to export to collector" in line
     assert line.startswith("{") == (log_format == "json")
+
+
+def test_a_strangers_formatter_prints_the_line_and_no_key(lines: Lines) -> None:
+    """Who mounts the application logs as their program does, and a record has the request's headers."""
+    logging.basicConfig(level=logging.INFO, force=True)
+    logging.getLogger("scorert").setLevel(logging.INFO)
+    secret = record()
+    secret.headers = {"authorization": "Bearer SECRETKEY"}
+    log_request(secret)
+    [line] = lines()
+    assert line.startswith("INFO:scorert:POST /rerank 200 12.3 ms  minilm-ce 20 pairs")
+    assert "SECRETKEY" not in line + repr(secret) + f"{secret}"

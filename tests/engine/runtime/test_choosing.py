@@ -8,7 +8,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from engine import Engine, Job, ProviderError
+from engine import Engine, EngineClosed, Job, ProviderError
 from engine.artifact import read_manifest
 from engine.runtime.choosing import choose, made_up_request
 from engine.runtime.opened import Opened
@@ -52,7 +52,7 @@ def opened(folder):
 
 
 def _is_closed(session, inputs):
-    with pytest.raises(RuntimeError, match="after shutdown"):
+    with pytest.raises(EngineClosed):
         session.workers.run(inputs, Job())
     return True
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import Cancelled, DeadlineExceeded, InvalidInput, Job, QueueFull, Waiting
+from engine import Cancelled, DeadlineExceeded, EngineClosed, InvalidInput, Job, QueueFull, Waiting
 from engine.runtime.scheduler import Schedule
 from engine.runtime.workers import Workers
 from engine.text.layout import Input
@@ -246,3 +246,34 @@ def test_dropping_closed_workers_frees_the_graph_at_once():
         assert freed() is None
     finally:
         gc.enable()
+
+
+def test_a_call_after_the_end_is_refused_every_time(open_workers):
+    workers = open_workers(workers=2)
+    workers.close()
+    for _ in range(3):
+        with pytest.raises(EngineClosed, match=r"^The engine is closed: open its artifact again"):
+            workers.run(inputs(3, 4), Job())
+    assert workers.scheduler.waiting == Waiting(0, 0)
+
+
+def test_an_observer_that_fails_costs_nobody_anything(open_workers):
+    workers = open_workers(workers=2)
+    workers.on_batch = lambda batch: 1 / 0
+    for _ in range(3):
+        assert workers.run(inputs(3, 4), Job(timeout=30)) == [0, 1]
+
+
+@pytest.mark.parametrize("step", ["take", "deliver"])
+def test_a_fault_of_a_worker_ends_the_call_and_the_next_one_works(open_workers, monkeypatch, step):
+    workers = open_workers(workers=2)
+
+    def broken(*_):
+        raise ZeroDivisionError(step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(workers.scheduler, step, broken)
+        with pytest.raises(ZeroDivisionError, match=step):
+            workers.run(inputs(3, 4), Job(timeout=30))
+    assert workers.run(inputs(3, 4), Job(timeout=30)) == [0, 1]
+    assert workers.scheduler.waiting == Waiting(0, 0)
