@@ -66,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if OwnPackages not in sys.meta_path:
         sys.meta_path.insert(0, OwnPackages)
     if name == "--version":
-        # One of the packages prints it, as it does for `scorert serve --version`.
-        name, rest = "serve", ["--version"]
+        print(f"ScoreRT {_version()}")
+        return 0
     if name not in COMMANDS:
         return _refuse(f"{name} is not a command: use {', '.join(COMMANDS)}, or see `scorert --help`.")
     command = COMMANDS[name]
@@ -97,6 +97,12 @@ options:
 
 examples:
 {examples}"""
+
+
+def _version() -> str:
+    """Read and not imported, so that it needs nothing that is not installed."""
+    content = (Path(_FOLDER) / "engine" / "__init__.py").read_text(encoding="utf-8")
+    return content.partition('__version__ = "')[2].partition('"')[0]
 
 
 def _refuse(sentence: str) -> int:

@@ -105,13 +105,14 @@ def _metrics(models: Models, answering: Answering) -> Metrics:
 
 
 async def _describe(request: Request) -> Response:
-    return Response(_description(), media_type="application/json")
+    return Response(_description(request.scope.get("root_path", "")), media_type="application/json")
 
 
-@functools.cache
-def _description() -> bytes:
-    """Made when it is asked for, so that starting does not wait for it."""
-    return msgspec.json.encode(openapi.document(ENDPOINTS, __version__))
+@functools.lru_cache
+def _description(root: str) -> bytes:
+    """The description where the application is mounted at `root`. Made when it is asked for, so that starting does not
+    wait for it."""
+    return msgspec.json.encode(openapi.document(ENDPOINTS, __version__) | {"servers": [{"url": root or "/"}]})
 
 
 def _guards(access: Access) -> list[Middleware]:

@@ -46,9 +46,14 @@ class ScoreArguments(QueryArguments, total=False):
     use_activation: bool
 
 
-def known(arguments: Mapping[str, Any], kind: Any) -> ScoreArguments:
-    """The arguments themselves. Raises `TypeError` for one that `kind`, a type of this module, does not have."""
+def known(arguments: Mapping[str, Any], kind: Any, *own: str) -> ScoreArguments:
+    """The arguments themselves. Raises `TypeError` for one that `kind`, a type of this module, does not have.
+
+    `own` are the names that the call's signature has besides, for the sentence.
+    """
     allowed: frozenset[str] = kind.__optional_keys__
     if unknown := sorted(arguments.keys() - allowed):
-        raise TypeError(f"unexpected keyword argument {unknown[0]!r}: this call takes {', '.join(sorted(allowed))}")
+        raise TypeError(
+            f"unexpected keyword argument {unknown[0]!r}: this call takes {', '.join(sorted({*allowed, *own}))}"
+        )
     return cast(ScoreArguments, arguments)

@@ -5,9 +5,10 @@
 
 import hashlib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from .errors import ArtifactError
 from .precisions import Precision
@@ -84,8 +85,8 @@ class Graph(_Part, frozen=True):
     file: str
     inputs: list[Tensor]
     outputs: list[Tensor]
-    max_batch: int | None = None
-    multiple: int = 1
+    max_batch: Annotated[int, Meta(ge=1)] | None = None
+    multiple: Annotated[int, Meta(ge=1)] = 1
     role: GraphRole = "text"
     verification: Verification | None = None
 
@@ -225,12 +226,13 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(f"{path} cannot be read: {error}. Export the model again.") from None
     for name, expected in manifest.files.items():
         _check_file(folder / name, expected)
+    _check_fit(manifest, path)
     for graph in manifest.graphs:
         if graph.verification is None:
-            raise ArtifactError(f"{path} has a {graph.precision} graph that was never verified: export it again.")
+            raise ArtifactError(f"{path} has a graph of {graph.precision} that was never verified: export it again.")
         if graph.role == "text" and manifest.scoring.output not in {tensor.name for tensor in graph.outputs}:
             raise ArtifactError(
-                f"{path} has a {graph.precision} graph without the output {manifest.scoring.output}, which a "
+                f"{path} has a graph of {graph.precision} without the output {manifest.scoring.output}, which a "
                 f"{manifest.score_type} is scored by: export it again."
             )
     templates = [manifest.template] if manifest.template is not None else []
@@ -242,6 +244,18 @@ def read_manifest(folder: Path) -> Manifest:
 
 class _Versioned(msgspec.Struct):
     schema_version: int
+
+
+def _check_fit(manifest: Manifest, path: Path) -> None:
+    """Raises `ArtifactError` where the manifest lacks what its score type needs."""
+    needed = ["pair"] if manifest.scoring.reads_pairs else ["query", "document", "similarity"]
+    missing = [name for name in needed if getattr(manifest, name) is None]
+    if not any(graph.role == "text" for graph in manifest.graphs):
+        missing.append("a graph for texts")
+    if missing:
+        raise ArtifactError(
+            f"{path} lacks {' and '.join(missing)}, which a {manifest.score_type} needs: export it again."
+        )
 
 
 def _check_file(path: Path, expected: File) -> None:

@@ -11,7 +11,7 @@ from .arrays import Floats
 from .artifact import TOKENIZER, Manifest, Role, read_manifest
 from .content import Content, text_of
 from .embedder import Embedder
-from .errors import UnsupportedTask
+from .errors import InvalidInput, UnsupportedTask
 from .inputs import InputBuilder, TextOrTokens, aligned, listed
 from .job import Job
 from .prompts.template import Prompting, ScoreTemplate
@@ -92,8 +92,10 @@ class Engine:
         With `cuda_graphs` the "cuda" provider launches a run of up to 32 texts of up to 128 tokens at once instead of
         kernel by kernel, for graphs that ONNX Runtime can record and that then give the same; others run as ever.
         Weights are in the GPU's memory twice then.
-        Raises `ArtifactError` and `ProviderError`.
+        Raises `ArtifactError`, `ProviderError` and `InvalidInput`.
         """
+        if threads is not None and threads < 1:
+            raise InvalidInput(f"threads must be at least 1, or None for all cores, not {threads}.", "threads")
         folder = Path(path)
         manifest = read_manifest(folder)
         tokenizer = Tokenizer(folder / TOKENIZER)
@@ -151,6 +153,7 @@ class Engine:
         **arguments: Unpack[ScoreArguments],
     ) -> Ranking:
         """Documents by falling score for `query`, the first `top_n` of them (None or 0: all)."""
+        known(arguments, ScoreArguments, "top_n")
         check_top_n(top_n)
         return ranked(self.score(query, documents, **arguments), top_n)
 
@@ -163,7 +166,7 @@ class Engine:
     ) -> Classes:
         """What a cross-encoder's classifier says of each text by itself. Its score template has no part in it."""
         self._require(CROSS_ENCODER)
-        limits = self._begin(known(arguments, TextArguments))
+        limits = self._begin(known(arguments, TextArguments, "use_activation"))
         inputs = self._builder.singles(listed(texts), limits)
         logits = self._logits(inputs, arguments.get("job"))
         return Classes(self._activated(logits, use_activation), _lengths(inputs))
@@ -184,7 +187,7 @@ class Engine:
         """
         self._require(BI_ENCODER)
         matryoshka.check(self.manifest, dimensions)
-        limits = self._begin(known(arguments, TextArguments))
+        limits = self._begin(known(arguments, TextArguments, "role", "instruction", "dimensions"))
         inputs = self._builder.texts(listed(texts), role, limits, Prompting(instruction))
         # Without a role the input has no prompt, so that its identity is not that of a document's unless they are
         # equal.
@@ -201,7 +204,7 @@ class Engine:
     ) -> TokenEmbeddings:
         """A late-interaction model's token embeddings of each text, marked and expanded as `role` asks."""
         self._require(LATE_INTERACTION)
-        limits = self._begin(known(arguments, TextArguments))
+        limits = self._begin(known(arguments, TextArguments, "role"))
         inputs = self._builder.texts(listed(texts), role, limits, Prompting())
         rows = self._embedder.embed({role: inputs}, arguments.get("job"))[role]
         # A copy, because those that are remembered are not the caller's to change; and one, as it may be from a GPU.

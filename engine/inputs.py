@@ -1,14 +1,13 @@
 """Makes inputs of the graph from a call's texts."""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 from msgspec.structs import replace
 
 from .arrays import Floats
 from .artifact import Manifest, PairLayout, Role, TextLayout
-from .content import Content, is_content, text_of
+from .content import Content, is_content, text_of, texts_of
 from .errors import InvalidInput
 from .prompts.template import Prompting, ScoreTemplate
 from .text.layout import Input, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
@@ -102,21 +101,26 @@ class InputBuilder:
 
 
 def listed(texts: TextOrTokens | Sequence[TextOrTokens]) -> Sequence[str | Sequence[int]]:
-    """One text or several as several. Raises `InvalidInput` for none, and for a text of no tokens."""
-    lone = is_content(texts) or (len(texts) > 0 and isinstance(texts[0], int))
-    several = cast("Sequence[TextOrTokens]", [texts] if lone else texts)
+    """One text or several as several.
+
+    Raises `InvalidInput` for none, for a text of no tokens, and for what is neither a text nor token ids.
+    """
+    lone = is_content(texts) or _is_tokens(texts)
+    several: object = [texts] if lone else texts
+    if not isinstance(several, Sequence) or not all(_is_text_or_tokens(text) for text in several):
+        raise InvalidInput("Texts must be a text, a list of token ids, or a list of those.")
     if not several:
         raise InvalidInput("At least one text must be given")
     if any(not isinstance(text, str) and not text for text in several):
         raise InvalidInput("A text given as tokens must have at least one token")
-    return [text_of(cast(Content, text)) if is_content(text) else cast("Sequence[int]", text) for text in several]
+    return [text_of(text) if is_content(text) else text for text in several]
 
 
 def aligned(
     queries: Content | Sequence[Content], documents: Content | Sequence[Content]
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Queries and documents as lists of 1:1, 1:N or N:N texts. Raises `InvalidInput` for other numbers."""
-    several_queries, several_documents = _texts(queries), _texts(documents)
+    several_queries, several_documents = texts_of(queries, "queries"), texts_of(documents, "documents")
     if len(several_queries) == 0:
         raise InvalidInput("At least one text element must be given")
     if len(several_documents) == 0:
@@ -126,7 +130,10 @@ def aligned(
     return several_queries, several_documents
 
 
-def _texts(contents: Content | Sequence[Content]) -> list[str]:
-    """One content or several, as texts."""
-    several = [contents] if is_content(contents) else contents
-    return [text_of(cast(Content, content)) for content in several]
+def _is_tokens(value: object) -> bool:
+    return isinstance(value, Sequence) and len(value) > 0 and isinstance(value[0], int)
+
+
+def _is_text_or_tokens(value: object) -> bool:
+    # No tokens at all have an error of their own.
+    return is_content(value) or (isinstance(value, Sequence) and all(isinstance(token, int) for token in value))

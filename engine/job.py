@@ -1,5 +1,6 @@
 """Follows one request through the engine: what it may take, whether it still matters, and what it took."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -28,7 +29,8 @@ class Job:
         self.tokens = 0
         """Their tokens, special ones included. Equal texts of a scoring call count once; remembered texts count, and so
         does a shared prefix for each of its prompts."""
-        self._timeout = timeout
+        # Nobody waits for ever, and a lock cannot.
+        self._timeout = None if timeout == math.inf else timeout
         self._max_tokens = max_tokens
         self._cancelled = threading.Event()
         self._wake: Callable[[], None] = lambda: None

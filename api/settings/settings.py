@@ -86,6 +86,8 @@ class Settings:
     observing: Observing = field(default_factory=Observing)
 
     def __post_init__(self) -> None:
+        if isinstance(self.models, str | Path) or not self.models:
+            raise SettingsError("models must be a list of artifacts' folders, with at least one.")
         names = self.serving.served_model_names
         if names and len(names) != len(self.models):
             raise SettingsError(

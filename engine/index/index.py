@@ -6,7 +6,7 @@ from typing import Unpack
 
 import numpy as np
 
-from ..arguments import QueryArguments
+from ..arguments import QueryArguments, known
 from ..arrays import Floats
 from ..content import Content
 from ..engine import Engine
@@ -52,6 +52,7 @@ class Index:
 
         The arguments are the engine's. Raises as it does, and `InvalidInput` for an id that is not in the index.
         """
+        known(arguments, QueryArguments, "top_n")
         check_top_n(top_n)
         if not document_ids:
             raise InvalidInput("At least one document id must be given", "document_ids")

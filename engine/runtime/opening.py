@@ -35,6 +35,8 @@ def select_graph(manifest: Manifest, precision: str | None, provider: Provider) 
             f"{manifest.name} has no {wanted} for TensorRT: export it with --provider tensorrt where it will be "
             "served, or use another provider, such as cuda."
         )
+    if not graphs:
+        raise ArtifactError(f"{manifest.name} has graphs for TensorRT alone: use that provider, or export it again.")
     found = ", ".join(graph.precision for graph in graphs)
     raise ArtifactError(f"{manifest.name} has no {wanted}, only {found}: export it with --precision {precision}.")
 

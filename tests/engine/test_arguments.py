@@ -31,6 +31,15 @@ def test_an_unknown_argument_is_an_error_of_every_call(artifacts, name):
     engine.close()
 
 
+def test_the_sentence_names_what_the_call_takes_itself(artifacts):
+    engine = Engine.load(artifacts("minilm-bi"))
+    with pytest.raises(TypeError, match=r"'topn': this call takes .*top_n, truncat"):
+        engine.rerank("q", ["d"], topn=1)
+    with pytest.raises(TypeError, match="'rol': this call takes dimensions, instruction, job, role, truncat"):
+        engine.embed("d", rol="query")
+    engine.close()
+
+
 @pytest.mark.parametrize("name", OWN)
 def test_every_way_in_is_refused_by_a_full_queue_before_it_tokenises(artifacts, name, monkeypatch, tmp_path):
     engine = Engine.load(artifacts(name))

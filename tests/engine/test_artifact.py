@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine import ArtifactError, Engine
+from engine import ArtifactError, Engine, InvalidInput
 from engine.artifact import MANIFEST, read_manifest
 
 
@@ -125,5 +125,37 @@ def test_a_graph_may_have_other_outputs_beside_the_one_that_scores(artifact):
     assert engine.score("a", "b").scores.shape == (1,)
     engine.close()
     _edit(artifact, graphs=[msgspec.to_builtins(graph) | {"outputs": [other]}])
-    with pytest.raises(ArtifactError, match="has a fp32 graph without the output logits, which a cross-encoder"):
+    with pytest.raises(ArtifactError, match="has a graph of fp32 without the output logits, which a cross-encoder"):
         Engine.load(artifact)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "sentence"),
+    [
+        ("minilm-ce", {"pair": None}, "lacks pair, which a cross-encoder needs: export it again"),
+        (
+            "minilm-bi",
+            {"document": None, "similarity": None},
+            "lacks document and similarity, which a bi-encoder",
+        ),
+        ("minilm-ce", {"graphs": []}, "lacks a graph for texts, which a cross-encoder needs"),
+    ],
+)
+def test_a_manifest_that_lacks_what_its_score_type_needs_is_refused(artifacts, tmp_path, name, changes, sentence):
+    folder = Path(shutil.copytree(artifacts(name), tmp_path / "copy"))
+    _edit(folder, **changes)
+    with pytest.raises(ArtifactError, match=sentence):
+        Engine.load(folder)
+
+
+@pytest.mark.parametrize("changes", [{"multiple": 0}, {"max_batch": 0}, {"provider": "tensorrt"}])
+def test_a_graph_that_could_never_run_is_refused(artifact, changes):
+    graphs = json.loads((artifact / MANIFEST).read_text())["graphs"]
+    _edit(artifact, graphs=[graphs[0] | changes])
+    with pytest.raises(ArtifactError, match=r"Expected `int` >= 1 - at `\$.graphs|has graphs for TensorRT alone"):
+        Engine.load(artifact)
+
+
+def test_threads_are_at_least_one(artifact):
+    with pytest.raises(InvalidInput, match=r"^threads must be at least 1, or None for all cores, not -3\.$"):
+        Engine.load(artifact, threads=-3)

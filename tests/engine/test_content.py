@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine import Engine, Text, text_of
+from engine import Engine, InvalidInput, Text, text_of
 from engine.content import is_content
 
 PARTS = [Text("Paris is"), Text("in France.")]
@@ -33,4 +33,21 @@ def test_parts_score_as_their_text_does(artifacts, name):
         both = engine.embed([PARTS, JOINED]).embeddings
         np.testing.assert_array_equal(both[0], both[1])
         assert engine.embed(PARTS).embeddings.shape == (1, 384)
+    engine.close()
+
+
+NEITHER = [Text("a"), ["b", Text("c")], [Text("c"), "b"], [["b", "c"]], [[]], 5, None, [5], {"text": "a"}]
+
+
+@pytest.mark.parametrize("wrong", NEITHER, ids=map(str, range(len(NEITHER))))
+def test_what_is_no_content_is_one_sentence(artifacts, wrong):
+    engine = Engine.load(artifacts("minilm-bi"))
+    for call in (lambda: engine.score(wrong, "d"), lambda: engine.score("q", wrong), lambda: engine.rerank("q", wrong)):
+        with pytest.raises(InvalidInput, match="must be a text, a list of parts such as"):
+            call()
+    if wrong != [5]:  # A text as token ids.
+        with pytest.raises(InvalidInput, match=r"Texts must be a text|at least one token"):
+            engine.embed(wrong)
+    with pytest.raises(InvalidInput, match="Texts must be a text"):
+        engine.embed(np.array([101, 102]))
     engine.close()

@@ -266,7 +266,7 @@ def test_an_observer_that_fails_costs_nobody_anything(open_workers):
 
 @pytest.mark.parametrize("step", ["take", "deliver"])
 def test_a_fault_of_a_worker_ends_the_call_and_the_next_one_works(open_workers, monkeypatch, step):
-    workers = open_workers(workers=2)
+    workers = open_workers(workers=1)
 
     def broken(*_):
         raise ZeroDivisionError(step)
