@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import InvalidInput
 from .containers import gif_frames, jpeg_scans, other_format, tiff_frames
-from .image import Image
+from .image import Image, Pixels
 
 if TYPE_CHECKING:  # Pillow is imported by those who decode: text needs none
     import PIL.Image
@@ -28,15 +28,21 @@ MOST_PIXELS = 178_956_970
 MAX_SCANS = 64
 """Scans of a JPEG. Pillow writes 6 or 10; a scan of 59 bytes costs 25 ms in a picture of 36 million pixels."""
 
+STRIP = 256
+"""Rows converted at a time: a transparent picture would take 21 bytes a pixel at once."""
+
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """What a file may cost. `max_pixels` is of one frame; 50 million hold an A4 page at 600 dots an inch.
+    """What a file may cost.
 
-    `max_frames` is of animations and of files with several pages; only the first frame is decoded. Raises `ValueError`
-    for limits below 1, more than `MOST_PIXELS`, and unknown formats.
+    `max_pixels` is of one frame: 50 million hold an A4 page at 600 dots an inch. While it is decoded a pixel takes 8
+    bytes, and 16 in a WebP. `max_frames` is of animations and of files with several pages; only the first frame is
+    decoded.
+
+    Raises `ValueError` for limits below 1, for more than `MOST_PIXELS`, and for unknown formats.
     """
 
     max_bytes: int = 20 * 2**20
@@ -97,17 +103,24 @@ def from_pillow(picture: "PIL.Image.Image") -> Image:
     It becomes what `transformers.image_transforms.convert_to_rgb` makes of it: transparency lies on white, and values
     of more than 8 bits are clipped to 255. Raises `InvalidInput` where Pillow cannot convert or load it.
     """
-    import PIL.Image
-
+    pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     try:
-        if "A" in picture.getbands() or picture.info.get("transparency") is not None:
-            picture = picture.convert("RGBA")
-            white = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
-            picture = PIL.Image.alpha_composite(white, picture)
-        pixels = np.asarray(picture if picture.mode == "RGB" else picture.convert("RGB"))
+        for top in range(0, picture.height, STRIP):
+            strip = picture.crop((0, top, picture.width, min(top + STRIP, picture.height)))
+            pixels[top : top + STRIP] = _on_white(strip)
     except (OSError, ValueError) as error:
         raise InvalidInput(f"The image cannot be converted to RGB ({error}): convert it before.") from None
+    pixels.flags.writeable = False
     return Image(pixels)
+
+
+def _on_white(picture: "PIL.Image.Image") -> Pixels:
+    import PIL.Image
+
+    if "A" in picture.getbands() or picture.info.get("transparency") is not None:
+        white = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
+        picture = PIL.Image.alpha_composite(white, picture.convert("RGBA"))
+    return np.asarray(picture.convert("RGB"))
 
 
 def _check(picture: "PIL.Image.Image", data: bytes, limits: ImageLimits) -> None:

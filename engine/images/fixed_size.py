@@ -22,11 +22,13 @@ class FixedSize(ImageProcessor, frozen=True, kw_only=True, tag="fixed-size"):
             raise ValueError("shortest_edge is less than what is cut from the middle")
 
     def grid(self, height: int, width: int) -> Grid:
+        """What a picture of that size is cut into. Raises `InvalidInput` for an aspect over 200."""
         if self.shortest_edge is not None:
             check_ratio(height, width)  # the longer side grows with the shorter, to be cut off and to fill memory
         return Grid(1, 1)
 
     def prepare(self, image: Image) -> Prepared:
+        """Make the pixels of a picture. Raises `InvalidInput` for an aspect over 200."""
         grid = self.grid(image.height, image.width)
         if self.shortest_edge is None:
             pixels = self.resize(image.pixels, self.height, self.width)

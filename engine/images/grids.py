@@ -136,11 +136,13 @@ def antialiased(grid: Grid, side: int) -> tuple[Floats, Floats]:
 
 
 def _triangles(size: int, side: int) -> Floats:
-    """The weights `[size, side]` of a triangle filter that covers what an output of `size` takes from `side`."""
-    scale = side / size
-    support = max(scale, 1.0)
-    centres = scale * (np.arange(size)[:, None] + 0.5)
-    entries = np.arange(side)[None, :]
-    weights = np.maximum(1 - np.abs(entries + 0.5 - centres) / support, 0)
+    """The weights `[size, side]` of a triangle filter that covers what an output of `size` takes from `side`.
+
+    In float32 throughout, as PyTorch computes them: in float64 they would be 3e-6 away from its own.
+    """
+    scale = np.float32(side) / np.float32(size)
+    centres = scale * (np.arange(size, dtype=np.float32)[:, None] + 0.5)
+    distances = np.abs(np.arange(side, dtype=np.float32) - centres + 0.5)
+    weights: Floats = np.maximum(1 - distances * min(1 / scale, np.float32(1)), 0)
     weights /= weights.sum(axis=1, keepdims=True)
-    return weights.astype(np.float32)
+    return weights

@@ -22,6 +22,7 @@ class NaFlex(ImageProcessor, frozen=True, kw_only=True, tag="naflex"):
     max_patches: int
 
     def grid(self, height: int, width: int) -> Grid:
+        """What a picture of that size is cut into."""
         low, high = 1e-5 / 10, 100.0  # the bounds and the precision decide the last bit: they are transformers' own
         while high - low >= 1e-5:
             middle = (low + high) / 2
@@ -35,6 +36,7 @@ class NaFlex(ImageProcessor, frozen=True, kw_only=True, tag="naflex"):
         return Grid(*(max(1, math.ceil(size * scale / self.patch)) for size in (height, width)))
 
     def prepare(self, image: Image) -> Prepared:
+        """Make the pixels of a picture."""
         grid = self.grid(image.height, image.width)
         patch = self.patch
         pixels = self.normalize(self.resize(image.pixels, grid.rows * patch, grid.columns * patch))

@@ -9,7 +9,7 @@ import numpy as np
 from ..arrays import Floats
 from ..errors import InvalidInput
 from .grids import Grid
-from .image import Image, Pixels
+from .image import Pixels
 
 Filter: TypeAlias = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 """A filter of Pillow's, by its name in `PIL.Image.Resampling`."""
@@ -17,14 +17,13 @@ Filter: TypeAlias = Literal["nearest", "box", "bilinear", "hamming", "bicubic", 
 Channels: TypeAlias = tuple[float, float, float]
 """A number each for red, green and blue."""
 
-
 MAX_RATIO = 200
 """Qwen2-VL's processor refuses a longer side over 200 times the shorter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A picture as a vision graph takes it: what `pixels` and `grid` are, the processor's kind says."""
+    """A picture as a vision graph takes it: the processor's kind says what `pixels` and `grid` are."""
 
     pixels: Floats
     grid: Grid
@@ -37,14 +36,6 @@ class ImageProcessor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     mean: Channels
     std: Channels
     rescale: float = 1 / 255
-
-    def grid(self, height: int, width: int) -> Grid:
-        """What a picture of that size is cut into. Raises `InvalidInput` for sizes that the processor refuses."""
-        raise NotImplementedError
-
-    def prepare(self, image: Image) -> Prepared:
-        """Make a picture's pixels. Raises `InvalidInput` for sizes that the processor refuses."""
-        raise NotImplementedError
 
     def resize(self, pixels: Pixels, height: int, width: int) -> Pixels:
         """Resize `[_, _, 3]` to `[height, width, 3]`."""

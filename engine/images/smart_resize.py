@@ -25,6 +25,7 @@ class SmartResize(ImageProcessor, frozen=True, kw_only=True, tag="smart-resize")
     temporal: int = 2
 
     def grid(self, height: int, width: int) -> Grid:
+        """What a picture of that size is cut into. Raises `InvalidInput` for an aspect over 200."""
         check_ratio(height, width)
         factor = self.patch * self.merge
         rows, columns = round(height / factor), round(width / factor)
@@ -38,6 +39,7 @@ class SmartResize(ImageProcessor, frozen=True, kw_only=True, tag="smart-resize")
         return Grid(rows * self.merge, columns * self.merge)
 
     def prepare(self, image: Image) -> Prepared:
+        """Make the pixels of a picture. Raises `InvalidInput` for an aspect over 200."""
         grid = self.grid(image.height, image.width)
         patch, merge = self.patch, self.merge
         pixels = self.normalize(self.resize(image.pixels, grid.rows * patch, grid.columns * patch))

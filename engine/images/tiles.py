@@ -27,6 +27,7 @@ class ImageSplitting(ImageProcessor, frozen=True, kw_only=True, tag="image-split
     split: bool = True
 
     def grid(self, height: int, width: int) -> Grid:
+        """What a picture of that size is cut into."""
         return self._grid(*self._first_size(height, width))
 
     def _first_size(self, height: int, width: int) -> tuple[int, int]:
@@ -52,6 +53,7 @@ class ImageSplitting(ImageProcessor, frozen=True, kw_only=True, tag="image-split
         return Grid(rows, math.ceil(int(rows * self.tile * ratio) / self.tile))
 
     def prepare(self, image: Image) -> Prepared:
+        """Make the pixels of a picture."""
         height, width = self._first_size(image.height, image.width)
         grid = self._grid(height, width)
         first = self.resize(image.pixels, height, width)
@@ -76,19 +78,20 @@ class DynamicTiling(ImageProcessor, frozen=True, kw_only=True, tag="dynamic-tili
 
     tile: int
     max_tiles: int
-    min_tiles: int = 1
     thumbnail: bool = True
 
     def grid(self, height: int, width: int) -> Grid:
+        """What a picture of that size is cut into."""
         ratio, area = width / height, width * height
 
         def fitness(grid: Grid) -> float:
             wanted = grid.columns / grid.rows
             return min(grid.cells * self.tile**2 / area, 0.6) * min(wanted / ratio, ratio / wanted)
 
-        return max(_grids(self.min_tiles, self.max_tiles), key=fitness)
+        return max(_grids(self.max_tiles), key=fitness)
 
     def prepare(self, image: Image) -> Prepared:
+        """Make the pixels of a picture."""
         grid = self.grid(image.height, image.width)
         resized = self.resize(image.pixels, grid.rows * self.tile, grid.columns * self.tile)
         tiles = _tiles(self.normalize(resized), grid, self.tile)
@@ -99,18 +102,18 @@ class DynamicTiling(ImageProcessor, frozen=True, kw_only=True, tag="dynamic-tili
 
 
 @cache
-def _grids(least: int, most: int) -> list[Grid]:
-    """The grids of `least` to `most` tiles, fewest first.
+def _grids(most: int) -> list[Grid]:
+    """The grids of at most `most` tiles, fewest first.
 
     Of two that suit equally well, the first is taken. Grids of as many tiles are in the order of a Python set that was
     filled in this order, since the authors sort one.
     """
     grids = {
         (columns, rows)
-        for count in range(least, most + 1)
+        for count in range(1, most + 1)
         for columns in range(1, count + 1)
         for rows in range(1, count + 1)
-        if least <= columns * rows <= most
+        if columns * rows <= most
     }
     return [Grid(rows, columns) for columns, rows in sorted(grids, key=lambda grid: grid[0] * grid[1])]
 

@@ -122,11 +122,21 @@ def test_antialiased_weights_resample_the_table_of_naflex(rows, columns, side, p
     want = Siglip2VisionEmbeddings.resize_positional_embeddings(
         table, torch.tensor([[rows, columns]]), rows * columns + padding
     )[0]
-    np.testing.assert_allclose(got, want[: rows * columns], atol=2e-6)
+    np.testing.assert_allclose(got, want[: rows * columns], atol=5e-6)
+
+
+@compared
+@given(st.integers(1, 256), st.integers(1, 40))
+def test_antialiased_weights_are_those_of_pytorch(size, side):
+    table = torch.eye(side)[None, :, :, None].expand(1, side, side, 2).contiguous()
+    want = torch.nn.functional.interpolate(table, size=(size, 2), mode="bilinear", antialias=True)[0, :, :, 0].T
+    by_row, _ = antialiased(Grid(size, 1), side)
+    np.testing.assert_allclose(by_row, want, atol=1e-6)
 
 
 @pytest.mark.parametrize(("size", "side"), [(1, 16), (16, 16), (40, 16), (7, 27)])
 def test_antialiased_weights_are_shares(size, side):
     for weights in antialiased(Grid(size, size), side):
+        assert weights.dtype == np.float32
         assert weights.shape == (size * size, side)
         np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-6)

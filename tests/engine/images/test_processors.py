@@ -4,6 +4,7 @@ import msgspec
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from transformers import (
@@ -14,6 +15,8 @@ from transformers import (
     Siglip2ImageProcessorPil,
     SiglipImageProcessorPil,
 )
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+from transformers.models.siglip2.image_processing_pil_siglip2 import get_image_size_for_max_num_patches
 
 from engine import InvalidInput
 from engine.images.decode import from_pillow
@@ -170,6 +173,25 @@ def test_tiles_of_nemotron_are_cut_as_transformers_cuts_tiles_of_the_same_grid(p
     assert np.array_equal(got.pixels, want["pixel_values"])
 
 
+@settings(max_examples=1000, deadline=None)
+@given(
+    st.integers(1, 20_000),
+    st.integers(1, 20_000),
+    st.sampled_from([14, 16]),
+    st.integers(1, 10**6),
+    st.integers(0, 10**7),
+)
+def test_grids_of_large_pictures(height, width, patch, least, more):
+    """Sizes alone, so that they may be larger than there is time to resize."""
+    naflex = NaFlex(patch=patch, max_patches=least % 2000 + 1, filter="bilinear", **HALVES)
+    want = get_image_size_for_max_num_patches(height, width, patch, naflex.max_patches)
+    assert tuple(side * patch for side in naflex.grid(height, width)) == want
+    assume(max(height, width) <= 200 * min(height, width))
+    qwen = SmartResize(patch=patch, min_pixels=least, max_pixels=least + more, filter="bicubic", **HALVES)
+    want = smart_resize(height, width, 2 * patch, least, least + more)
+    assert tuple(side * patch for side in qwen.grid(height, width)) == want
+
+
 @pytest.mark.parametrize(
     ("width", "height", "most", "columns", "rows"),
     [
@@ -191,6 +213,14 @@ def test_tiles_of_nemotron_are_as_many_as_vllm_makes(width, height, most, column
     """Recorded from `find_closest_aspect_ratio` of vLLM's `transformers_utils/processors/nemotron_vl.py`."""
     kind = DynamicTiling(tile=512, max_tiles=most, filter="bicubic", **HALVES)
     assert kind.grid(height, width) == Grid(rows, columns)
+
+
+def test_levels_are_those_of_torchvision():
+    """Nemotron's processor scales with `ToTensor` and `Normalize`, in float32 throughout."""
+    kind = DynamicTiling(tile=16, max_tiles=1, filter="bicubic", **HALVES)
+    levels = np.repeat(np.arange(256, dtype=np.uint8).reshape(16, 16, 1), 3, axis=2)
+    want = torch.from_numpy(levels).permute(2, 0, 1).float().div(255).sub(0.5).div(0.5)
+    assert np.array_equal(kind.prepare(Image(levels)).pixels[0], want)
 
 
 def test_a_thumbnail_can_be_left_out():
