@@ -1,0 +1,42 @@
+"""Prepares pictures for towers that see one size: CLIP, SigLIP, SigLIP2 of fixed size, and ColPali's PaliGemma."""
+
+from .grids import Grid
+from .image import Image
+from .processor import ImageProcessor, Prepared, check_ratio
+
+
+class FixedSize(ImageProcessor, frozen=True, kw_only=True, tag="fixed-size"):
+    """Resizes to `height` x `width`, whatever the picture's aspect (transformers' `SiglipImageProcessor`).
+
+    With `shortest_edge`, the shorter side is resized to that, the aspect kept, and `height` x `width` cut from the
+    middle (`CLIPImageProcessor`); pictures of an aspect over 200 are refused. The pixels are `[1, 3, height, width]`
+    and the grid is 1 x 1. Raises `ValueError` where the cut would not fit.
+    """
+
+    height: int
+    width: int
+    shortest_edge: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.shortest_edge is not None and self.shortest_edge < max(self.height, self.width):
+            raise ValueError("shortest_edge is less than what is cut from the middle")
+
+    def grid(self, height: int, width: int) -> Grid:
+        """What a picture of that size is cut into. Raises `InvalidInput` for an aspect over 200."""
+        if self.shortest_edge is not None:
+            check_ratio(height, width)  # the longer side grows with the shorter, to be cut off and to fill memory
+        return Grid(1, 1)
+
+    def prepare(self, image: Image) -> Prepared:
+        """Make the pixels of a picture. Raises `InvalidInput` for an aspect over 200."""
+        grid = self.grid(image.height, image.width)
+        if self.shortest_edge is None:
+            pixels = self.resize(image.pixels, self.height, self.width)
+        else:
+            shorter = min(image.height, image.width)
+            height = int(self.shortest_edge * image.height / shorter)
+            width = int(self.shortest_edge * image.width / shorter)
+            top, left = (height - self.height) // 2, (width - self.width) // 2
+            resized = self.resize(image.pixels, height, width)
+            pixels = resized[top : top + self.height, left : left + self.width]
+        return Prepared(self.normalize(pixels)[None], grid)
