@@ -14,7 +14,8 @@ from .errors import BodyTooLarge, BodyTooSlow, ServerBusy
 class Limits:
     """The bounds of one request, and of all together; `timeout` is in seconds.
 
-    Tokens are those of all inputs, as `engine.Job.tokens` counts them, whether they were computed or remembered.
+    Tokens are those of all inputs, as `engine.Job.tokens` counts them, whether they were computed or remembered. The
+    defaults are choices: more than clients of one server ask for, and less than would fill a small machine's memory.
     """
 
     max_body_bytes: int = 32 * 2**20

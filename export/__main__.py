@@ -97,7 +97,7 @@ def _parser(command: str) -> Parser:
     parser.add_argument(
         "--provider",
         choices=["tensorrt"],
-        help="also make graphs for TensorRT of --precision's fp32 and fp16, and build their engines on this machine's "
+        help="also make graphs for TensorRT of --precision's fp32 and fp16, and build their plans on this machine's "
         "GPU, for inputs of --max-length, so that serving with --provider tensorrt starts at once (default: none)",
     )
     parser.add_argument("--hf-overrides", type=_overrides, default={}, metavar="JSON", help="changes to config.json")

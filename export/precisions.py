@@ -36,7 +36,7 @@ class Making:
 
     A graph past `limit` is not written. It is fused for `provider`. The body is traced in float16 where it is `half`,
     else in float32, and `quantize` then makes 8-bit numbers of those. `published` are the file names of such graphs
-    elsewhere, in lists of which the first that has a file is taken.
+    elsewhere: lists to look through in order, until one has a file.
     """
 
     limit: Limit

@@ -15,6 +15,7 @@ from engine import Batch, CacheUse, Waiting
 from .phases import PHASES, phases
 from .record import Record
 
+# The buckets of histograms, choices: from an index's rerank to the longest timeout, and powers of two.
 _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _SEQUENCES = tuple(2**power for power in range(9))  # 1 … 256
 _TOKENS = tuple(2**power for power in range(3, 17))  # 8 … 65,536

@@ -63,7 +63,7 @@ class Access:
 
 @dataclass(frozen=True, slots=True)
 class Observing:
-    """What is told of requests. `log_format` and `log_level` are the server's; see `api.app.create_app`."""
+    """How requests are told of. `log_format` and `log_level` are the server's; see `api.app.create_app`."""
 
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -8,6 +8,7 @@ import msgspec
 
 from ..errors import InvalidDocuments
 
+# A choice: Parquet is read that many rows at a time, some megabytes of text.
 _ROWS_AT_A_TIME = 1024
 
 

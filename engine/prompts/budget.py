@@ -13,12 +13,13 @@ from jinja2 import nodes
 from jinja2.runtime import Context
 from jinja2.visitor import NodeTransformer
 
+# Choices, all of them: far more than a template needs, and little for a machine.
 # Turns of loops and calls of macros in one rendering; chat templates take a handful.
 MAX_TURNS = 10_000
-# What one rendering may make, in characters: so much, and so much again for each character it is given.
+# The characters that one rendering may make, and those that it may make for each character that it is given.
 MAX_SIZE = 1_000_000
 SIZE_PER_CHARACTER = 16
-# What an item of a list counts for, however short: about its bytes in memory.
+# The characters that an item of a list counts for, however short: about its bytes in memory.
 _ITEM = 16
 
 

@@ -36,7 +36,7 @@ _METHODS: dict[type, frozenset[str]] = {
     list: frozenset({"copy", "count", "index"}),
     tuple: frozenset({"count", "index"}),
 }
-# Characters of a template; the longest chat templates have a quarter of that.
+# Characters of a template, a choice: the longest chat templates have a quarter of that.
 _MAX_TEMPLATE = 100_000
 # They would bring in other templates, or call each other.
 _REFUSED = (nodes.Block, nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)

@@ -23,7 +23,7 @@ _QUERY, _DOCUMENT = "271828182845", "314159265358"
 _SPECIAL_TOKENS = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
 _RESERVED = {"add_generation_prompt", "chat_template", "messages", "tokenize"} | _SPECIAL_TOKENS
 
-# How deep lists and objects may lie in each other in what a request gives.
+# How deep lists and objects may lie in each other in what a request gives: a choice.
 _DEPTH = 32
 
 

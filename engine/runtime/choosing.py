@@ -16,7 +16,7 @@ from .agreement import agree
 from .gpu_arrays import on_host
 from .opened import Opened
 
-# What most requests are like: a query with 20 passages.
+# The request that providers are tried on, a choice: a query with 20 passages, as rerankers get them.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75
 # Runs that are timed at most, and for how many seconds they are begun: choices, so that trying takes no longer than
 # opening.

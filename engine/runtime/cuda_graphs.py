@@ -25,11 +25,11 @@ from .feeds import Shape
 
 Taken = TypeVar("Taken")
 
-# Beyond these, kernels take longer than launching them.
 SHAPES: list[Shape] = [
     (sequences, tokens) for sequences in (1, 2, 4, 8, 16, 24, 32) for tokens in (16, 32, 48, 64, 96, 128)
 ]
-"""What is recorded, `(sequences, tokens)`: docs/benchmarks/log.md, "On a GPU". Unmeasured."""
+"""The shapes that are recorded, `(sequences, tokens)`. Predicted, not measured: beyond these, kernels take longer than
+launching them (docs/benchmarks/log.md, "On a GPU")."""
 
 
 def made_up_inputs(shape: Shape, seed: int) -> list[Input]:

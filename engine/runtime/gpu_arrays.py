@@ -1,8 +1,8 @@
 """Leaves token embeddings in a GPU's memory, as arrays of cupy, so that only scores come back.
 
-These arrays have numpy's methods and numpy's functions take them (NEP 13 and 18), so `Inputs.scored`, `Stored` and the
-cache are written once for both, and are annotated as numpy's. Unmeasured: written from the documentation of ONNX
-Runtime and cupy, and proven where it runs before it is used.
+These arrays have numpy's methods and numpy's functions take them (NEP 13 and 18), so `InputBuilder.scored`, `Stored`
+and the cache are written once for both, and are annotated as numpy's. Unmeasured: written from the documentation of
+ONNX Runtime and cupy, and proven where it runs before it is used.
 """
 
 import logging
@@ -42,8 +42,10 @@ def fetch_to_host(value: onnxruntime.OrtValue) -> Floats:
 
 
 def prove(to_device: Callable[[Floats], Any]) -> None:
-    """Do all that is done with token embeddings to arrays that `to_device` makes, and to numpy's. Raises whatever does,
-    and `ArithmeticError` where scores differ. Doing so also has cupy compile its kernels before anyone waits for them.
+    """Compare token embeddings in arrays that `to_device` makes as they are compared when serving, and in numpy's.
+
+    cupy compiles its kernels for that, before anyone waits for them. Raises whatever cupy does, and `ArithmeticError`
+    where scores differ.
     """
     random = np.random.default_rng(0)
     query, *documents = (random.standard_normal((tokens, 16), dtype=np.float32) for tokens in (4, 7, 3, 5))

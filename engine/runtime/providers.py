@@ -41,6 +41,13 @@ class Provider:
     options: Mapping[str, Any] = field(default_factory=dict)
     fallback: ProviderName | None = None
     own_graphs: bool = False
+    recording: str | None = None
+    """The option that makes a session record its runs."""
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether outputs stay in a GPU's memory."""
+        return self.device != "cpu"
 
     def schedule(self, graph: Graph, threads: int | None, max_waiting: int | None = None) -> Schedule:
         """How runs of a graph go on; `threads` is how many of the machine's they may use, None for all."""
@@ -91,6 +98,7 @@ CUDA = Provider(
     worth_sharing=_GPU_TOKENS,
     # TensorFloat-32 is the default on recent GPUs and rounds float32 products to 10 bits.
     options={"arena_extend_strategy": "kSameAsRequested", "use_tf32": False},
+    recording="enable_cuda_graph",
 )
 TENSORRT = Provider(
     "tensorrt",

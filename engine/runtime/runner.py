@@ -51,8 +51,9 @@ class Runner:
         self._names = {tensor.name for tensor in graph.inputs}
         self._output = output
         self._device = provider.device
+        self._on_gpu = provider.on_gpu
         # Pooled embeddings are compared on the CPU: one row a text is too little work for a GPU.
-        embeds_tokens = self._device != "cpu" and len(graph.output(output).dims) == 3
+        embeds_tokens = self._on_gpu and len(graph.output(output).dims) == 3
         self._fetch: gpu_arrays.Fetch = gpu_arrays.token_fetch() if embeds_tokens else gpu_arrays.fetch_to_host
         self._pad_token = pad_token
         self._share_from = share_from
@@ -60,7 +61,7 @@ class Runner:
         self._no_past: States | None = None
         if graph.past is not None:
             empty = no_past(graph.past)
-            self._no_past = empty if self._device == "cpu" else onnxruntime.OrtValue.ortvalue_from_numpy(empty)
+            self._no_past = onnxruntime.OrtValue.ortvalue_from_numpy(empty) if self._on_gpu else empty
         self._recordings: Recordings | None = None
         self._tolerance = tolerance([graph.precision])
 
@@ -135,7 +136,7 @@ class Runner:
 
     def _run(self, feeds: Feeds, past: States | None, name: str) -> States:
         """The output `name`, which stays where the provider has its memory."""
-        if self._device != "cpu":
+        if self._on_gpu:
             return self._run_bound(feeds, past, name)
         output: States = self._session.run([name], feeds if past is None else feeds | {PAST: past})[0]
         return output

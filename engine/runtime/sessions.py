@@ -24,7 +24,7 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    if provider.device != "cpu":
+    if provider.on_gpu:
         # Finds CUDA and cuDNN among pip's nvidia packages; does nothing where they are on the loader's path.
         onnxruntime.preload_dlls()
     try:
@@ -54,7 +54,7 @@ def _with_options(provider: Provider, plans: Plans | None, records: bool) -> lis
     options = dict(provider.options)
     if plans is not None:
         options |= plans.options()
-    if provider.name == "cuda":
-        options["enable_cuda_graph"] = records
+    if provider.recording is not None:
+        options[provider.recording] = records
     own = [(provider.onnxruntime_name, options)]
     return own if provider.fallback is None else own + _with_options(PROVIDERS[provider.fallback], None, records)

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Self
 
 from ..artifact import Graph, Manifest, Tensor
+from .providers import CUDA
 
 _FOLDER = "tensorrt"
-# A choice, the same as on CUDA: `providers.CUDA.max_sequences`.
-_SEQUENCES = 64
-# What the kernels are chosen for: a query's passages, at the length that most have.
+# The shapes that kernels are chosen for, a choice: a query's passages, at the length that most have.
 _USUAL_SEQUENCES, _USUAL_TOKENS = 32, 128
 
 
@@ -33,7 +32,7 @@ def longest_input(manifest: Manifest) -> int:
 def largest_batch(manifest: Manifest, run_tokens: int) -> int:
     """How many sequences a run may have, so that as many of the longest have `run_tokens` tokens or a single one has
     more."""
-    return max(1, min(_SEQUENCES, run_tokens // longest_input(manifest)))
+    return max(1, min(CUDA.max_sequences, run_tokens // longest_input(manifest)))
 
 
 @dataclass(frozen=True, slots=True)

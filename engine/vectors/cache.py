@@ -12,9 +12,11 @@ from ..artifact import Role
 from .stored import STORES, Store, Stored
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
-"""Room for 140,000 embeddings of 384 numbers, or for the token embeddings of 4,000 passages of 128 tokens of 128."""
+"""A choice: room for 140,000 embeddings of 384 numbers, or for the token embeddings of 4,000 passages of 128 tokens of
+128."""
 
-# What an entry takes besides its numbers: its key, two objects and a place in the dictionary; rounded up.
+# The bytes of an entry besides its numbers: its key, two objects and a place in the dictionary, counted with
+# `sys.getsizeof` and rounded up.
 _ENTRY_BYTES = 450
 
 

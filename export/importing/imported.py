@@ -18,7 +18,7 @@ from engine.runtime.feeds import BATCH, TOKENS
 
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
-from ..graph import name_axes
+from ..graph import max_batch, name_axes
 from ..heads.in_numpy import apply
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import load_heads, normalized, pooling, projections
@@ -117,8 +117,8 @@ def _open(
         version=f"{onnxruntime.__version__} on the original graph",
         inputs=graph.inputs,
         run=run,
-        # With one scale for all of an input tensor, what else is in a batch would change every output.
-        max_batch=1 if precision == "int8-fast" else 8,
+        # With one scale for all of an input tensor, other texts in a batch would change every output.
+        max_batch=max_batch(ir.load(path)) or ReferenceModel.max_batch,
     )
     (states,) = graph.run([contents.output], sample)
     return _Imported(path, contents, model, ir.Shape([*(BATCH, TOKENS)[: states.ndim - 1], states.shape[-1]]))

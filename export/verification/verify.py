@@ -25,6 +25,7 @@ from ..precisions import PRECISIONS, Limit
 from .reference import Reference, ReferenceModel
 from .texts import texts
 
+# A choice: as many pairs as one looks at.
 _WORST = 5
 
 
@@ -98,6 +99,7 @@ def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
     share_from = CPU.shares_from(graph)
     ways = [(CPU.schedule(graph, None), share_from)]
     if graph.max_batch is None:
+        # A choice: batches as mixed as a GPU's, and small enough for an ordinary machine's memory.
         padded = Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores())
         ways += [(padded, least) for least in dict.fromkeys([None, share_from])]
     return ways
@@ -118,7 +120,8 @@ def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:
         score_max_abs_error=float(score_errors.max()),
         spearman=float(spearmanr(scores, wanted.scores).statistic),
     )
-    _judge(verification, engine.graph.precision, limit, wanted, scores, score_errors)
+    size = _size(engine, wanted)
+    _judge(verification, engine.graph.precision, limit, size, wanted, scores, score_errors)
     return verification
 
 
@@ -163,19 +166,26 @@ def _check_shapes(outputs: Sequence[Floats], wanted: Expected) -> None:
             )
 
 
+def _size(engine: Engine, wanted: Expected) -> float:
+    """How large an output is against which its error counts.
+
+    Embeddings without normalisation have any size, so their error counts in proportion to it. The error of half
+    precision's logits grows with them and counts alike. Other logits have to be right whatever their size.
+    """
+    if engine.manifest.scoring.reads_pairs and not PRECISIONS[engine.graph.precision].half:
+        return 1.0
+    return max(1.0, float(max(np.abs(want).max() for want in wanted.outputs)))
+
+
 def _judge(
     found: Verification,
     precision: Precision,
     limit: Limit,
+    size: float,
     wanted: Expected,
     scores: Floats,
     score_errors: NDArray[np.float64],
 ) -> None:
-    # Embeddings without normalisation have any size, so their error counts in proportion to it. The error of half
-    # precision's logits grows with them and counts alike. Other logits have to be right whatever their size.
-    size = 1.0
-    if found.quantity != "logits" or PRECISIONS[precision].half:
-        size = max(1.0, float(max(np.abs(want).max() for want in wanted.outputs)))
     failures = []
     if not np.isfinite(found.max_abs_error):
         failures.append("it overflows")

@@ -26,14 +26,14 @@ class Cost:
 
 
 def over_length(engines: dict[str, Engine], shape: Shape) -> dict[str, list[Cost]]:
-    """20 documents, each filling its pair to so many tokens, as often as makes the same number of tokens."""
+    """20 documents that fill their pairs to each of `LENGTHS`, as often as makes the same number of tokens."""
     request = make_request(20)
     long = Request(request.query, [text * 20 for text in request.documents])
     return _costs(engines, shape, {length: [long] * (LENGTHS[-1] // length) for length in LENGTHS}, cut=True)
 
 
 def over_number(engines: dict[str, Engine], shape: Shape) -> dict[str, list[Cost]]:
-    """The same documents of usual lengths, in requests of so many."""
+    """The same documents of usual lengths, in requests of each of `NUMBERS`."""
     whole = make_request(NUMBERS[-1])
     requests = {
         number: [

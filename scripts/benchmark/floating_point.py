@@ -37,7 +37,7 @@ class Shape:
         return cls(config["num_hidden_layers"], config["hidden_size"], config["intermediate_size"])
 
     def operations(self, lengths: Sequence[int]) -> float:
-        """Floating-point operations for sequences of so many tokens, padding not among them: two for each
+        """Floating-point operations for sequences of these lengths in tokens, without padding: two for each
         multiplication of the four projections, the two layers between, and attention's two products."""
         a_token = 2 * (4 * self.hidden**2 + 2 * self.hidden * self.intermediate)
         attention = 4 * self.hidden * sum(length**2 for length in lengths)

@@ -102,7 +102,7 @@ def fidelity(engine: Engine, checkpoint: Path, device: str) -> Quality:
 
 
 def _products(operations: float, device: str) -> Callable[[Request], None]:
-    """Float16 matrix products of so many operations, for any request."""
+    """Float16 matrix products of that many operations, for any request."""
     side = min(_SIDE, int((operations / 2) ** (1 / 3)))
     left = torch.randn(side, side, dtype=torch.float16, device=device)
 

@@ -17,7 +17,7 @@ from api.models import Models
 from api.observing.record import Record
 from api.observing.tracing import Tracer
 from api.settings.settings import DEFAULT_MODEL, Access, Observing, Settings
-from engine import Engine, ProviderError
+from engine import Engine, EngineClosed, ProviderError
 
 BODY = {"queries": "a", "documents": "b"}
 
@@ -61,7 +61,7 @@ def test_failures_are_logged_and_answered_without_detail(
 def test_the_engines_close_with_the_application(engine: Engine) -> None:
     with TestClient(create_app(Models({"minilm-bi": engine}), Settings())) as client:
         assert client.post("/score", json=BODY).status_code == 200
-    with pytest.raises(RuntimeError, match="after shutdown"):
+    with pytest.raises(EngineClosed):
         engine.score("a", "not remembered")
 
 
@@ -102,8 +102,9 @@ def test_mounted_in_another_application(engine: Engine) -> None:
         )
         assert client.get("/scores/health").status_code == 200, "an open path"
         assert "static/page.js" in client.get("/scores/").text
-    assert [record.path for record in records] == ["/score", "", "", "/health", "/"]
-    with pytest.raises(RuntimeError, match="after shutdown"):
+        assert client.get("/scores/openapi.json").json()["servers"] == [{"url": "/scores"}]
+    assert [record.path for record in records] == ["/score", "", "", "/health", "/", "/openapi.json"]
+    with pytest.raises(EngineClosed):
         engine.score("a", "not remembered")
 
 

@@ -1,4 +1,4 @@
-"""Graphs for TensorRT: what they are made of and what they compute. Their engines need a GPU."""
+"""Graphs for TensorRT: what they are made of and what they compute. Their plans need a GPU."""
 
 import copy
 

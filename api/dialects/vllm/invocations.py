@@ -1,25 +1,32 @@
 """Answers `/invocations` as the path that the body is a request for (SageMaker, as vLLM serves it)."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+
+from engine import Task
 
 from ...endpoint import Call, Endpoint
 from . import classify, embeddings, pooling, rerank, score
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+# The path that a model's own task has, and the one that has all of them.
+_OWN: dict[Task, tuple[type[msgspec.Struct], Callable[[Any, Call], Any]]] = {
+    "embed": (embeddings.EmbeddingsRequest, embeddings.embed),
+    "classify": (classify.ClassifyRequest, classify.classify),
+}
+_ANY: tuple[type[msgspec.Struct], Callable[[Any, Call], Any]] = (pooling.PoolingRequest, pooling.pool)
+
 
 def invoke(request: pooling.PoolingRequest, call: Call) -> msgspec.Struct:
     """Answer a request that has texts in `input`: with `task` as `/pooling` does, else by the model's score type."""
     _, engine = call.engine(request.model)
-    own = engine.manifest.scoring.task if request.task is None else None
-    if own == "embed":
-        return embeddings.embed(_as(embeddings.EmbeddingsRequest, request), call)
-    if own == "classify":
-        return classify.classify(_as(classify.ClassifyRequest, request), call)
-    return pooling.pool(request, call)
+    kind, answer = _OWN.get(engine.manifest.scoring.task, _ANY) if request.task is None else _ANY
+    answered: msgspec.Struct = answer(_as(kind, request), call)
+    return answered
 
 
 def _as(kind: type[T], request: pooling.PoolingRequest) -> T:

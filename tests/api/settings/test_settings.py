@@ -55,3 +55,9 @@ def test_default_model_lies_beside_the_package() -> None:
 
     assert api.__file__ is not None
     assert Path(api.__file__).parents[1] / "models" / "all-MiniLM-L6-v2" == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize("models", ["models/x", Path("models/x"), []])
+def test_models_are_a_list(models: Any) -> None:
+    with pytest.raises(SettingsError, match=r"^models must be a list of artifacts' folders, with at least one\.$"):
+        Settings(models=models)

@@ -23,7 +23,7 @@ from export.precisions import PRECISIONS
 from export.recognition.families import FAMILIES
 from export.verification.texts import texts
 from tests.e2e.server import Server
-from tests.export.recognition.references import REFERENCES
+from tests.export.recognition.references import REFERENCES, UNREFERENCED
 
 # Short enough for every family, so that no two ways of truncating are compared; of 1 to some 150 words.
 PAIRS = [pair for pair in texts().pairs if len(pair[1]) < 1000][:64]
@@ -62,6 +62,11 @@ def exported(shared_folder):
         return checkpoint, artifact
 
     return export
+
+
+def test_every_row_is_held_against_other_peoples_code_or_says_against_what():
+    assert not REFERENCES.keys() & UNREFERENCED.keys()
+    assert REFERENCES.keys() | UNREFERENCED.keys() == {family.name for family in FAMILIES}
 
 
 @pytest.mark.parametrize("name", [family.name for family in FAMILIES])
