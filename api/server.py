@@ -26,8 +26,8 @@ _KEEP_ALIVE = 75
 def main(arguments: Sequence[str] | None = None, command: str = "python -m api") -> int:
     """Serve until SIGTERM or Ctrl-C, and finish what is in flight. `command` is what the user typed before `arguments`.
 
-    Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr. Unlike
-    other commands a server that is told to end before it is up has done what was asked: 0.
+    Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr. A
+    server that is told to end before it is up has done what was asked, unlike other commands.
     """
     # Before the server is up nothing is in flight. Afterwards uvicorn takes the signals over, and once it has shut
     # down it raises the one it got again, which ends here.
