@@ -13,13 +13,8 @@ from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from checkpoints.minilm import build_minilm_ce, minilm_folder
-from engine import ArtifactError, Engine, InvalidInput, Job, ProviderError, UnsupportedTask
+from engine import ArtifactError, Engine, InvalidInput, UnsupportedTask
 from engine.artifact import MANIFEST, SCORE_TEMPLATE, sha256
-from engine.runtime.opened import Opened
-from engine.runtime.providers import CPU, PROVIDERS
-from engine.runtime.sessions import _with_options
-from engine.text.layout import lay_out_pair
-from engine.text.truncation import Truncation
 from export.verification.texts import texts
 
 QUERY = "What is the capital of France?"
@@ -72,20 +67,6 @@ def test_late_interaction_scores_as_pylate_does(colbert):
     documents = colbert.embed_tokens(recorded["documents"]).embeddings
     assert [len(rows) for rows in queries] == recorded["query_tokens"]
     assert [len(rows) for rows in documents] == recorded["document_tokens"]
-
-
-@pytest.mark.parametrize("padded", [False, True])
-def test_a_pair_scores_the_same_alone_and_among_63_others(cross_encoder, padded):
-    """As planned for a CPU, and all in one padded run as on a GPU."""
-    pair = cross_encoder.manifest.pair
-    limits = Truncation(max_length=512, total=512)
-    encoded = [cross_encoder._tokenizer.encode(both) for both in texts().pairs[:64]]
-    inputs = [lay_out_pair(query, document, pair, limits) for query, document in encoded]
-    assert len({len(item) for item in inputs}) > 20
-    opened = cross_encoder._opened
-    together = opened.runner.run(inputs) if padded else opened.workers.run(inputs, Job())
-    alone = [opened.runner.run([item])[0] for item in inputs]
-    np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 def test_rerank_orders_by_score_and_keeps_the_order_of_equals(cross_encoder):
@@ -159,67 +140,6 @@ def test_tasks_of_another_score_type_are_refused(cross_encoder, bi_encoder):
         bi_encoder.embed_tokens("a")
     with pytest.raises(InvalidInput, match="At least one text"):
         bi_encoder.embed([])
-
-
-def test_a_provider_is_used_or_refused_but_never_swapped_unasked(artifacts):
-    with pytest.raises(ProviderError, match="Unknown provider 'npu': use cpu, cuda, tensorrt"):
-        Engine.load(artifacts("minilm-ce"), provider="npu")
-    import onnxruntime
-
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        with pytest.raises(ProviderError, match="no cuda provider"):
-            Engine.load(artifacts("minilm-ce"), provider="cuda")
-    fallback = Engine.load(artifacts("minilm-ce"), provider="tensorrt,cuda,cpu")
-    assert fallback.score(QUERY, DOCUMENTS).scores.shape == (3,)
-    with pytest.raises(ProviderError, match=r"Unknown provider 'auto': use .*, or auto by itself"):
-        Engine.load(artifacts("minilm-ce"), provider="auto,cpu")
-
-
-def test_a_failing_run_reports_and_the_engine_goes_on(cross_encoder):
-    """An id past the vocabulary makes ONNX Runtime raise; the next call is unharmed."""
-    item = lay_out_pair([10**6], [5], cross_encoder.manifest.pair, Truncation(max_length=512))
-    with pytest.raises(Exception, match="indices element out of data bounds"):
-        cross_encoder._opened.workers.run([item] * 5, Job())
-    assert cross_encoder.score(QUERY, DOCUMENTS).scores.shape == (3,)
-
-
-def test_runs_are_padded_to_the_graphs_multiple(artifacts, cross_encoder):
-    folder, manifest = artifacts("minilm-ce"), cross_encoder.manifest
-    graph = msgspec.structs.replace(manifest.graphs[0], multiple=8)
-    opened = Opened.of(folder, manifest, graph, CPU, CPU.schedule(graph, 2), None)
-    batches = []
-    opened.workers.on_batch = batches.append
-    limits = Truncation(max_length=512)
-    inputs = [lay_out_pair([5, 6, 7], [8] * n, manifest.pair, limits) for n in (2, 3, 3, 10, 11)]
-    assert [len(item) for item in inputs] == [8, 9, 9, 16, 17]
-    want = cross_encoder._opened.workers.run(inputs, Job())
-    np.testing.assert_allclose(opened.workers.run(inputs, Job()), want, atol=1e-5)
-    opened.close()
-    assert {tensor.shape for tensor in opened.runner._feeds(inputs, 0).values()} == {(5, 24)}
-    assert sum(batch.padding for batch in batches) == 7 + 7 + 7
-
-
-def test_inputs_and_outputs_can_be_bound(cross_encoder):
-    """The path that GPU providers take, with the output bound to this machine's memory."""
-    inputs = [lay_out_pair([5, 6, 7][:n], [8], cross_encoder.manifest.pair, Truncation(max_length=512)) for n in (1, 3)]
-    runner = cross_encoder._opened.runner
-    bound = runner._run_bound(runner._feeds(inputs, 0), None, "logits")
-    np.testing.assert_array_equal(bound.numpy(), runner.run(inputs))
-
-
-@pytest.mark.parametrize(
-    ("provider", "want"),
-    [
-        ("cpu", ["CPUExecutionProvider"]),
-        ("cuda", ["CUDAExecutionProvider"]),
-        ("tensorrt", ["TensorrtExecutionProvider", "CUDAExecutionProvider"]),
-    ],
-)
-def test_providers_are_asked_for_by_onnx_runtimes_names(provider, want):
-    options = _with_options(PROVIDERS[provider], None, records=False)
-    assert [name for name, _ in options] == want
-    if provider != "cpu":
-        assert options[-1][1]["use_tf32"] is False, "float32 must stay float32"
 
 
 TEMPLATE = """\
