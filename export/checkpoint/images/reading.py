@@ -66,7 +66,7 @@ def _class_name(settings: dict[str, Any], config: dict[str, Any]) -> str:
     """The image processor's class, without the suffix of its backend.
 
     As `AutoImageProcessor` does, a name that transformers does not know gives way to the class of the `model_type`:
-    transformers 4.49 wrote Qwen2_5_VLImageProcessor, and 4.26 CLIPFeatureExtractor.
+    older releases wrote Qwen2_5_VLImageProcessor, for one, which was Qwen2VLImageProcessor under another name.
     """
     said = settings.get("image_processor_type") or settings.get("feature_extractor_type")
     name = str(said or "").removesuffix("Pil").removesuffix("Fast").replace("FeatureExtractor", "ImageProcessor")

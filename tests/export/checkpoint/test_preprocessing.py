@@ -140,7 +140,7 @@ def test_nested_in_the_settings_of_a_whole_processor(tmp_path, processor, change
     assert agreed(tmp_path, processor) == want
 
 
-CLIP_OF_2021 = {
+OLD_CLIP = {
     "crop_size": 32,
     "do_center_crop": True,
     "do_normalize": True,
@@ -183,15 +183,15 @@ PALIGEMMA = {
 @pytest.mark.parametrize(
     ("processor", "settings", "config", "want"),
     [
-        (CLIPImageProcessorPil, CLIP_OF_2021, {}, CLIP_32),
-        # Written by transformers 4.26 alone.
+        (CLIPImageProcessorPil, OLD_CLIP, {}, CLIP_32),
+        # Older releases of transformers wrote their class of then into the new setting.
         (
             CLIPImageProcessorPil,
-            CLIP_OF_2021 | {"image_processor_type": "CLIPFeatureExtractor"},
+            OLD_CLIP | {"image_processor_type": "CLIPFeatureExtractor"},
             {"model_type": "clip"},
             CLIP_32,
         ),
-        (CLIPImageProcessorPil, CLIP_OF_2021 | {"image_processor_type": "CLIPImageProcessorFast"}, {}, CLIP_32),
+        (CLIPImageProcessorPil, OLD_CLIP | {"image_processor_type": "CLIPImageProcessorFast"}, {}, CLIP_32),
         (
             SiglipImageProcessorPil,
             {"image_processor_type": "SiglipImageProcessorFast", "size": [20, 30], "image_mean": 0.25, "image_std": 1},
@@ -224,7 +224,7 @@ PALIGEMMA = {
             {"model_type": "colqwen2"},
             SmartResize(patch=14, min_pixels=3136, max_pixels=602112, filter="bicubic", **CLIP),
         ),
-        # Written by transformers 4.49 alone.
+        # A class that transformers has no more.
         (
             Qwen2VLImageProcessorPil,
             QWEN2_VL | {"image_processor_type": "Qwen2_5_VLImageProcessor"},
@@ -271,26 +271,26 @@ def test_published_spellings(tmp_path, processor, settings, config, want):
 @pytest.mark.parametrize(
     ("settings", "setting"),
     [
-        (CLIP_OF_2021 | {"do_rescale": False}, "do_rescale is false: set it to true"),
-        (CLIP_OF_2021 | {"do_normalize": False}, "do_normalize is false"),
-        (CLIP_OF_2021 | {"do_resize": None}, "do_resize is null"),
-        (CLIP_OF_2021 | {"do_pad": True}, "do_pad is true"),
+        (OLD_CLIP | {"do_rescale": False}, "do_rescale is false: set it to true"),
+        (OLD_CLIP | {"do_normalize": False}, "do_normalize is false"),
+        (OLD_CLIP | {"do_resize": None}, "do_resize is null"),
+        (OLD_CLIP | {"do_pad": True}, "do_pad is true"),
         (
-            CLIP_OF_2021 | {"do_thumbnail": True},
+            OLD_CLIP | {"do_thumbnail": True},
             "do_thumbnail is true: remove it if CLIPImageProcessor has no such step",
         ),
-        (CLIP_OF_2021 | {"do_center_crop": False}, r'size is {"shortest_edge": 32}: give a height and a width'),
-        (CLIP_OF_2021 | {"crop_size": 33}, r'crop_size is {"height": 33, "width": 33}: it must fit into'),
-        (CLIP_OF_2021 | {"size": {"height": 40, "width": 40}}, r'size is {"height": 40, "width": 40}: give a shortest'),
-        (CLIP_OF_2021 | {"size": {"shortest_edge": 32, "longest_edge": 50}}, "size is .*: give a shortest_edge"),
-        (CLIP_OF_2021 | {"size": {"shortest_edge": 0}}, "shortest_edge is 0: give a whole number of at least 1"),
-        (CLIP_OF_2021 | {"size": {"width": 32}}, "CLIPImageProcessor does not take .*: correct them"),
-        (CLIP_OF_2021 | {"size": "large"}, "CLIPImageProcessor does not take .*: correct them"),
-        (CLIP_OF_2021 | {"resample": "bicubic"}, r'resample is "bicubic": give Pillow\'s number: 0 for nearest'),
-        (CLIP_OF_2021 | {"resample": 9}, "resample is 9"),
-        (CLIP_OF_2021 | {"image_mean": [0.5]}, r"image_mean is \[0.5\]: give three numbers"),
-        (CLIP_OF_2021 | {"image_std": ["1", 1, 1]}, 'image_std is "1": give a number'),
-        (CLIP_OF_2021 | {"rescale_factor": None}, "rescale_factor is null: give a number"),
+        (OLD_CLIP | {"do_center_crop": False}, r'size is {"shortest_edge": 32}: give a height and a width'),
+        (OLD_CLIP | {"crop_size": 33}, r'crop_size is {"height": 33, "width": 33}: it must fit into'),
+        (OLD_CLIP | {"size": {"height": 40, "width": 40}}, r'size is {"height": 40, "width": 40}: give a shortest'),
+        (OLD_CLIP | {"size": {"shortest_edge": 32, "longest_edge": 50}}, "size is .*: give a shortest_edge"),
+        (OLD_CLIP | {"size": {"shortest_edge": 0}}, "shortest_edge is 0: give a whole number of at least 1"),
+        (OLD_CLIP | {"size": {"width": 32}}, "CLIPImageProcessor does not take .*: correct them"),
+        (OLD_CLIP | {"size": "large"}, "CLIPImageProcessor does not take .*: correct them"),
+        (OLD_CLIP | {"resample": "bicubic"}, r'resample is "bicubic": give Pillow\'s number: 0 for nearest'),
+        (OLD_CLIP | {"resample": 9}, "resample is 9"),
+        (OLD_CLIP | {"image_mean": [0.5]}, r"image_mean is \[0.5\]: give three numbers"),
+        (OLD_CLIP | {"image_std": ["1", 1, 1]}, 'image_std is "1": give a number'),
+        (OLD_CLIP | {"rescale_factor": None}, "rescale_factor is null: give a number"),
         (PALIGEMMA | {"size": 56}, r'size is {"shortest_edge": 56}: give a height and a width'),
         (PALIGEMMA | {"size": {"height": 56.5, "width": 56}}, "height is 56.5: give a whole number of at least 1"),
         (QWEN2_VL | {"patch_size": 0}, "patch_size is 0: give a whole number of at least 1"),
