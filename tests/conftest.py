@@ -1,4 +1,4 @@
-"""Artifacts the tests share, each exported once by the real exporter; and which tests share a process."""
+"""Artifacts that tests share, each exported once by the real exporter, a folder, and which tests share a process."""
 
 import os
 import re
@@ -72,3 +72,13 @@ def artifacts(shared_folder: Path) -> Callable[[str], Path]:
 def contract_artifacts(artifacts: Callable[[str], Path]) -> dict[str, Path]:
     """The three models behind the recordings in `tests/contract`."""
     return {name: artifacts(name) for name in ("minilm-ce", "minilm-bi", "minilm-colbert")}
+
+
+@pytest.fixture
+def strangers(tmp_path: Path) -> Path:
+    """A folder with packages of a user's own that have the names of ours."""
+    for name in ("api", "engine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise RuntimeError('the wrong {name}')")
+    (tmp_path / "export.py").write_text("raise RuntimeError('the wrong export')")
+    return tmp_path

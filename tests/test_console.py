@@ -22,16 +22,6 @@ def run(*arguments: str | Path, folder: Path = ROOT, path: str = "") -> subproce
     return subprocess.run([*SCORERT, *arguments], cwd=folder, env=environment, capture_output=True, text=True)
 
 
-@pytest.fixture
-def strangers(tmp_path: Path) -> Path:
-    """A folder with packages of a user's own that have the names of ours."""
-    for name in ("api", "engine"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(f"raise RuntimeError('the wrong {name}')")
-    (tmp_path / "export.py").write_text("raise RuntimeError('the wrong export')")
-    return tmp_path
-
-
 def test_the_help_names_every_command_and_imports_none() -> None:
     program = "import sys, scorert; scorert.main([]); print({'api', 'engine', 'export', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

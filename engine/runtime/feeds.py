@@ -54,13 +54,17 @@ def _input_ids(run: Run) -> NDArray[np.int64]:
 
 
 def _attention_mask(run: Run) -> NDArray[np.int64]:
-    """1 for the tokens that are attended to. A sequence that fills up the shape attends to its first, or softmax gives
-    NaN."""
+    """1 for the tokens that are attended to."""
     array = np.zeros(run.shape, dtype=np.int64)
-    array[len(run.inputs) :, 0] = 1
-    for row, item in enumerate(run.inputs):
-        array[row, : item.attended - run.begin] = 1
+    for row, attended in enumerate(_attended(run)):
+        array[row, :attended] = 1
     return array
+
+
+def _attended(run: Run) -> list[int]:
+    """How many tokens of each sequence are attended to. One that fills up the shape attends to its first, or softmax
+    gives NaN."""
+    return [item.attended - run.begin for item in run.inputs] + [1] * (run.shape[0] - len(run.inputs))
 
 
 def _token_type_ids(run: Run) -> NDArray[np.int64]:
@@ -80,7 +84,7 @@ def _key_lengths(run: Run, queries: int) -> NDArray[np.int32]:
     """`[batch]` tokens attended to, `[batch + 1]` where queries begin, `[batch + 1]` where keys begin."""
     sequences, tokens = run.shape
     places = np.arange(sequences + 1)
-    return np.concatenate([_attention_mask(run).sum(axis=1), places * queries, places * tokens]).astype(np.int32)
+    return np.concatenate([_attended(run), places * queries, places * tokens]).astype(np.int32)
 
 
 FEEDS: dict[str, Feed] = {

@@ -200,5 +200,6 @@ def _judge(
     if failures:
         order = np.argsort(-np.nan_to_num(score_errors, nan=np.inf))[:_WORST]
         worst = [(" / ".join(texts().pairs[i]), float(wanted.scores[i]), float(scores[i])) for i in order]
-        model = f"{wanted.model.name} {wanted.model.version}"
-        raise VerificationError(f"The {precision} graph strays from {model}: {' and '.join(failures)}.", worst)
+        raise VerificationError(
+            f"The {precision} graph strays from {found.reference}: {' and '.join(failures)}.", worst
+        )

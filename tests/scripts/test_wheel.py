@@ -34,16 +34,6 @@ def installed(wheel: Path, checkout: Path, tmp_path_factory: pytest.TempPathFact
     return folder / "bin"
 
 
-@pytest.fixture
-def strangers(tmp_path: Path) -> Path:
-    """A folder with packages of a user's own that have the names of ours."""
-    for name in ("api", "engine"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(f"raise RuntimeError('the wrong {name}')")
-    (tmp_path / "export.py").write_text("raise RuntimeError('the wrong export')")
-    return tmp_path
-
-
 def test_holds_the_packages_with_their_data_and_the_default_model(wheel: Path, checkout: Path) -> None:
     folders = ["api", "engine", "export", "models/all-MiniLM-L6-v2"]
     wanted = {

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
 import transformers
 from transformers.models.auto import image_processing_auto
@@ -203,7 +203,7 @@ def _filter(resample: Any) -> Filter:
     """transformers takes a filter's name for bilinear, whichever it is, so names are refused."""
     import PIL.Image
 
-    filters: list[Filter] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"]
+    filters: tuple[Filter, ...] = get_args(Filter)
     numbers = {int(PIL.Image.Resampling[name.upper()]): name for name in filters}
     if not isinstance(resample, int) or resample not in numbers:
         known = ", ".join(f"{number} for {name}" for number, name in sorted(numbers.items()))
