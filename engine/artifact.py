@@ -11,19 +11,26 @@ import msgspec
 from msgspec import Meta
 
 from .errors import ArtifactError
+from .images.reading import PictureReading
 from .precisions import Precision
 from .score_types import SCORE_TYPES, ScoreType, ScoreTypeName
 from .vectors.similarity import Similarity
 
-SCHEMA_VERSION = 2
-READABLE_VERSIONS = (1, 2)
-"""Version 1 had one text graph a precision and provider, and did not write down that padding is on the right."""
+SCHEMA_VERSION = 3
+READABLE_VERSIONS = (1, 2, 3)
+"""Version 1 had one text graph a precision and provider, and did not write down that padding is on the right; version 2
+had no pictures."""
 
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
 SCORE_TEMPLATE = "score_template.jinja"
 PAST, PRESENT = "past", "present"
 KEY_LENGTHS, FIRST_KEY_LENGTHS = "key_lengths", "first_key_lengths"
+IMAGE_EMBEDDINGS = "image_embeddings"
+"""The output of a vision graph, and the input of the text graph that it is for."""
+
+PICTURES, TEXT = "{pictures}", "{text}"
+"""What stands for a content's pictures and its text in the prompt of a content with pictures."""
 
 Role = Literal["query", "document"]
 GraphRole = Literal["text", "vision"]
@@ -64,7 +71,9 @@ class Graph(_Part, frozen=True):
     """One ONNX file. `provider` is the execution provider it was fused for; those for TensorRT run there alone.
 
     `role` is what it reads: the tokens of texts, or the pixels of images. Outputs go by their names, which are those of
-    `engine.score_types.Output`, and `present`.
+    `engine.score_types.Output`, and `present`. A vision graph gives `embeddings` float32 `[pictures, dim]`, or where a
+    text graph reads them `image_embeddings` float32 `[levels, rows, dim]`: level 0 takes the place of placeholders'
+    token embeddings, and level i is added to their states after layer i - 1 (Qwen3-VL's deepstack).
 
     `max_batch` bounds the sequences of one run: 1 where activations are quantised over the whole batch, so that a score
     cannot depend on its neighbours, and for TensorRT what its plan is built for. Sequences are padded on the right, to
@@ -116,13 +125,15 @@ class Source(_Part, frozen=True):
 class PairLayout(_Part, frozen=True):
     """A cross-encoder's input: `prefix + query + middle + document + suffix`, as token ids.
 
-    `type_ids` are the token type ids of those five parts.
+    `type_ids` are the token type ids of those five parts. `end` comes after a score template's prompt, whatever that
+    ends with.
     """
 
     prefix: list[int]
     middle: list[int]
     suffix: list[int]
     type_ids: tuple[int, int, int, int, int]
+    end: list[int] = []
 
 
 class TextLayout(_Part, frozen=True):
@@ -133,6 +144,9 @@ class TextLayout(_Part, frozen=True):
     ColBERT models do; it counts the prefix and suffix too. `expand_to` pads a query to that many tokens with
     `expansion_token`, whose embeddings are scored; they are attended to only if `attend_to_expansion`. Embeddings of
     `skip` tokens are not scored.
+
+    A content with pictures is read as `pictured` instead, a text with all special tokens, in which `{pictures}` and
+    `{text}` stand for what it has; `caption` is its text where it has none.
     """
 
     prefix: list[int]
@@ -145,10 +159,14 @@ class TextLayout(_Part, frozen=True):
     expansion_token: int | None = None
     attend_to_expansion: bool = False
     skip: list[int] = []
+    pictured: str | None = None
+    caption: str = ""
 
     def __post_init__(self) -> None:
         if self.instruction is not None and self.instruction not in self.prompt:
             raise ValueError("the instruction is no part of the prompt")
+        if self.pictured is not None and not all(slot in self.pictured for slot in (PICTURES, TEXT)):
+            raise ValueError(f"the prompt of pictures lacks {PICTURES} or {TEXT}")
 
 
 class Manifest(_Part, frozen=True):
@@ -158,7 +176,8 @@ class Manifest(_Part, frozen=True):
     `template` is the file of a cross-encoder's score template, and `instruction` what that is given when a request
     gives none. `matryoshka` lists the sizes embeddings may be cut to: empty means any, None means none. `pooling`,
     `projections` and `normalized` describe what is inside the graph already. `max_length` counts tokens, special ones
-    included. `padding` is the side that `pad_token` fills up: graphs read a sequence's tokens from its first.
+    included. `pictures` is None for a model that reads text alone. `padding` is the side that `pad_token` fills up:
+    graphs read a sequence's tokens from its first.
     """
 
     schema_version: int
@@ -185,6 +204,7 @@ class Manifest(_Part, frozen=True):
     projections: list[int] = []
     normalized: bool = False
     dimension: int | None = None
+    pictures: PictureReading | None = None
     padding: Literal["right"] = "right"
 
     @property
@@ -250,8 +270,11 @@ def _check_fit(manifest: Manifest, path: Path) -> None:
     """Raises `ArtifactError` where the manifest lacks what its score type needs."""
     needed = ["pair"] if manifest.scoring.reads_pairs else ["query", "document", "similarity"]
     missing = [name for name in needed if getattr(manifest, name) is None]
-    if not any(graph.role == "text" for graph in manifest.graphs):
+    roles = {graph.role for graph in manifest.graphs}
+    if "text" not in roles:
         missing.append("a graph for texts")
+    if manifest.pictures is not None and "vision" not in roles:
+        missing.append("a graph for pictures")
     if missing:
         raise ArtifactError(
             f"{path} lacks {' and '.join(missing)}, which a {manifest.score_type} needs: export it again."

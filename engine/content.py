@@ -1,10 +1,16 @@
-"""Defines content: what a query or a document may be for the engine."""
+"""Defines content, what a query or a document may be for the engine, and reads it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 from .errors import InvalidInput
+from .images.decode import DEFAULT_LIMITS, decode, from_pillow
+from .images.image import Image
+
+if TYPE_CHECKING:  # Pillow is imported by those who decode: text needs none
+    import PIL.Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,28 +20,111 @@ class Text:
     text: str
 
 
-Part: TypeAlias = Text
+Picture: TypeAlias = Union[Image, bytes, Path, "PIL.Image.Image"]
+"""A picture: decoded, the bytes of its file, the path of one, or Pillow's. A string is never taken for a path."""
+
+Part: TypeAlias = Text | Picture
 """A part of a content."""
 
-Content: TypeAlias = str | Sequence[Part]
-"""A query or a document: a text, or parts in order, at least one."""
+Content: TypeAlias = str | Picture | Sequence[Part]
+"""A query or a document: a text, a picture, or parts in order, at least one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A content with pictures, as models read it: pictures first, then its text, as vLLM orders them.
+
+    The authors of these models train and call them so, too. `text` may be empty.
+    """
+
+    images: tuple[Image, ...]
+    text: str
+
+
+ReadContent: TypeAlias = str | Pictured
+"""A content whose pictures are decoded; the text of one that has none."""
+
+
+def read_content(content: Content) -> ReadContent:
+    """Decode the pictures of a content, and join its text parts, on a line each, as vLLM joins them.
+
+    A picture of Pillow's is taken as it stands; a file's is turned upright (`images.decode`). Raises `InvalidInput`
+    for a picture that cannot be read.
+    """
+    if isinstance(content, str):
+        return content
+    parts: Sequence[Part] = [content] if _is_picture(content) else content  # type: ignore[assignment]
+    text = "\n".join(part.text for part in parts if isinstance(part, Text))
+    images = tuple(_image(part) for part in parts if not isinstance(part, Text))
+    return Pictured(images, text) if images else text
+
+
+def read_contents(contents: object, name: str) -> list[ReadContent]:
+    """Read one content or several. Raises `InvalidInput`, which calls them `name`, for what is no content."""
+    several = [contents] if is_content(contents) else contents
+    if not isinstance(several, Sequence) or not all(map(is_one_of_several, several)):
+        raise InvalidInput(
+            f"{name} must be a text, a list of parts such as [Text(...)], a picture, or a list of those."
+        )
+    return [read_content(content) for content in several]
+
+
+def own_text(content: ReadContent) -> str:
+    """The text of a content that was read."""
+    return content if isinstance(content, str) else content.text
 
 
 def text_of(content: Content) -> str:
-    """The text of a content, its text parts on a line each, as vLLM joins them."""
-    return content if isinstance(content, str) else "\n".join(part.text for part in content)
+    """The text of a content without its pictures."""
+    if isinstance(content, str) or not isinstance(content, Sequence) or isinstance(content, bytes):
+        return content if isinstance(content, str) else ""
+    return "\n".join(part.text for part in content if isinstance(part, Text))
 
 
-def is_content(value: object) -> bool:
-    """Whether a value is one content, and not several."""
-    if isinstance(value, str):
+def is_content(value: object) -> TypeGuard[Content]:
+    """Whether a value is one content, and not several.
+
+    A list of pictures alone is as many contents: those of one document are in a list of their own.
+    """
+    if isinstance(value, str) or _is_picture(value):
         return True
-    return isinstance(value, Sequence) and len(value) > 0 and all(isinstance(part, Part) for part in value)
+    return _is_parts(value) and any(isinstance(part, Text) for part in value)
 
 
-def texts_of(contents: object, name: str) -> list[str]:
-    """The texts of one content or of several. Raises `InvalidInput`, which calls them `name`, for anything else."""
-    several = [contents] if is_content(contents) else contents
-    if not isinstance(several, Sequence) or not all(is_content(content) for content in several):
-        raise InvalidInput(f"{name} must be a text, a list of parts such as [Text(...)], or a list of those.")
-    return [text_of(content) for content in several]
+def is_one_of_several(value: object) -> TypeGuard[Content]:
+    """Whether a value is one content where it stands among others, so that a list of pictures is one of them."""
+    return is_content(value) or _is_parts(value)
+
+
+def _is_parts(value: object) -> TypeGuard[Sequence[Part]]:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return False
+    return len(value) > 0 and all(isinstance(part, Text) or _is_picture(part) for part in value)
+
+
+def _is_picture(value: object) -> TypeGuard[Picture]:
+    # Pillow's class is told by its name, so that text needs no Pillow.
+    return isinstance(value, Image | bytes | Path) or any(
+        kind.__module__ == "PIL.Image" and kind.__name__ == "Image" for kind in type(value).__mro__
+    )
+
+
+def _image(picture: Picture) -> Image:
+    match picture:
+        case Image():
+            return picture
+        case bytes():
+            return decode(picture)
+        case Path():
+            return decode(_file(picture))
+        case _:
+            return from_pillow(picture)
+
+
+def _file(path: Path) -> bytes:
+    """The bytes of a file, up to one more than may be decoded."""
+    try:
+        with path.open("rb") as file:
+            return file.read(DEFAULT_LIMITS.max_bytes + 1)
+    except OSError as error:
+        raise InvalidInput(f"The picture {path} cannot be read: {error.strerror or error}.") from None

@@ -9,15 +9,15 @@ import numpy as np
 from .arguments import QueryArguments, ScoreArguments, TextArguments, known
 from .arrays import Floats
 from .artifact import TOKENIZER, Manifest, Role, read_manifest
-from .content import Content, text_of
+from .content import Content, ReadContent, read_content
 from .embedder import Embedder
 from .errors import InvalidInput, UnsupportedTask
-from .inputs import InputBuilder, TextOrTokens, aligned, listed
+from .inputs import AnyInput, ContentOrTokens, InputBuilder, aligned, listed
 from .job import Job
 from .prompts.template import Prompting, ScoreTemplate
 from .results import Classes, Embeddings, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .runtime.gpu_arrays import on_host
-from .runtime.opened import Opened
+from .runtime.opened import Opened, OpenedVision
 from .runtime.opening import Opener
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
@@ -30,13 +30,14 @@ from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
 from .vectors.ranking import check_top_n, ranked
 from .vectors.similarity import sigmoid
 from .vectors.stored import Store
+from .vision import Vision
 
 
 class Engine:
     """Scores of one artifact. Thread-safe; open it once and share it.
 
-    A query or document is a text, or a sequence of parts. What else calls take by keyword means the same everywhere,
-    and is told in `engine.arguments`.
+    A query or document is a text, a picture, or a sequence of parts. What else calls take by keyword means the same
+    everywhere, and is told in `engine.arguments`.
 
     All raise `InvalidInput` for arguments that cannot be met, `UnsupportedTask` for what the score type cannot do,
     `QueueFull` where too much waits already, and what the job's `check` and `submit` raise.
@@ -50,6 +51,7 @@ class Engine:
         template: ScoreTemplate | None = None,
         cache: EmbeddingCache | None = None,
         paces: Mapping[str, float] | None = None,
+        vision: OpenedVision | None = None,
     ) -> None:
         """An engine of parts that are open already; `Engine.load` opens them. Without a cache nothing is remembered."""
         self.manifest = manifest
@@ -61,7 +63,8 @@ class Engine:
         self._tokenizer = tokenizer
         self._builder = InputBuilder(manifest, tokenizer, template)
         self._cache = cache or EmbeddingCache(0)
-        self._embedder = Embedder(manifest, self._builder, opened.workers, self._cache)
+        self._vision = Vision(vision, self._cache) if vision is not None else None
+        self._embedder = Embedder(manifest, self._builder, opened.workers, self._cache, self._vision)
 
     @classmethod
     def load(
@@ -85,9 +88,10 @@ class Engine:
         are built already. `threads` defaults to the machine's cores. `chat_template` is the text of a score template,
         for a cross-encoder to use instead of its own. `max_waiting_tokens` bounds what may wait to be computed.
 
-        Embeddings, of queries and documents, are remembered in `embedding_cache_bytes` of memory, 0 for none, and not
-        computed again; `embedding_cache_store` "float16" or "int8" holds more of them, all rounded as `Stored` says.
-        Token embeddings computed on a GPU are compared and remembered in its memory where cupy is installed.
+        Embeddings, of queries and documents, and pictures as the vision graph has seen them, are remembered in
+        `embedding_cache_bytes` of memory, 0 for none, and not computed again; `embedding_cache_store` "float16" or
+        "int8" holds more of them, all rounded as `Stored` says. Token embeddings computed on a GPU are compared and
+        remembered in its memory where cupy is installed.
 
         With `cuda_graphs` the "cuda" provider launches a run of up to 32 texts of up to 128 tokens at once instead of
         kernel by kernel, for graphs that ONNX Runtime can record and that then give the same; others run as ever.
@@ -103,7 +107,7 @@ class Engine:
         cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
         opener = Opener(folder, manifest, precision, threads, max_waiting_tokens, cuda_graphs)
         opened, paces = opener.open(provider, tokenizer.size)
-        return cls(manifest, opened, tokenizer, template, cache, paces)
+        return cls(manifest, opened, tokenizer, template, cache, paces, opener.open_vision(opened))
 
     @property
     def tried(self) -> str:
@@ -113,16 +117,19 @@ class Engine:
 
     @property
     def waiting(self) -> Waiting:
-        """What waits to be computed now."""
-        return self._opened.workers.scheduler.waiting
+        """What waits to be computed now, pictures too."""
+        texts = self._opened.workers.scheduler.waiting
+        pictures = Waiting(0, 0) if self._vision is None else self._vision.scheduler.waiting
+        return Waiting(texts.sequences + pictures.sequences, texts.tokens + pictures.tokens)
 
     @property
     def cache(self) -> CacheUse | None:
-        """What is remembered and how often that helped; None where nothing is: it is off, or a cross-encoder."""
-        return self._cache.use if self._cache.on and not self.manifest.scoring.reads_pairs else None
+        """What is remembered and how often that helped; None where nothing is: off, or a cross-encoder of texts."""
+        remembers = not self.manifest.scoring.reads_pairs or self._vision is not None
+        return self._cache.use if self._cache.on and remembers else None
 
     def on_batch(self, observer: Callable[[Batch], None]) -> None:
-        """From now on call `observer` with each run of the graph, on a worker's thread."""
+        """From now on call `observer` with each run of the text graph, on a worker's thread."""
         self._opened.workers.on_batch = observer
 
     def score(
@@ -133,16 +140,17 @@ class Engine:
     ) -> Scores:
         """The score of each query with the document beside it: 1:1, 1:N (one query for all), or N:N."""
         limits = self._begin(known(arguments, ScoreArguments))
-        queries, documents = aligned(queries, documents)
+        read_queries, read_documents = aligned(queries, documents)
         prompting = Prompting(arguments.get("instruction"), arguments.get("chat_template_kwargs"))
         job = arguments.get("job")
         if not self.manifest.scoring.reads_pairs:
-            return self._embedder.score(queries, documents, limits, prompting, job)
-        if len(queries) == 1:
-            queries = list(queries) * len(documents)
-        inputs = self._opened.runner.share(self._builder.pairs(queries, documents, limits, prompting), queries)
+            return self._embedder.score(read_queries, read_documents, limits, prompting, job)
+        if len(read_queries) == 1:
+            read_queries = list(read_queries) * len(read_documents)
+        pairs = self._builder.pairs(read_queries, read_documents, limits, prompting)
+        inputs = self._opened.runner.share(pairs, read_queries)
         logits = self._logits(inputs, job)
-        return Scores(self._activated(logits, arguments.get("use_activation", True)), sum(_lengths(inputs)))
+        return Scores(self._activated(logits, arguments.get("use_activation", True)), sum(_tokens(inputs)))
 
     def rerank(
         self,
@@ -159,7 +167,7 @@ class Engine:
 
     def classify(
         self,
-        texts: TextOrTokens | Sequence[TextOrTokens],
+        texts: ContentOrTokens | Sequence[ContentOrTokens],
         *,
         use_activation: bool = True,
         **arguments: Unpack[TextArguments],
@@ -169,18 +177,18 @@ class Engine:
         limits = self._begin(known(arguments, TextArguments, "use_activation"))
         inputs = self._builder.singles(listed(texts), limits)
         logits = self._logits(inputs, arguments.get("job"))
-        return Classes(self._activated(logits, use_activation), _lengths(inputs))
+        return Classes(self._activated(logits, use_activation), _tokens(inputs))
 
     def embed(
         self,
-        texts: TextOrTokens | Sequence[TextOrTokens],
+        contents: ContentOrTokens | Sequence[ContentOrTokens],
         *,
         role: Role | None = "document",
         instruction: str | None = None,
         dimensions: int | None = None,
         **arguments: Unpack[TextArguments],
     ) -> Embeddings:
-        """A bi-encoder's embedding of each text, with the prompt the checkpoint has for `role`; None: with none.
+        """A bi-encoder's embedding of each content, with the prompt the checkpoint has for `role`; None: with none.
 
         `instruction` takes the place of the prompt's own. `dimensions` cuts the embeddings of a Matryoshka model, and
         normalises them anew where it does so itself.
@@ -188,35 +196,35 @@ class Engine:
         self._require(BI_ENCODER)
         matryoshka.check(self.manifest, dimensions)
         limits = self._begin(known(arguments, TextArguments, "role", "instruction", "dimensions"))
-        inputs = self._builder.texts(listed(texts), role, limits, Prompting(instruction))
+        inputs = self._builder.contents(listed(contents), role, limits, Prompting(instruction))
         # Without a role the input has no prompt, so that its identity is not that of a document's unless they are
         # equal.
         by_role = self._embedder.embed({role or "document": inputs}, arguments.get("job"))
         rows = np.stack(by_role[role or "document"])
-        return Embeddings(matryoshka.cut(self.manifest, rows, dimensions), _lengths(inputs))
+        return Embeddings(matryoshka.cut(self.manifest, rows, dimensions), _tokens(inputs))
 
     def embed_tokens(
         self,
-        texts: TextOrTokens | Sequence[TextOrTokens],
+        contents: ContentOrTokens | Sequence[ContentOrTokens],
         *,
         role: Role = "document",
         **arguments: Unpack[TextArguments],
     ) -> TokenEmbeddings:
-        """A late-interaction model's token embeddings of each text, marked and expanded as `role` asks."""
+        """A late-interaction model's token embeddings of each content, marked and expanded as `role` asks."""
         self._require(LATE_INTERACTION)
         limits = self._begin(known(arguments, TextArguments, "role"))
-        inputs = self._builder.texts(listed(texts), role, limits, Prompting())
+        inputs = self._builder.contents(listed(contents), role, limits, Prompting())
         rows = self._embedder.embed({role: inputs}, arguments.get("job"))[role]
         # A copy, because those that are remembered are not the caller's to change; and one, as it may be from a GPU.
         copied = on_host(np.concatenate(rows))
-        return TokenEmbeddings(np.split(copied, np.cumsum([len(own) for own in rows])[:-1]), _lengths(inputs))
+        return TokenEmbeddings(np.split(copied, np.cumsum([len(own) for own in rows])[:-1]), _tokens(inputs))
 
     def embed_query(self, query: Content, **arguments: Unpack[QueryArguments]) -> tuple[Floats, int]:
         """A query's embedding for `compare`, `[dim]` or `[tokens, dim]`, not to be changed, and its count of tokens."""
         self._require_embedder()
         limits = self._begin(known(arguments, QueryArguments))
         prompting = Prompting(arguments.get("instruction"))
-        return self._embedder.query(text_of(query), limits, prompting, arguments.get("job"))
+        return self._embedder.query(read_content(query), limits, prompting, arguments.get("job"))
 
     def compare(self, query: Floats, documents: Sequence[Floats]) -> Floats:
         """A query's score with each document, `[documents]`, from embeddings `[dim]` or token embeddings `[tokens,
@@ -228,8 +236,8 @@ class Engine:
         """What a late-interaction score is made of: each query token's dot product with each document token."""
         self._require(LATE_INTERACTION)
         limits = self._begin(known(arguments, TextArguments))
-        texts: dict[Role, str] = {"query": text_of(query), "document": text_of(document)}
-        inputs = {role: self._builder.texts([text], role, limits, Prompting())[0] for role, text in texts.items()}
+        contents: dict[Role, ReadContent] = {"query": read_content(query), "document": read_content(document)}
+        inputs = {role: self._input(content, role, limits) for role, content in contents.items()}
         rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, arguments.get("job"))
         tokens = {
             role: [self._tokenizer.token(int(token)) for token in item.input_ids[self._builder.is_scored(item, role)]]
@@ -248,15 +256,29 @@ class Engine:
 
     def close(self) -> None:
         """Finish what is running and release the workers."""
+        if self._vision is not None:
+            self._vision.close()
         self._opened.close()
 
     def _begin(self, arguments: ScoreArguments) -> Truncation:
         """Every call's way in, before it tokenises: refused where the queue is full, else its limits."""
         self._opened.workers.scheduler.admit()
+        if self._vision is not None:
+            self._vision.scheduler.admit()
         return truncation(self.manifest.max_length, arguments)
 
     def _logits(self, inputs: Sequence[Input], job: Job | None) -> Floats:
-        return np.array(self._opened.workers.run(inputs, job or Job()), dtype=np.float32)
+        job = job or Job()
+        if self._vision is not None:
+            job.submit([item.tokens for item in inputs])
+            inputs = self._vision.placed(inputs, job)
+        return np.array(self._opened.workers.run(inputs, job), dtype=np.float32)
+
+    def _input(self, content: ReadContent, role: Role, limits: Truncation) -> Input:
+        """A late-interaction model's input for one content."""
+        (item,) = self._builder.contents([content], role, limits, Prompting())
+        assert isinstance(item, Input), "its pictures stand among tokens"
+        return item
 
     def _activated(self, logits: Floats, use_activation: bool) -> Floats:
         return sigmoid(logits) if use_activation and self.manifest.activation == "sigmoid" else logits
@@ -271,5 +293,5 @@ class Engine:
             raise UnsupportedTask(BI_ENCODER.task, [self.manifest.scoring.task])
 
 
-def _lengths(inputs: Sequence[Input]) -> list[int]:
-    return [len(item) for item in inputs]
+def _tokens(inputs: Sequence[AnyInput]) -> list[int]:
+    return [item.tokens for item in inputs]

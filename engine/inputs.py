@@ -1,65 +1,85 @@
-"""Makes inputs of the graph from a call's texts."""
+"""Makes inputs of the graphs from a call's contents."""
 
 from collections.abc import Sequence
+from typing import TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
 from msgspec.structs import replace
 
 from .arrays import Floats
 from .artifact import Manifest, PairLayout, Role, TextLayout
-from .content import Content, is_content, text_of, texts_of
+from .content import Content, Pictured, ReadContent, is_content, is_one_of_several, read_content, read_contents
 from .errors import InvalidInput
+from .images.picture import PictureInput
+from .prompts.captions import Captions
 from .prompts.template import Prompting, ScoreTemplate
 from .text.layout import Input, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
 from .text.tokenizer import Tokenizer
 from .text.truncation import Truncation
 
-TextOrTokens = Content | Sequence[int]
-"""A text, or the token ids of one, which the graph gets as they are."""
+ContentOrTokens: TypeAlias = Content | Sequence[int]
+"""A content, or the token ids of a text, which the graph gets as they are."""
+
+ReadInput: TypeAlias = ReadContent | Sequence[int]
+
+AnyInput: TypeAlias = Input | PictureInput
+"""What is computed of one content: tokens by the text graph, or a picture by the vision graph alone."""
+
+Known = TypeVar("Known", bound=ReadInput)
 
 
 class InputBuilder:
-    """Tokenises, lays out and cuts texts as one artifact reads them."""
+    """Tokenises, lays out and cuts contents as one artifact reads them."""
 
     def __init__(self, manifest: Manifest, tokenizer: Tokenizer, template: ScoreTemplate | None) -> None:
         self._manifest = manifest
         self._tokenizer = tokenizer
         self._template = template
+        self._captions = Captions.of(manifest, tokenizer)
 
     def pairs(
-        self, queries: Sequence[str], documents: Sequence[str], limits: Truncation, prompting: Prompting
+        self,
+        queries: Sequence[ReadContent],
+        documents: Sequence[ReadContent],
+        limits: Truncation,
+        prompting: Prompting,
     ) -> list[Input]:
         """A cross-encoder's input for each query with the document beside it, by its template where it has one.
 
         Raises as `lay_out_pair`.
         """
         layout = self._pair()
+        self._check([*queries, *documents])
         if self._template is not None:
             return self._template.inputs(queries, documents, limits, prompting)
         prompting.refuse()
-        ids = self._tokenizer.encode([*queries, *documents])
+        ids = self._tokenizer.encode([text for text in (*queries, *documents) if isinstance(text, str)])
         return [
             lay_out_pair(query, document, layout, limits)
             for query, document in zip(ids[: len(queries)], ids[len(queries) :], strict=True)
         ]
 
-    def singles(self, texts: Sequence[str | Sequence[int]], limits: Truncation) -> list[Input]:
-        """A cross-encoder's input for each text by itself, without a template."""
+    def singles(self, texts: Sequence[ReadInput], limits: Truncation) -> list[Input]:
+        """A cross-encoder's input for each text by itself, without a template. Raises `InvalidInput` for pictures."""
         layout = self._pair()
+        if any(isinstance(text, Pictured) for text in texts):
+            raise InvalidInput("A picture is scored with a query and not by itself: use score or rerank.")
         encoded = iter(self._tokenizer.encode([text for text in texts if isinstance(text, str)]))
         inputs = []
         for text in texts:
-            ids = lay_out_prompt(next(encoded), layout).input_ids.tolist() if isinstance(text, str) else text
+            ids: Sequence[int] = text if _is_tokens(text) else lay_out_prompt(next(encoded), layout).input_ids.tolist()
             inputs.append(self._as_they_are(ids, layout.type_ids[1], limits))
         return inputs
 
-    def texts(
-        self, texts: Sequence[str | Sequence[int]], role: Role | None, limits: Truncation, prompting: Prompting
-    ) -> list[Input]:
-        """An embedder's input for each text, as a query or a document; without a role, as a document with no prompt.
+    def contents(
+        self, contents: Sequence[ReadInput], role: Role | None, limits: Truncation, prompting: Prompting
+    ) -> list[AnyInput]:
+        """An embedder's input for each content, as a query or a document; without a role, as a document with no prompt.
 
-        An instruction takes the place of the prompt's own. Raises as `lay_out_text`.
+        Pictures keep theirs, which says what they are. An instruction takes the place of the prompt's own. Raises as
+        `lay_out_text`.
         """
+        self._check(contents)
         layout = self.layout(role or "document")
         layout = layout if role else replace(layout, prompt="", instruction=None)
         prompting.refuse(instructed=layout.instruction is not None)
@@ -67,13 +87,18 @@ class InputBuilder:
         if prompting.instruction is not None and layout.instruction is not None:
             prompt = prompt.replace(layout.instruction, prompting.instruction, 1)
         limit = limits.query if role == "query" else limits.document
-        encoded = iter(self._tokenizer.encode([prompt + text for text in texts if isinstance(text, str)]))
-        return [
-            lay_out_text(next(encoded), layout, limits, limit)
-            if isinstance(text, str)
-            else self._as_they_are(text, 0, limits, layout.adapter or 0)
-            for text in texts
-        ]
+        encoded = iter(self._tokenizer.encode([prompt + text for text in contents if isinstance(text, str)]))
+        inputs: list[AnyInput] = []
+        for content in contents:
+            match content:
+                case str():
+                    inputs.append(lay_out_text(next(encoded), layout, limits, limit))
+                case Pictured():
+                    assert self._captions is not None, "a model for texts alone refused it"
+                    inputs.append(self._captions.lay_out(content, role or "document", limits, limit, prompting))
+                case _:
+                    inputs.append(self._as_they_are(content, 0, limits, layout.adapter or 0))
+        return inputs
 
     def scored(self, embeddings: Floats, item: Input, role: Role) -> Floats:
         """An input's token embeddings without those that MaxSim must not see: the skipped tokens'."""
@@ -90,6 +115,13 @@ class InputBuilder:
         assert layout is not None, "cross-encoders were told apart before"
         return layout
 
+    def _check(self, contents: Sequence[Known]) -> None:
+        """Raises `InvalidInput` for a picture where the model reads text alone."""
+        if self._manifest.pictures is None and any(isinstance(content, Pictured) for content in contents):
+            raise InvalidInput(
+                f"{self._manifest.architecture} reads text alone: leave pictures out, or use a multimodal model."
+            )
+
     def _as_they_are(self, ids: Sequence[int], type_id: int, limits: Truncation, adapter: int = 0) -> Input:
         self._tokenizer.check(ids)
         return lay_out_ids(ids, type_id, limits, adapter)
@@ -100,27 +132,27 @@ class InputBuilder:
         return layout
 
 
-def listed(texts: TextOrTokens | Sequence[TextOrTokens]) -> Sequence[str | Sequence[int]]:
-    """One text or several as several.
+def listed(contents: ContentOrTokens | Sequence[ContentOrTokens]) -> list[ReadInput]:
+    """One content or several as several, their pictures decoded.
 
-    Raises `InvalidInput` for none, for a text of no tokens, and for what is neither a text nor token ids.
+    Raises `InvalidInput` for none, for a text of no tokens, and for what is neither a content nor token ids.
     """
-    lone = is_content(texts) or _is_tokens(texts)
-    several: object = [texts] if lone else texts
-    if not isinstance(several, Sequence) or not all(_is_text_or_tokens(text) for text in several):
-        raise InvalidInput("Texts must be a text, a list of token ids, or a list of those.")
+    lone = is_content(contents) or _is_tokens(contents)
+    several: object = [contents] if lone else contents
+    if not isinstance(several, Sequence) or not all(_is_content_or_tokens(content) for content in several):
+        raise InvalidInput("Texts must be a text, a list of token ids, a picture, or a list of those.")
     if not several:
         raise InvalidInput("At least one text must be given")
-    if any(not isinstance(text, str) and not text for text in several):
+    if any(not is_one_of_several(content) and not content for content in several):
         raise InvalidInput("A text given as tokens must have at least one token")
-    return [text_of(text) if is_content(text) else text for text in several]
+    return [content if _is_tokens(content) else read_content(content) for content in several]
 
 
 def aligned(
     queries: Content | Sequence[Content], documents: Content | Sequence[Content]
-) -> tuple[Sequence[str], Sequence[str]]:
-    """Queries and documents as lists of 1:1, 1:N or N:N texts. Raises `InvalidInput` for other numbers."""
-    several_queries, several_documents = texts_of(queries, "queries"), texts_of(documents, "documents")
+) -> tuple[Sequence[ReadContent], Sequence[ReadContent]]:
+    """Queries and documents as lists of 1:1, 1:N or N:N contents. Raises `InvalidInput` for other numbers."""
+    several_queries, several_documents = read_contents(queries, "queries"), read_contents(documents, "documents")
     if len(several_queries) == 0:
         raise InvalidInput("At least one text element must be given")
     if len(several_documents) == 0:
@@ -130,10 +162,14 @@ def aligned(
     return several_queries, several_documents
 
 
-def _is_tokens(value: object) -> bool:
-    return isinstance(value, Sequence) and len(value) > 0 and isinstance(value[0], int)
+def _is_tokens(value: object) -> TypeGuard[Sequence[int]]:
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+        return False
+    return len(value) > 0 and isinstance(value[0], int)
 
 
-def _is_text_or_tokens(value: object) -> bool:
+def _is_content_or_tokens(value: object) -> bool:
     # No tokens at all have an error of their own.
-    return is_content(value) or (isinstance(value, Sequence) and all(isinstance(token, int) for token in value))
+    if is_one_of_several(value):
+        return True
+    return isinstance(value, Sequence) and all(isinstance(token, int) for token in value)

@@ -27,6 +27,10 @@ class FixedSize(ImageProcessor, frozen=True, kw_only=True, tag="fixed-size"):
             check_ratio(height, width)  # the longer side grows with the shorter, to be cut off and to fill memory
         return Grid(1, 1)
 
+    def pieces(self, grid: Grid) -> int:
+        """How many pictures of its size the vision graph sees of one: that one."""
+        return 1
+
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture. Raises `InvalidInput` for an aspect over 200."""
         grid = self.grid(image.height, image.width)

@@ -35,6 +35,10 @@ class NaFlex(ImageProcessor, frozen=True, kw_only=True, tag="naflex"):
     def _scaled(self, height: int, width: int, scale: float) -> Grid:
         return Grid(*(max(1, math.ceil(size * scale / self.patch)) for size in (height, width)))
 
+    def pieces(self, grid: Grid) -> int:
+        """How many patches the vision graph sees of a picture of that grid."""
+        return grid.cells
+
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture."""
         grid = self.grid(image.height, image.width)

@@ -10,6 +10,7 @@ from .tiles import DynamicTiling, ImageSplitting
 Preprocessing: TypeAlias = FixedSize | SmartResize | NaFlex | ImageSplitting | DynamicTiling
 """How a family makes pixels of a picture. In JSON, `kind` tells which.
 
-Each has `grid(height, width)`, what a picture of that size is cut into, and `prepare(image)`, which makes its pixels.
-Both raise `InvalidInput` for sizes that the family's own processor refuses.
+Each has `grid(height, width)`, what a picture of that size is cut into; `pieces(grid)`, how many pieces of one size the
+vision graph sees of it; and `prepare(image)`, which makes its pixels. The first and the last raise `InvalidInput` for
+sizes that the family's own processor refuses.
 """

@@ -38,6 +38,10 @@ class SmartResize(ImageProcessor, frozen=True, kw_only=True, tag="smart-resize")
             rows, columns = math.ceil(height * grow / factor), math.ceil(width * grow / factor)
         return Grid(rows * self.merge, columns * self.merge)
 
+    def pieces(self, grid: Grid) -> int:
+        """How many tokens the vision graph makes of a picture of that grid."""
+        return grid.cells // self.merge**2
+
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture. Raises `InvalidInput` for an aspect over 200."""
         grid = self.grid(image.height, image.width)

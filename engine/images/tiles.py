@@ -30,6 +30,10 @@ class ImageSplitting(ImageProcessor, frozen=True, kw_only=True, tag="image-split
         """What a picture of that size is cut into."""
         return self._grid(*self._first_size(height, width))
 
+    def pieces(self, grid: Grid) -> int:
+        """How many tiles the vision graph sees of a picture of that grid: the whole one, too, where it is cut."""
+        return grid.cells + (grid.cells > 1)
+
     def _first_size(self, height: int, width: int) -> tuple[int, int]:
         """The size that the longer side gives, its aspect kept and the shorter side made even."""
         ratio = width / height
@@ -89,6 +93,10 @@ class DynamicTiling(ImageProcessor, frozen=True, kw_only=True, tag="dynamic-tili
             return min(grid.cells * self.tile**2 / area, 0.6) * min(wanted / ratio, ratio / wanted)
 
         return max(_grids(self.max_tiles), key=fitness)
+
+    def pieces(self, grid: Grid) -> int:
+        """How many tiles the vision graph sees of a picture of that grid."""
+        return grid.cells + (self.thumbnail and grid.cells > 1)
 
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture."""

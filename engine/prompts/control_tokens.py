@@ -28,8 +28,11 @@ class ControlTokens:
     In brackets, as `<think>` is: some vocabularies have added tokens for line ends and words, which are text.
     """
 
-    def __init__(self, tokenizer: Tokenizer, literals: Iterable[str]) -> None:
-        """`literals` are the strings in the template's own text."""
+    def __init__(self, tokenizer: Tokenizer, literals: Iterable[str], reserved: str = "") -> None:
+        """`literals` are the strings in the template's own text.
+
+        `reserved`, as in brackets of a regular expression, are characters that no text may have: they become U+FFFD.
+        """
         added = tokenizer.added_tokens()
         spelled = "\0".join(literals)
         bracketed = {token for token in added if token in spelled and _is_bracket(token[0]) and _is_bracket(token[-1])}
@@ -39,7 +42,7 @@ class ControlTokens:
         ends = {end for token in self.tokens for end in (token[0], token[-1]) if _is_bracket(end)}
         masked = sorted(ends | {token[0] for token in self.tokens})
         self._stand_ins = {character: chr(_STAND_INS + index) for index, character in enumerate(masked)}
-        self._pattern = self._compile(ends, set(added) - set(self.tokens))
+        self._pattern = self._compile(ends, set(added) - set(self.tokens), reserved)
         self._tokenizer = Tokenizer.parse(json.dumps(self._apart(json.loads(tokenizer.content()))))
         ids = self._tokenizer.added_tokens()
         self._ids = {ids[token]: token_id for token, token_id in added.items() if ids[token] != token_id}
@@ -89,22 +92,23 @@ class ControlTokens:
                         return token
         return None
 
-    def _compile(self, ends: set[str], ordinary: set[str]) -> re.Pattern[str]:
+    def _compile(self, ends: set[str], ordinary: set[str], reserved: str) -> re.Pattern[str]:
         """Finds what to mask, and the ordinary added tokens that hold such characters: those stay what they are."""
         whole = [token for token in ordinary if not ends.isdisjoint(token)]
         started = [token for token in self.tokens if token[0] not in ends]
         alternatives = [re.escape(token) for token in sorted(whole, key=len, reverse=True)]
         if started:
             alternatives.append(f"(?={'|'.join(map(re.escape, started))}).")
-        if self._stand_ins:
-            alternatives.append(f"[{re.escape(''.join([*ends, *self._stand_ins.values()]))}]")
+        if self._stand_ins or reserved:
+            alternatives.append(f"[{re.escape(''.join([*ends, *self._stand_ins.values()]))}{reserved}]")
         return re.compile("|".join(alternatives) or "(?!)", re.DOTALL)
 
     def _masked(self, match: re.Match[str]) -> str:
         found = match[0]
         if found in self._stand_ins:
             return self._stand_ins[found]
-        return _REPLACEMENT if found in self._stand_ins.values() else found
+        is_ours = len(found) == 1 and ord(found) >= _STAND_INS
+        return _REPLACEMENT if is_ours else found
 
     def _apart(self, content: dict[str, Any]) -> dict[str, Any]:
         """A tokenizer.json that finds control tokens before it takes the masks off, and nowhere afterwards."""

@@ -7,14 +7,17 @@ from typing import Any, Self
 
 import jinja2
 
-from ..artifact import Manifest, PairLayout
+from ..artifact import Manifest, PairLayout, Role
+from ..content import ReadContent, own_text
 from ..errors import ArtifactError, InputTooLong, InvalidInput
+from ..images.picture import PictureInput
 from ..text.layout import Input, lay_out_prompt
 from ..text.tokenizer import Tokenizer
 from ..text.truncation import Truncation
 from . import sandbox
 from .budget import LimitReached
 from .control_tokens import ControlTokens
+from .pictures import STAND_INS, PicturePrompts
 
 # What a template must write out to be one. Digits, because templates may change the case of letters.
 _QUERY, _DOCUMENT = "271828182845", "314159265358"
@@ -48,12 +51,26 @@ class Prompting:
             )
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What stands for the pictures of a query and of a document, and those pictures."""
+
+    query: str
+    document: str
+    pictures: Sequence[PictureInput]
+
+
+_NOTHING = _Shown("", "", ())
+
+
 class ScoreTemplate:
     """A Jinja template that makes one text of a pair, and the way from there to token ids.
 
     It gets `messages`, one with the role "query" and one with "document", after one with "system" where there is an
     instruction; `instruction` itself; `add_generation_prompt`, which is false; the special tokens' strings by their
     names (`eos_token`, …); `tools` and `documents`, which are none; and the request's own variables.
+
+    The `content` of one with pictures has them first; its message has them apart, too, as `pictures` and `text`.
     """
 
     def __init__(self, text: str, manifest: Manifest, tokenizer: Tokenizer) -> None:
@@ -64,10 +81,12 @@ class ScoreTemplate:
         self._special = {name: tokenizer.token(token) for name, token in manifest.special_tokens.items()}
         try:
             self._template = sandbox.compile_template(text)
-            self._control = ControlTokens(tokenizer, sandbox.literals(text))
+            reserved = STAND_INS if manifest.pictures is not None else ""
+            self._control = ControlTokens(tokenizer, sandbox.literals(text), reserved)
         except jinja2.TemplateError as error:
             line = f" from its line {error.lineno} on" if isinstance(error, jinja2.TemplateSyntaxError) else ""
             raise ArtifactError(f"The score template cannot be used{line}: {error.message}.") from None
+        self._pictures = PicturePrompts(manifest.pictures) if manifest.pictures is not None else None
         self._probe()
 
     @classmethod
@@ -86,19 +105,25 @@ class ScoreTemplate:
         return None if text is None else cls(text, manifest, tokenizer)
 
     def inputs(
-        self, queries: Sequence[str], documents: Sequence[str], limits: Truncation, prompting: Prompting
+        self,
+        queries: Sequence[ReadContent],
+        documents: Sequence[ReadContent],
+        limits: Truncation,
+        prompting: Prompting,
     ) -> list[Input]:
         """An input for each query with the document beside it.
 
         Where `limits` shorten it, the document loses tokens first and then the query, at their ends or, on the left, at
-        their beginnings; what the template says stays whole. Raises as `lay_out_pair`.
+        their beginnings; pictures and what the template says stay whole. Raises as `lay_out_pair`.
         """
         variables, system = self._variables(prompting)
         pairs = [
-            (self._limited(query, limits.query), self._limited(document, limits.document))
+            (self._limited(own_text(query), limits.query), self._limited(own_text(document), limits.document))
             for query, document in zip(queries, documents, strict=True)
         ]
-        inputs = self._lay_out([self._prompt(*pair, variables, system) for pair in pairs])
+        shown = [self._shown(query, document) for query, document in zip(queries, documents, strict=True)]
+        prompts = [self._prompt(*pair, own, variables, system) for pair, own in zip(pairs, shown, strict=True)]
+        inputs = self._lay_out(prompts, shown)
         for index, (query, document) in enumerate(pairs):
             total = limits.max_length if limits.total is None else limits.total
             while (over := len(inputs[index]) - total) > 0:
@@ -114,19 +139,37 @@ class ScoreTemplate:
                         f"prompt without its texts.",
                         "truncate_prompt_tokens",
                     )
-                (inputs[index],) = self._lay_out([self._prompt(query, document, variables, system)])
+                prompt = self._prompt(query, document, shown[index], variables, system)
+                (inputs[index],) = self._lay_out([prompt], [shown[index]])
         return inputs
+
+    def _shown(self, query: ReadContent, document: ReadContent) -> "_Shown":
+        """The pictures of a pair. Raises `InvalidInput` where the model cannot read them."""
+        if self._pictures is None:
+            return _NOTHING
+        on_query, on_document = self._pictures.stand_ins([query, document])
+        return _Shown(on_query, on_document, self._pictures.lay_out([query, document]))
 
     def _limited(self, text: str, tokens: int | None) -> str:
         text = self._control.mask(text)
         return text if tokens is None else self._control.keep(text, tokens)
 
-    def _lay_out(self, prompts: list[str]) -> list[Input]:
-        return [lay_out_prompt(ids, self._layout) for ids in self._control.encode(prompts)]
+    def _lay_out(self, prompts: Sequence[str], shown: Sequence["_Shown"]) -> list[Input]:
+        if self._pictures is None:
+            return [lay_out_prompt(ids, self._layout) for ids in self._control.encode(prompts)]
+        written = [self._pictures.written(prompt, own.pictures) for prompt, own in zip(prompts, shown, strict=True)]
+        inputs = [lay_out_prompt(ids, self._layout) for ids in self._control.encode([text for text, _ in written])]
+        return [self._pictures.placed(item, own) for item, (_, own) in zip(inputs, written, strict=True)]
 
-    def _prompt(self, query: str, document: str, variables: dict[str, Any], system: list[dict[str, str]]) -> str:
+    def _prompt(
+        self, query: str, document: str, shown: "_Shown", variables: dict[str, Any], system: list[dict[str, str]]
+    ) -> str:
         """The prompt's text, from masked strings."""
-        messages = [*system, {"role": "query", "content": query}, {"role": "document", "content": document}]
+        messages = [
+            *system,
+            _message("query", shown.query, query),
+            _message("document", shown.document, document),
+        ]
         try:
             return sandbox.render(self._template, variables | {"messages": messages})
         except LimitReached as error:
@@ -162,7 +205,7 @@ class ScoreTemplate:
         """See that both texts come out, and where."""
         variables, system = self._variables(Prompting())
         try:
-            prompt = self._prompt(_QUERY, _DOCUMENT, variables, system)
+            prompt = self._prompt(_QUERY, _DOCUMENT, _NOTHING, variables, system)
         except InvalidInput as error:
             raise ArtifactError(f"The score template cannot be used: {error}") from None
         for role, text in (("query", _QUERY), ("document", _DOCUMENT)):
@@ -180,6 +223,12 @@ class ScoreTemplate:
                         f"complete it: put something between them and the text."
                     )
                 before = after
+
+
+def _message(role: Role, pictures: str, text: str) -> dict[str, str]:
+    """A query or a document as transformers gives it to templates, and with its pictures if it has some."""
+    message = {"role": role, "content": pictures + text}
+    return message | {"pictures": pictures, "text": text} if pictures else message
 
 
 def _is_json(value: Any, depth: int = _DEPTH) -> bool:

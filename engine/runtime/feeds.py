@@ -11,8 +11,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Feeds
-from ..artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
+from ..arrays import Feeds, Floats
+from ..artifact import FIRST_KEY_LENGTHS, IMAGE_EMBEDDINGS, KEY_LENGTHS
+from ..images.picture import PictureInput
 from ..text.layout import Input
 
 Shape: TypeAlias = tuple[int, int]
@@ -21,12 +22,16 @@ Shape: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The inputs of one run, padded to `shape`. Their first `begin` tokens are past: an earlier run computed them."""
+    """The inputs of one run, padded to `shape`. Their first `begin` tokens are past: an earlier run computed them.
+
+    `no_picture` are zeros `[levels, 1, dim]`, what a token of text reads of pictures, for graphs that read some.
+    """
 
     inputs: Sequence[Input]
     begin: int
     shape: Shape
     pad_token: int
+    no_picture: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ class Feed:
     fill: Callable[[Run], NDArray[Any]]
 
 
-BATCH, TOKENS = "batch", "tokens"
-"""The names of the dimensions that vary: sequences of a run, and tokens of a sequence."""
+BATCH, TOKENS, TABLE_ROWS = "batch", "tokens", "table_rows"
+"""The names of the dimensions that vary: sequences of a run, tokens of a sequence, and rows of all its pictures."""
 
 
 def fill(names: Collection[str], run: Run) -> Feeds:
@@ -87,11 +92,54 @@ def _key_lengths(run: Run, queries: int) -> NDArray[np.int32]:
     return np.concatenate([_attended(run), places * queries, places * tokens]).astype(np.int32)
 
 
+def _positions(run: Run) -> NDArray[np.int64]:
+    """Those of text count its tokens, on all three axes."""
+    array = np.zeros((3, *run.shape), dtype=np.int64)
+    for row, item in enumerate(run.inputs):
+        own = np.arange(len(item)) if item.placed is None else item.placed.positions
+        assert own is not None, "a model with positions in two dimensions lays them out"
+        array[:, row, : len(item) - run.begin] = own[..., run.begin :]
+    return array
+
+
+def _tables(run: Run) -> dict[PictureInput, tuple[int, Floats]]:
+    """The image embeddings of the run's distinct pictures, each with the number of its first row: 0 is no picture's."""
+    tables: dict[PictureInput, tuple[int, Floats]] = {}
+    first = 1
+    for item in run.inputs:
+        if item.placed is not None:
+            for picture, embeddings in zip(item.placed.pictures, item.placed.embeddings, strict=True):
+                if picture not in tables:
+                    tables[picture] = first, embeddings
+                    first += picture.rows
+    return tables
+
+
+def _image_rows(run: Run) -> NDArray[np.int64]:
+    """The row of the table that each token reads; 0 for text."""
+    array = np.zeros(run.shape, dtype=np.int64)
+    tables = _tables(run)
+    for row, item in enumerate(run.inputs):
+        if item.placed is not None:
+            pictures = item.placed.pictures
+            numbers = [np.arange(picture.rows) + tables[picture][0] for picture in pictures]
+            array[row, : len(item) - run.begin] = np.concatenate([[0], *numbers])[item.placed.rows[run.begin :]]
+    return array
+
+
+def _image_embeddings(run: Run) -> Floats:
+    assert run.no_picture is not None, "the graph reads pictures"
+    return np.concatenate([run.no_picture, *(embeddings for _, embeddings in _tables(run).values())], axis=1)
+
+
 FEEDS: dict[str, Feed] = {
     "input_ids": Feed((BATCH, TOKENS), _input_ids),
     "attention_mask": Feed((BATCH, TOKENS), _attention_mask),
     "token_type_ids": Feed((BATCH, TOKENS), _token_type_ids),
     "adapter": Feed((BATCH,), _adapter),
+    "positions": Feed((3, BATCH, TOKENS), _positions),
+    "image_rows": Feed((BATCH, TOKENS), _image_rows),
+    IMAGE_EMBEDDINGS: Feed(("levels", TABLE_ROWS, "dim"), _image_embeddings),
     KEY_LENGTHS: Feed((KEY_LENGTHS,), lambda run: _key_lengths(run, run.shape[1])),
     FIRST_KEY_LENGTHS: Feed((FIRST_KEY_LENGTHS,), lambda run: _key_lengths(run, 1)),
 }

@@ -1,14 +1,17 @@
-"""Holds a graph at work: its runner, and the workers that feed it what waits."""
+"""Holds graphs at work: their runners, and the workers that feed them what waits."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from ..artifact import Graph, Manifest
+from ..images.picture import PictureInput
+from ..text.layout import Input
 from .providers import Provider
 from .runner import Runner
 from .scheduler import Schedule
 from .tensorrt import Plans
+from .vision_runner import VisionRunner
 from .workers import Workers
 
 
@@ -19,7 +22,7 @@ class Opened:
     graph: Graph
     provider: Provider
     runner: Runner
-    workers: Workers
+    workers: Workers[Input]
 
     @classmethod
     def of(
@@ -41,3 +44,22 @@ class Opened:
         """Finish what is waiting and running, and end the threads."""
         self.workers.close()
         self.runner.close()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedVision:
+    """A vision graph on a provider."""
+
+    graph: Graph
+    workers: Workers[PictureInput]
+
+    @classmethod
+    def of(cls, folder: Path, manifest: Manifest, graph: Graph, provider: Provider, schedule: Schedule) -> Self:
+        """Open a vision graph of the artifact in `folder`. Raises `ProviderError`."""
+        assert manifest.pictures is not None, "an artifact with a vision graph says how it reads pictures"
+        runner = VisionRunner(folder, graph, manifest.pictures, provider, schedule.threads)
+        return cls(graph, Workers(runner.run, schedule))
+
+    def close(self) -> None:
+        """Finish what is waiting and running, and end the threads."""
+        self.workers.close()

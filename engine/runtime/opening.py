@@ -12,7 +12,7 @@ from ..errors import ArtifactError, ProviderError
 from ..precisions import tolerance
 from .choosing import choose, made_up_request
 from .cuda_graphs import SHAPES, Recordings
-from .opened import Opened
+from .opened import Opened, OpenedVision
 from .providers import AUTO, CUDA, PROVIDERS, Provider, installed, preferred
 from .sessions import open_session
 from .tensorrt import Plans
@@ -47,6 +47,15 @@ def _runs_on(graph: Graph, provider: Provider) -> bool:
     return graph.role == "text" and suits
 
 
+def select_vision_graph(manifest: Manifest, text: Graph) -> Graph | None:
+    """The vision graph for a text graph: of its precision, or the first where there is none of that.
+
+    None where the model reads text alone.
+    """
+    graphs = [graph for graph in manifest.graphs if graph.role == "vision"]
+    return next((graph for graph in graphs if graph.precision == text.precision), graphs[0] if graphs else None)
+
+
 @dataclass(frozen=True, slots=True)
 class Opener:
     """What is the same on every provider. `precision` None is the artifact's first graph for each.
@@ -74,6 +83,18 @@ class Opener:
             with suppress(ProviderError):
                 return self._open(provider), {}
         return self._open(last), {}
+
+    def open_vision(self, opened: Opened) -> OpenedVision | None:
+        """The vision graph that goes with a text graph, on its provider; None where the model reads text alone.
+
+        Vision graphs have no plans of TensorRT's: where it runs the text graph, CUDA runs them. Raises `ProviderError`.
+        """
+        graph = select_vision_graph(self.manifest, opened.graph)
+        if graph is None:
+            return None
+        provider = CUDA if opened.provider.own_graphs else opened.provider
+        schedule = provider.vision_schedule(graph, self.threads, self.max_waiting)
+        return OpenedVision.of(self.folder, self.manifest, graph, provider, schedule)
 
     def _fastest(self, vocabulary: int) -> tuple[Opened, Mapping[str, float]]:
         graphs = {provider: self._graph(provider) for provider in installed() if self._is_ready(provider)}

@@ -27,7 +27,7 @@ class Provider:
 
     A run has at most `max_sequences` inputs and `max_tokens` tokens; where it is `padded`, of unlike lengths. `workers`
     runs go on at once, None for one a core. `worth_sharing` is how many tokens a prefix has to save to be worth its own
-    run of the graph.
+    run of the graph. A run of a vision graph has at most `max_pictures` pictures and `max_pieces` pieces of them.
     """
 
     name: ProviderName
@@ -38,6 +38,8 @@ class Provider:
     padded: bool
     workers: int | None
     worth_sharing: int
+    max_pictures: int
+    max_pieces: int
     options: Mapping[str, Any] = field(default_factory=dict)
     fallback: ProviderName | None = None
     own_graphs: bool = False
@@ -59,6 +61,17 @@ class Provider:
             max_waiting=max_waiting,
             padded=self.padded,
             multiple=graph.multiple,
+        )
+
+    def vision_schedule(self, graph: Graph, threads: int | None, max_waiting: int | None = None) -> Schedule:
+        """How runs of a vision graph go on. Its pictures are few and large, so one run has all threads."""
+        return Schedule(
+            max_sequences=graph.max_batch or self.max_pictures,
+            max_tokens=self.max_pieces,
+            workers=1 if self.workers is None else self.workers,
+            threads=threads or cores(),
+            max_waiting=max_waiting,
+            padded=True,
         )
 
     def shares_from(self, graph: Graph) -> int | None:
@@ -83,6 +96,9 @@ CPU = Provider(
     workers=None,
     # A run costs as much as 8 to 21 more tokens: docs/benchmarks/log.md, "Prefixes that prompts share".
     worth_sharing=32,
+    # A choice until it is measured.
+    max_pictures=1,
+    max_pieces=4096,
 )
 CUDA = Provider(
     "cuda",
@@ -96,6 +112,8 @@ CUDA = Provider(
     workers=2,
     # A prefix splits batches that would mix otherwise, so it should save a whole one.
     worth_sharing=_GPU_TOKENS,
+    max_pictures=16,
+    max_pieces=_GPU_TOKENS,
     # TensorFloat-32 is the default on recent GPUs and rounds float32 products to 10 bits.
     options={"arena_extend_strategy": "kSameAsRequested", "use_tf32": False},
     recording="enable_cuda_graph",
@@ -109,6 +127,8 @@ TENSORRT = Provider(
     padded=CUDA.padded,
     workers=CUDA.workers,
     worth_sharing=CUDA.worth_sharing,
+    max_pictures=CUDA.max_pictures,
+    max_pieces=CUDA.max_pieces,
     fallback="cuda",
     own_graphs=True,
 )

@@ -1,6 +1,6 @@
 """Runs one graph on one provider: pads inputs, feeds them, and cuts rows out of what comes back. It has no queue."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -10,7 +10,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..arrays import Feeds, Floats, Ids
-from ..artifact import PAST, PRESENT, Graph
+from ..artifact import IMAGE_EMBEDDINGS, PAST, PRESENT, Graph
 from ..grouping import places_of
 from ..precisions import tolerance
 from ..text.layout import Input
@@ -49,6 +49,7 @@ class Runner:
         """
         self._session = open_session(artifact / graph.file, provider, threads, plans)
         self._names = {tensor.name for tensor in graph.inputs}
+        self._no_picture = _no_picture(graph)
         self._output = output
         self._device = provider.device
         self._on_gpu = provider.on_gpu
@@ -81,11 +82,13 @@ class Runner:
                 raise ArithmeticError(f"{shape[0]} sequences of {shape[1]} tokens give other values.")
         self._recordings = recordings
 
-    def share(self, inputs: list[Input], queries: Sequence[str]) -> list[Input]:
+    def share(self, inputs: list[Input], queries: Sequence[Hashable]) -> list[Input]:
         """The inputs of one call, with the prefixes that they share by query."""
         if self._share_from is None:
             return inputs
-        prefixes = shared_prefixes([item.input_ids for item in inputs], queries, self._share_from, self._multiple)
+        # A prefix ends before the first picture: other pictures may have the same placeholders.
+        shared = [item.input_ids if item.placed is None else item.input_ids[: item.placed.first] for item in inputs]
+        prefixes = shared_prefixes(shared, queries, self._share_from, self._multiple)
         return [replace(item, prefix=prefix) for item, prefix in zip(inputs, prefixes, strict=True)]
 
     def run(self, inputs: Sequence[Input]) -> list[Floats]:
@@ -132,7 +135,7 @@ class Runner:
     def _feeds(self, inputs: Sequence[Input], begin: int, shape: Shape | None = None) -> Feeds:
         """The feeds for the inputs from their token `begin` on; of a `shape` with room for more of them."""
         shape = shape or (len(inputs), rounded_up(max(len(item) for item in inputs) - begin, self._multiple))
-        return fill(self._names, Run(inputs, begin, shape, self._pad_token))
+        return fill(self._names, Run(inputs, begin, shape, self._pad_token, self._no_picture))
 
     def _run(self, feeds: Feeds, past: States | None, name: str) -> States:
         """The output `name`, which stays where the provider has its memory."""
@@ -151,3 +154,12 @@ class Runner:
         binding.bind_output(name, self._device)
         self._session.run_with_iobinding(binding)
         return binding.get_outputs()[0]
+
+
+def _no_picture(graph: Graph) -> Floats | None:
+    """The row that tokens of text read; None for a graph that reads text alone."""
+    table = next((tensor for tensor in graph.inputs if tensor.name == IMAGE_EMBEDDINGS), None)
+    if table is None:
+        return None
+    levels, _, dim = table.dims
+    return np.zeros((int(levels), 1, int(dim)), np.float32)

@@ -9,14 +9,13 @@ import time
 from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from ..arrays import Floats
 from ..errors import QueueFull
 from ..job import Job
-from ..text.layout import Input
 
 # A run takes another job's input that has at least this part of the tokens of its longest, so that little is padding.
 # A choice: at 0.8 no run of the bench has padding, and at 1 jobs would hardly share runs.
@@ -27,6 +26,18 @@ _SLICE = 2048
 # Choices.
 _WEIGHT = 0.1
 _LONGEST_WAIT = 60
+
+
+class Item(Protocol):
+    """What waits for a graph, an input of texts or a picture: how long it is in a run, and what it costs in a turn."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def cost(self) -> int: ...
+
+
+Waits = TypeVar("Waits", bound=Item)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,7 @@ def rounded_up(tokens: int, multiple: int) -> int:
     return -(-tokens // multiple) * multiple
 
 
-class Scheduler:
+class Scheduler(Generic[Waits]):
     """The queue of all jobs' inputs, in micro-batches across jobs. Thread-safe.
 
     Jobs go by priority. Those of one priority take turns, small jobs whole and large ones in slices, as in self-clocked
@@ -74,7 +85,7 @@ class Scheduler:
     def __init__(self, schedule: Schedule) -> None:
         self._schedule = schedule
         self._lock = threading.Lock()
-        self._queue: list[Work] = []
+        self._queue: list[Work[Waits]] = []
         self._clock = 0
         """The latest turn, as a cost."""
         self._waiting = Waiting(0, 0)
@@ -92,18 +103,18 @@ class Scheduler:
         if limit is not None and self._waiting.tokens and self._waiting.tokens + cost > limit:
             raise QueueFull(self._room_in())
 
-    def enter(self, inputs: Sequence[Input], job: Job) -> tuple["Work", int]:
+    def enter(self, inputs: Sequence[Waits], job: Job) -> tuple["Work[Waits]", int]:
         """Queue a job's inputs. Also returns how many more workers should now take batches. Raises `QueueFull`."""
         with self._lock:
             work = Work(inputs, job, self._clock)
             self.admit(work.cost)
-            insort(self._queue, work, key=Work.place)
+            insort(self._queue, work, key=_place)
             self._count(len(inputs), work.cost)
             started = min(self._schedule.workers - self._busy, len(inputs))
             self._busy += started
         return work, started
 
-    def leave(self, work: "Work") -> None:
+    def leave(self, work: "Work[Waits]") -> None:
         """Drop what has not begun of a job that nobody waits for."""
         with self._lock:
             # The queue is not searched for what has run, which is nearly every job.
@@ -111,7 +122,7 @@ class Scheduler:
                 self._queue.remove(work)
                 self._count(-len(work.waiting), -work.waiting_cost)
 
-    def take(self) -> "Taken":
+    def take(self) -> "Taken[Waits]":
         """The next batch. Empty where nothing waits: the worker that asked is then done until `enter` wants another."""
         with self._lock:
             if not self._queue:
@@ -120,7 +131,7 @@ class Scheduler:
             self._clock = max(self._clock, self._queue[0].turn)
             longest = self._queue[0].lengths[-1]
             room = self._room(longest)
-            taken: Taken = []
+            taken: Taken[Waits] = []
             moved = []
             for place, work in enumerate(self._queue):
                 if len(taken) == room:
@@ -134,11 +145,11 @@ class Scheduler:
                 self._queue.remove(work)
             for work in moved:
                 if work.waiting:
-                    insort(self._queue, work, key=Work.place)
+                    insort(self._queue, work, key=_place)
             self._count(-len(taken), -sum(work.inputs[index].cost for work, index in taken))
         return taken
 
-    def deliver(self, taken: "Taken", outcomes: Sequence[Floats | Exception], seconds: float) -> None:
+    def deliver(self, taken: "Taken[Waits]", outcomes: Sequence[Floats | Exception], seconds: float) -> None:
         """Hand a batch's rows to its jobs; a job ends with its last row, or with an error. The run took `seconds`."""
         failed = []
         with self._lock:
@@ -163,7 +174,7 @@ class Scheduler:
         with self._lock:
             self._busy -= workers
 
-    def fail(self, error: Exception, taken: "Taken") -> None:
+    def fail(self, error: Exception, taken: "Taken[Waits]") -> None:
         """End the jobs of a batch, and all that wait, with an error: nobody is left waiting for a fault of our own."""
         with self._lock:
             for work in {id(work): work for work in (*self._queue, *(work for work, _ in taken))}.values():
@@ -198,10 +209,10 @@ class Scheduler:
         self._waiting = Waiting(self._waiting.sequences + sequences, self._waiting.tokens + cost)
 
 
-class Work:
+class Work(Generic[Waits]):
     """A job's inputs in the queue, by length, and the rows of those that have run. `done` is set when it has ended."""
 
-    def __init__(self, inputs: Sequence[Input], job: Job, clock: int) -> None:
+    def __init__(self, inputs: Sequence[Waits], job: Job, clock: int) -> None:
         self.inputs = inputs
         self.job = job
         self._entered = clock
@@ -235,5 +246,9 @@ class Work:
         return taken[::-1]
 
 
-Taken: TypeAlias = list[tuple[Work, int]]
+def _place(work: Work[Waits]) -> tuple[int, int]:
+    return work.place()
+
+
+Taken: TypeAlias = list[tuple[Work[Waits], int]]
 """A batch: each input by its job's work and its place there."""

@@ -5,17 +5,16 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Generic, TypeAlias
 
 from ..arrays import Floats
 from ..errors import EngineClosed
 from ..job import Job
-from ..text.layout import Input
-from .scheduler import Schedule, Scheduler, Taken, rounded_up
+from .scheduler import Schedule, Scheduler, Taken, Waits, rounded_up
 
 _LOGGER = logging.getLogger("scorert")
 
-Run: TypeAlias = Callable[[Sequence[Input]], list[Floats]]
+Run: TypeAlias = Callable[[Sequence[Waits]], list[Floats]]
 """Computes one micro-batch: a row for each input."""
 
 
@@ -29,21 +28,21 @@ class Batch:
     seconds: float
 
 
-class Workers:
+class Workers(Generic[Waits]):
     """`schedule.workers` threads that compute what `scheduler` has. Thread-safe.
 
     A worker never waits while there is something to run.
     """
 
-    def __init__(self, run: Run, schedule: Schedule) -> None:
-        self.scheduler = Scheduler(schedule)
+    def __init__(self, run: Run[Waits], schedule: Schedule) -> None:
+        self.scheduler: Scheduler[Waits] = Scheduler(schedule)
         self.on_batch: Callable[[Batch], None] = lambda batch: None
         """Hears of each run that worked, on the worker's thread."""
         self._run = run
         self._multiple = schedule.multiple
         self._threads = ThreadPoolExecutor(schedule.workers, thread_name_prefix="scorert-worker")
 
-    def run(self, inputs: Sequence[Input], job: Job) -> list[Floats]:
+    def run(self, inputs: Sequence[Waits], job: Job) -> list[Floats]:
         """The graph's rows for each input, in order; blocks until they are there.
 
         A caller that has submitted the job itself has counted more inputs than those left to run: remembered ones.
@@ -82,7 +81,7 @@ class Workers:
 
     def _work(self) -> None:
         """Take batches until nothing waits. A fault in here ends all calls with it, or they would wait for ever."""
-        taken: Taken = []
+        taken: Taken[Waits] = []
         try:
             while taken := self.scheduler.take():
                 self._step(taken)
@@ -91,7 +90,7 @@ class Workers:
             self.scheduler.retire()
             self.scheduler.fail(error, taken)
 
-    def _step(self, taken: Taken) -> None:
+    def _step(self, taken: Taken[Waits]) -> None:
         began = time.perf_counter()
         inputs = [work.inputs[index] for work, index in taken]
         outcomes = self._outcomes(inputs)
@@ -104,7 +103,7 @@ class Workers:
         except Exception:
             _LOGGER.exception("An observer of batches failed")
 
-    def _outcomes(self, inputs: Sequence[Input]) -> list[Floats | Exception]:
+    def _outcomes(self, inputs: Sequence[Waits]) -> list[Floats | Exception]:
         """A row for each input, or why it has none: where a run fails, its halves are tried, down to single inputs.
 
         So an input that the graph cannot take, or a batch that memory does not hold, costs its neighbours nothing.
@@ -117,7 +116,7 @@ class Workers:
             half = len(inputs) // 2
             return [*self._outcomes(inputs[:half]), *self._outcomes(inputs[half:])]
 
-    def _batch(self, inputs: Sequence[Input], seconds: float) -> Batch:
+    def _batch(self, inputs: Sequence[Waits], seconds: float) -> Batch:
         lengths = [len(item) for item in inputs]
         tokens, width = sum(lengths), rounded_up(max(lengths), self._multiple)
         return Batch(len(lengths), tokens, len(lengths) * width - tokens, seconds)

@@ -9,6 +9,7 @@ import numpy as np
 from ..arrays import Ids
 from ..artifact import PairLayout, TextLayout
 from ..errors import InputTooLong
+from .placed import Placed
 from .prefix import Prefix
 from .truncation import Truncation, longest_first, room
 
@@ -20,7 +21,8 @@ class Input:
     `input_ids` and `token_type_ids` are int64 `[tokens]`. The first `attended` tokens are attended to; only a query's
     expansion comes after them. `adapter` is the one of the graph's that computes it, where the graph has several.
     `prefix` is the beginning that it shares with other inputs of its call. Those tokens are in `input_ids`, and
-    everything that counts tokens counts them, though they are computed once.
+    everything that counts tokens counts them, though they are computed once. `placed` are the pictures among the
+    tokens.
     """
 
     input_ids: Ids
@@ -28,14 +30,20 @@ class Input:
     attended: int
     adapter: int = 0
     prefix: Prefix | None = None
+    placed: Placed | None = None
 
     def __len__(self) -> int:
         """Its tokens, as a run is padded to them."""
         return len(self.input_ids)
 
     @property
+    def tokens(self) -> int:
+        """What `usage` counts for it: placeholders of pictures, too."""
+        return len(self.input_ids)
+
+    @property
     def cost(self) -> int:
-        """What the queue counts for it: the work of all graphs that compute it, in tokens of the text graph."""
+        """What the queue counts for it, in tokens of the text graph. Pictures wait in a queue of their own."""
         return len(self.input_ids)
 
     @property
@@ -44,6 +52,8 @@ class Input:
         digest = blake2b(f"{self.adapter} {self.attended} {len(self)} ".encode(), digest_size=32)
         digest.update(self.input_ids.tobytes())
         digest.update(self.token_type_ids.tobytes())
+        if self.placed is not None:
+            digest.update(self.placed.identity)
         return digest.digest()
 
 
@@ -75,7 +85,7 @@ def lay_out_prompt(prompt: list[int], layout: PairLayout) -> Input:
         prefix = []
     if suffix and prompt[-len(suffix) :] == suffix:
         suffix = []
-    ids = np.array([*prefix, *prompt, *suffix], dtype=np.int64)
+    ids = np.array([*prefix, *prompt, *suffix, *layout.end], dtype=np.int64)
     return Input(ids, np.full(len(ids), layout.type_ids[1], dtype=np.int64), len(ids))
 
 

@@ -1,7 +1,7 @@
 """Finds the beginning that prompts of one call have in common, whose keys and values a causal graph computes once."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -36,7 +36,7 @@ class Prefix:
 
 
 def shared_prefixes(
-    sequences: Sequence[Ids], queries: Sequence[str], least: int, multiple: int = 1
+    sequences: Sequence[Ids], queries: Sequence[Hashable], least: int, multiple: int = 1
 ) -> list[Prefix | None]:
     """A prefix for each sequence, one object for those that share it, and None for those that share none.
 
@@ -44,7 +44,7 @@ def shared_prefixes(
     sequence at least one token of its own. It saves its length for every sequence but the first, and must save `least`
     tokens. Its length is a multiple of `multiple`.
 
-    Equal token ids are taken for equal inputs: content that is not text must be told apart before this.
+    Equal token ids are taken for equal inputs: of one with pictures, only what comes before them is given.
     """
     by_query = places_of(queries)
     best = _Group.of(sequences, [range(len(sequences))], multiple)
@@ -82,7 +82,7 @@ def _saved(groups: Sequence[_Group]) -> int:
 
 def _common(sequences: Sequence[Ids]) -> int:
     first = sequences[0]
-    length = min(map(len, sequences)) - 1
+    length = max(0, min(map(len, sequences)) - 1)
     for sequence in sequences:
         differs = np.flatnonzero(sequence[:length] != first[:length])
         length = int(differs[0]) if len(differs) else length
