@@ -238,7 +238,7 @@ def read_manifest(folder: Path) -> Manifest:
         version = msgspec.json.decode(content, type=_Versioned).schema_version
         if version not in READABLE_VERSIONS:
             raise ArtifactError(
-                f"{path} has schema version {version}; this ScoreRT reads {' and '.join(map(str, READABLE_VERSIONS))}: "
+                f"{path} has schema version {version}; this ScoreRT reads {_readable()}: "
                 "export the model again or install the ScoreRT that made it."
             )
         manifest = msgspec.json.decode(content, type=Manifest)
@@ -260,6 +260,11 @@ def read_manifest(folder: Path) -> Manifest:
         if name not in manifest.files:
             raise ArtifactError(f"{path} does not list {name}, so it cannot be trusted: export the model again.")
     return manifest
+
+
+def _readable() -> str:
+    *versions, newest = map(str, READABLE_VERSIONS)
+    return f"{', '.join(versions)} and {newest}"
 
 
 class _Versioned(msgspec.Struct):

@@ -90,7 +90,7 @@ class Opener:
         Vision graphs have no plans of TensorRT's: where it runs the text graph, CUDA runs them. Raises `ProviderError`.
         """
         graph = select_vision_graph(self.manifest, opened.graph)
-        if graph is None:
+        if graph is None or self.manifest.pictures is None:
             return None
         provider = CUDA if opened.provider.own_graphs else opened.provider
         schedule = provider.vision_schedule(graph, self.threads, self.max_waiting)

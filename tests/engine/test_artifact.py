@@ -63,7 +63,7 @@ def test_a_changed_byte_is_noticed(artifact):
 
 def test_an_unknown_schema_version_is_refused_before_anything_else_of_it_is_read(artifact):
     _edit(artifact, schema_version=99, something_new=True)
-    with pytest.raises(ArtifactError, match="schema version 99; this ScoreRT reads 1 and 2"):
+    with pytest.raises(ArtifactError, match="schema version 99; this ScoreRT reads 1, 2 and 3"):
         Engine.load(artifact)
 
 
@@ -96,13 +96,13 @@ def test_artifacts_of_schema_1_are_read(artifact):
     default = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
     assert read_manifest(default).schema_version == 1
     manifest = json.loads((artifact / MANIFEST).read_text())
-    assert manifest["schema_version"] == 2
+    assert manifest["schema_version"] == 3
     before = read_manifest(artifact)
     del manifest["padding"]
     for graph in manifest["graphs"]:
         del graph["role"]
     (artifact / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 1}))
-    assert msgspec.structs.replace(read_manifest(artifact), schema_version=2) == before
+    assert msgspec.structs.replace(read_manifest(artifact), schema_version=3) == before
     engine = Engine.load(artifact)
     assert engine.score("a", "b").scores.shape == (1,)
     engine.close()

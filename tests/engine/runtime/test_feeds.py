@@ -11,9 +11,11 @@ INPUTS = [
     Input(np.array([8]), np.array([1]), attended=1),
 ]
 
+NO_PICTURE = np.zeros((1, 1, 2), np.float32)
+
 
 def test_padding_is_on_the_right():
-    feeds = fill(FEEDS, Run(INPUTS, 0, (3, 4), pad_token=9))
+    feeds = fill(FEEDS, Run(INPUTS, 0, (3, 4), pad_token=9, no_picture=NO_PICTURE))
     assert feeds["input_ids"].tolist() == [[5, 6, 7, 9], [8, 9, 9, 9], [9, 9, 9, 9]]
     assert feeds["token_type_ids"].tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]]
     # The third is nobody's, and attends to one token, or its softmax would be NaN.
@@ -22,7 +24,7 @@ def test_padding_is_on_the_right():
 
 
 def test_keys_are_told_by_lengths_and_offsets():
-    feeds = fill(FEEDS, Run(INPUTS, 0, (2, 4), pad_token=9))
+    feeds = fill(FEEDS, Run(INPUTS, 0, (2, 4), pad_token=9, no_picture=NO_PICTURE))
     assert feeds["key_lengths"].tolist() == [2, 1, 0, 4, 8, 0, 4, 8]
     assert feeds["first_key_lengths"].tolist() == [2, 1, 0, 1, 2, 0, 4, 8]
     assert {feeds[name].dtype for name in ("key_lengths", "first_key_lengths")} == {np.dtype(np.int32)}

@@ -55,7 +55,7 @@ def test_scores_are_those_of_the_cpu_computed_and_remembered(engine: Engine, opt
         np.testing.assert_allclose(
             engine.score(pairs, DOCUMENTS).scores, reference.score(pairs, DOCUMENTS).scores, rtol=1e-5
         )
-    inputs = engine._builder.texts([QUERY], "query", Truncation(engine.manifest.max_length), Prompting())
+    inputs = engine._builder.contents([QUERY], "query", Truncation(engine.manifest.max_length), Prompting())
     rows = engine._embedder.embed({"query": inputs})["query"]
     assert isinstance(rows[0], DeviceArray), "they do not come back"
     reference._embedder.embed({"query": inputs})
