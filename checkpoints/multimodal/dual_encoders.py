@@ -7,7 +7,7 @@ from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from torch import Tensor
-from transformers import CLIPConfig, CLIPModel, Siglip2Config, Siglip2Model, SiglipConfig, SiglipModel
+from transformers import CLIPModel, Siglip2Model, SiglipModel
 
 from checkpoints.minilm import write_json
 from checkpoints.multimodal.files import draw, token_ids, write_model, write_slow_tokenizer, write_tokenizer
@@ -113,7 +113,7 @@ def siglip2_naflex(folder: Path) -> Path:
         # A table of 6 x 6 positions.
         "vision_config": _TOWER | {"model_type": "siglip2_vision_model", "num_patches": 36, "patch_size": 16},
     }
-    weights = draw(Siglip2Model(Siglip2Config.from_dict(config)), seed=44)
+    weights = draw(Siglip2Model, config, seed=44)
     write_model(folder, config, _read_more_than_padding(weights))
     write_tokenizer(folder, tokenizer, **_SIGLIP2_TOKENS)
     settings: dict[str, Any] = _HALVES | _RESCALED | {"max_num_patches": 36, "patch_size": 16, "resample": 2}
@@ -139,7 +139,7 @@ def _write_clip(folder: Path, special: dict[str, int], seed: int) -> None:
         "vision_config": projected | {"image_size": 64, "model_type": "clip_vision_model", "patch_size": 16},
         "vision_config_dict": None,
     }
-    weights = draw(CLIPModel(CLIPConfig.from_dict(config)), seed)
+    weights = draw(CLIPModel, config, seed)
     weights["logit_scale"].fill_(4.6)
     write_model(folder, config, weights)
 
@@ -153,7 +153,7 @@ def _write_siglip(folder: Path, text: dict[str, Any], vision: dict[str, Any], se
         "torch_dtype": "float32",
         "vision_config": vision,
     }
-    weights = draw(SiglipModel(SiglipConfig.from_dict(config)), seed)
+    weights = draw(SiglipModel, config, seed)
     write_model(folder, config, _read_more_than_padding(weights))
 
 

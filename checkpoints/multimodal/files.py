@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ VOCABULARIES = Path(__file__).parent / "vocabularies"
 """Tokenizers of the checkpoints that were recorded with vLLM. Trained anew they would follow Python's documentation."""
 
 
-def draw(model: PreTrainedModel, seed: int) -> dict[str, Tensor]:
-    """Draw the model's weights by `seed`, in the order of their names, and give them.
+def draw(kind: type[PreTrainedModel], config: dict[str, Any], seed: int) -> dict[str, Tensor]:
+    """Draw the weights of one of transformers' models by `seed`, in the order of their names.
 
     Matrices have a standard deviation of 0.12 and vectors of 0.1, around 1 where they scale a norm: far from a trained
     model's, so that an error shows in its scores.
     """
+    settings: Any = kind.config_class
+    model = kind(settings.from_dict(deepcopy(config)))  # it changes what is nested in the settings
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
