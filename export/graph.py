@@ -5,6 +5,7 @@ Padding is on the right in every input of every graph. It is a contract of artif
 the engine takes a sequence's rows from the left.
 """
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,9 @@ MICROSOFT = "com.microsoft"
 
 DOMAIN = "scorert"
 """The domain of ScoreRT's operators, which a graph defines as functions: `rewrites.attention_functions`."""
+
+DIMS = {name: feed.dims for name, feed in FEEDS.items()}
+"""The dimensions of a text graph's inputs, but for the past."""
 
 _PAST_AXIS = 3
 
@@ -63,15 +67,18 @@ def _spec(value: ir.Value) -> Tensor:
     return Tensor(name=value.name, type=value.dtype.numpy().name, dims=dims)
 
 
-def name_axes(model: ir.Model) -> None:
-    """Call the symbolic dimensions of inputs and outputs what they are, where an exporter called them otherwise."""
+def name_axes(model: ir.Model, dims: Mapping[str, Sequence[int | str]] = DIMS) -> None:
+    """Call the symbolic dimensions of inputs and outputs what they are, where an exporter called them otherwise.
+
+    `dims` are those of inputs by name: a text graph's, or a vision graph's.
+    """
     names: dict[str, str] = {}
     for value in model.graph.inputs:
         assert value.shape is not None
         if value.name == PAST:
             names[str(value.shape[_PAST_AXIS])] = "past_tokens"
             continue
-        for symbol, name in zip(value.shape, FEEDS[str(value.name)].dims, strict=True):
+        for symbol, name in zip(value.shape, dims[str(value.name)], strict=True):
             names[str(symbol)] = str(name)
     for value in (*model.graph.inputs, *model.graph.outputs):
         assert value.shape is not None

@@ -42,8 +42,10 @@ class Feed:
     fill: Callable[[Run], NDArray[Any]]
 
 
-BATCH, TOKENS, TABLE_ROWS = "batch", "tokens", "table_rows"
+BATCH, TOKENS, ROWS = "batch", "tokens", "rows"
 """The names of the dimensions that vary: sequences of a run, tokens of a sequence, and rows of all its pictures."""
+
+POSITIONS, IMAGE_ROWS = "positions", "image_rows"
 
 
 def fill(names: Collection[str], run: Run) -> Feeds:
@@ -137,9 +139,9 @@ FEEDS: dict[str, Feed] = {
     "attention_mask": Feed((BATCH, TOKENS), _attention_mask),
     "token_type_ids": Feed((BATCH, TOKENS), _token_type_ids),
     "adapter": Feed((BATCH,), _adapter),
-    "positions": Feed((3, BATCH, TOKENS), _positions),
-    "image_rows": Feed((BATCH, TOKENS), _image_rows),
-    IMAGE_EMBEDDINGS: Feed(("levels", TABLE_ROWS, "dim"), _image_embeddings),
+    POSITIONS: Feed((3, BATCH, TOKENS), _positions),
+    IMAGE_ROWS: Feed((BATCH, TOKENS), _image_rows),
+    IMAGE_EMBEDDINGS: Feed(("<levels>", ROWS, "<dim>"), _image_embeddings),
     KEY_LENGTHS: Feed((KEY_LENGTHS,), lambda run: _key_lengths(run, run.shape[1])),
     FIRST_KEY_LENGTHS: Feed((FIRST_KEY_LENGTHS,), lambda run: _key_lengths(run, 1)),
 }

@@ -1,5 +1,7 @@
 """Tells every input that a vision graph may have, and fills those that a graph does have.
 
+A vision graph takes `pixels` in one of three forms, by the kind of image processor that makes them: whole pictures or
+tiles of one size, the patches of one picture of any size, or the patches of several pictures, padded on the right.
 Positions go by the sizes of pictures alone, so they are computed here and not in the graph, which takes every size.
 """
 
@@ -16,13 +18,44 @@ from ..images.naflex import pad
 from ..images.processor import Prepared
 from ..images.reading import Sides
 
+PIXELS, PATCH_MASK = "pixels", "patch_mask"
+
+PICTURES, PATCHES = "pictures", "patches"
+"""The names of the dimensions that vary: pictures or tiles of a run, and patches of a picture."""
+
+Dims = dict[str, tuple[int | str, ...]]
+"""The dimensions of inputs by name. One is a number, a name where it varies from run to run, or depends on the model:
+those names are in angle brackets, and graphs have numbers there."""
+
+WHOLE_PICTURES: Dims = {PIXELS: (PICTURES, 3, "<height>", "<width>")}
+"""`FixedSize`, `ImageSplitting` and `DynamicTiling`."""
+
+PATCHES_OF_ONE: Dims = {
+    PIXELS: (PATCHES, "<values>"),
+    "patch_positions": (PATCHES, 2),
+    "taps": (PATCHES, 4),
+    "tap_weights": (PATCHES, 4),
+    "window_order": ("merged_patches",),
+    "windows": (PATCHES,),
+}
+"""`SmartResize`: `grids.positions`, `grids.bilinear_taps` and `grids.windows` of one picture."""
+
+PADDED_PATCHES: Dims = {
+    PIXELS: (PICTURES, PATCHES, "<values>"),
+    PATCH_MASK: (PICTURES, PATCHES),
+    "table_rows": (PICTURES, PATCHES, "<side>"),
+    "table_columns": (PICTURES, PATCHES, "<side>"),
+}
+"""`NaFlex`: `naflex.pad`, and `grids.antialiased`, whose weights for padding are any."""
+
 
 @dataclass(frozen=True, slots=True)
 class VisionRun:
-    """The pictures of one run."""
+    """The pictures of one run, which is `padded` where each has a row of its own."""
 
     pictures: Sequence[Prepared]
     sides: Sides
+    padded: bool
 
     @property
     def grids(self) -> list[Grid]:
@@ -34,31 +67,15 @@ class VisionRun:
         return max(grid.cells for grid in self.grids)
 
 
-@dataclass(frozen=True, slots=True)
-class VisionFeed:
-    """One input of vision graphs. The named dimensions vary; `fill` gives the array of one run."""
-
-    dims: tuple[str, ...]
-    fill: Callable[[VisionRun], NDArray[Any]]
-
-
-def fill_vision(names: Collection[str], run: VisionRun) -> Feeds:
-    """What a graph with inputs of these names is fed."""
-    return {name: feed.fill(run) for name, feed in VISION_FEEDS.items() if name in names}
-
-
-PICTURES, PATCHES, WIDTH = "pictures", "patches", "width"
-"""The names of dimensions: pictures or tiles of a run, patches of all or of the largest, and what is fixed."""
+def fill_vision(names: Collection[str], pictures: Sequence[Prepared], sides: Sides) -> Feeds:
+    """What a graph with inputs of these names is fed for a run of pictures."""
+    run = VisionRun(pictures, sides, PATCH_MASK in names)
+    return {name: _FILLS[name](run) for name in names}
 
 
 def _pixels(run: VisionRun) -> NDArray[Any]:
-    """Pictures, tiles or patches one after the other."""
-    return np.concatenate([picture.pixels for picture in run.pictures])
-
-
-def _padded(run: VisionRun) -> NDArray[Any]:
-    """Patches of each picture, zeros after them."""
-    return pad([picture.pixels for picture in run.pictures], run.patches)[0]
+    pixels = [picture.pixels for picture in run.pictures]
+    return pad(pixels, run.patches)[0] if run.padded else np.concatenate(pixels)
 
 
 def _patch_mask(run: VisionRun) -> NDArray[Any]:
@@ -83,16 +100,15 @@ def _table_weights(run: VisionRun, axis: int) -> NDArray[Any]:
     return weights
 
 
-VISION_FEEDS: dict[str, VisionFeed] = {
-    "pixels": VisionFeed((PICTURES,), _pixels),
-    "padded_patches": VisionFeed((PICTURES, PATCHES), _padded),
-    "patch_mask": VisionFeed((PICTURES, PATCHES), _patch_mask),
-    "patch_positions": VisionFeed((PATCHES,), _patch_positions),
-    "taps": VisionFeed((PATCHES,), lambda run: _taps(run).entries),
-    "tap_weights": VisionFeed((PATCHES,), lambda run: _taps(run).weights),
-    "window_order": VisionFeed(("tokens",), lambda run: windows(run.grids, run.sides.merge, run.sides.window).order),
-    "windows": VisionFeed((PATCHES,), lambda run: windows(run.grids, run.sides.merge, run.sides.window).numbers),
-    "table_rows": VisionFeed((PICTURES, PATCHES), lambda run: _table_weights(run, 0)),
-    "table_columns": VisionFeed((PICTURES, PATCHES), lambda run: _table_weights(run, 1)),
+_FILLS: dict[str, Callable[[VisionRun], NDArray[Any]]] = {
+    PIXELS: _pixels,
+    PATCH_MASK: _patch_mask,
+    "patch_positions": _patch_positions,
+    "taps": lambda run: _taps(run).entries,
+    "tap_weights": lambda run: _taps(run).weights,
+    "window_order": lambda run: windows(run.grids, run.sides.merge, run.sides.window).order,
+    "windows": lambda run: windows(run.grids, run.sides.merge, run.sides.window).numbers,
+    "table_rows": lambda run: _table_weights(run, 0),
+    "table_columns": lambda run: _table_weights(run, 1),
 }
-"""By name, with the leading dimensions that vary. An input of another name cannot be fed."""
+"""By name. An input of another name cannot be fed."""

@@ -11,7 +11,7 @@ from ..images.picture import PictureInput
 from ..images.reading import PictureReading
 from .providers import Provider
 from .sessions import open_session
-from .vision_feeds import VisionRun, fill_vision
+from .vision_feeds import fill_vision
 
 
 class VisionRunner:
@@ -30,7 +30,7 @@ class VisionRunner:
         All are in one run. Their pixels are prepared here, on the worker's thread, and let go with it.
         """
         prepared = [self._reading.preprocessing.prepare(picture.image) for picture in pictures]
-        feeds = fill_vision(self._names, VisionRun(prepared, self._reading.sides))
+        feeds = fill_vision(self._names, prepared, self._reading.sides)
         output: Floats = self._session.run([self._output], feeds)[0]
         if self._output != IMAGE_EMBEDDINGS:
             return list(output)

@@ -12,10 +12,12 @@
    to measure ranges, and no other step knows the products that it writes.
 """
 
+from collections.abc import Mapping, Sequence
+
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveUnusedNodesPass
 
-from ..graph import FusedFor, name_axes
+from ..graph import DIMS, FusedFor, name_axes
 from .attention_functions import define
 from .biases import fold_biases
 from .first_token import keep_first_token
@@ -23,9 +25,12 @@ from .key_lengths import as_inputs
 from .plain_forms import drop_reshapes, fold_transposes, plain_layer_normalization, unpack_products
 
 
-def rewrite(model: ir.Model, provider: FusedFor | None) -> ir.Model:
-    """Steps 1 to 7 for a provider's graph, in place; without a provider, the first alone."""
-    name_axes(model)
+def rewrite(model: ir.Model, provider: FusedFor | None, dims: Mapping[str, Sequence[int | str]] = DIMS) -> ir.Model:
+    """Steps 1 to 7 for a provider's graph, in place; without a provider, the first alone.
+
+    `dims` are those of its inputs by name: a text graph's, or a vision graph's.
+    """
+    name_axes(model, dims)
     if provider is None:
         return model
     model = simplify(as_inputs(model), provider)

@@ -10,12 +10,14 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx_ir as ir
 import torch
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor
+from transformers import PreTrainedModel
 from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
@@ -30,9 +32,12 @@ from ..graph import FusedFor
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import LoadedHead
 from ..precisions import PRECISIONS
+from ..rewrites.float_inputs import keep_float32
 from ..rewrites.order import rewrite
 from .attention import as_operators
 from .network import STATES, Network
+
+Traced = TypeVar("Traced", bound=PreTrainedModel)
 
 
 class Converter:
@@ -73,28 +78,44 @@ class Converter:
 
     def _trace(self, network: Network, sample: dict[str, Tensor], provider: FusedFor | None) -> ir.Model:
         """The graph without quantisation; without a provider nothing is fused."""
-        model = _trace(network, sample, provider)
+        with as_operators(network, provider) if provider else contextlib.nullcontext():
+            model = trace(network, sample, provider)
         states = next((output for output in model.graph.outputs if output.name == STATES), None)
         if states is not None:
             append_heads(model.graph, self._heads, states, self._scoring)
         return rewrite(model, provider)
 
 
-def _trace(network: Network, sample: dict[str, Tensor], provider: FusedFor | None) -> ir.Model:
-    """The graph of the network as the exporter writes it; without a provider nothing is fused."""
-    config = OnnxConfig(dynamic=True, ort_fusions=provider)
-    operators = as_operators(network, provider) if provider else contextlib.nullcontext()
-    with _quiet(), operators:
-        model: ir.Model = OnnxExporter().export(network, {**sample}, config=config).program
+def trace(
+    module: PreTrainedModel,
+    sample: dict[str, Tensor],
+    provider: FusedFor | None,
+    shapes: dict[str, dict[int, Any]] | None = None,
+) -> ir.Model:
+    """The graph of a module as the exporter writes it; without a provider nothing is fused.
+
+    All inputs that are not integers are float32, but for a past. `shapes` are the axes of inputs that vary, where not
+    all do.
+    """
+    config = OnnxConfig(dynamic=shapes is None, dynamic_shapes=shapes, ort_fusions=provider)
+    with _quiet():
+        model: ir.Model = OnnxExporter().export(module, {**sample}, config=config).program
     # It holds a stack trace for each node, with the paths of the machine that traced it.
     ClearMetadataAndDocStringPass()(model)
-    return model
+    return keep_float32(model)
 
 
-def halved(network: Network) -> Network:
-    """A copy whose body computes in float16; inputs stay int64 and outputs float32."""
-    half = copy.deepcopy(network)
-    half.body.half()
+def halved(module: Traced) -> Traced:
+    """A copy that computes in float16, but for the frequencies of rotary embeddings.
+
+    transformers keeps those in float32 and multiplies positions by them: in float16 each position in the thousands
+    would be off by about one. Code that a checkpoint brings along is left to itself.
+    """
+    half: Traced = copy.deepcopy(module).half()
+    for name, buffer in module.named_buffers():
+        owner, _, leaf = name.rpartition(".")
+        if leaf.endswith("inv_freq") and type(module.get_submodule(owner)).__module__.startswith("transformers."):
+            setattr(half.get_submodule(owner), leaf, buffer)
     return half
 
 

@@ -1,0 +1,25 @@
+"""Converts a vision tower to an ONNX graph."""
+
+import copy
+
+import onnx_ir as ir
+from torch.export import Dim
+
+from ...graph import FusedFor
+from ...rewrites.order import rewrite
+from ..convert import halved, trace
+from .vision import VisionTower
+
+
+def convert_vision(tower: VisionTower, provider: FusedFor | None, half: bool = False) -> ir.Model:
+    """The graph of a tower for any number and size of pictures, fused for a provider; without one nothing is.
+
+    With `half` the tower computes in float16. Inputs and the output are the same either way.
+    """
+    traced = halved(tower) if half else copy.copy(tower)
+    traced.fused = provider is not None
+    shapes = {
+        name: {axis: Dim.DYNAMIC for axis, dim in enumerate(tower.dims[name]) if isinstance(dim, str)}
+        for name in tower.sample
+    }
+    return rewrite(trace(traced, tower.sample, provider, shapes), provider, tower.dims)
