@@ -58,7 +58,9 @@ def describe(
 
 
 def _pair(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> PairLayout:
-    return pair_layout(tokenizer) if recipe.template is None else prompt_layout(tokenizer, recipe.surrounded)
+    if recipe.template is None:
+        return pair_layout(tokenizer)
+    return prompt_layout(tokenizer, recipe.surrounded, recipe.end)
 
 
 def longest_input(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, asked: int | None) -> int:

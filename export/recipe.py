@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engine.artifact import Activation
+from engine.images.reading import Sides
 from engine.score_types import SCORE_TYPES, ScoreType, ScoreTypeName
 from engine.vectors.similarity import Similarity
 
@@ -23,12 +24,22 @@ class Head:
     tensors: dict[str, str] = field(default_factory=dict)
 
 
+Prompts = Literal["authors", "vllm"]
+"""Whose prompts a model is given, where those of its authors and vLLM's differ."""
+
+
 @dataclass(frozen=True)
 class Marking:
-    """Lays out one side of a ColBERT checkpoint: a marker token after the first special one, and a length.
+    """Lays out one side of a checkpoint that embeds queries and documents one by one.
+
+    A ColBERT checkpoint's has a marker token after the first special one, and a length.
 
     `expand` pads to `length` with the mask token, attended to only if `attend`. Embeddings of the tokens `skip`, and of
     the first token of each text of `skip_texts`, are not scored. The defaults are plain tokens.
+
+    `tail` comes after each text, in tokens that its own do not merge with. `fill` is the length that padding tokens
+    fill up and that are attended to, in models trained so. `pictured` and `caption` are those of
+    `engine.artifact.TextLayout`.
     """
 
     marker: str = ""
@@ -37,6 +48,28 @@ class Marking:
     attend: bool = False
     skip: tuple[str, ...] = ()
     skip_texts: tuple[str, ...] = ()
+    tail: str = ""
+    fill: int | None = None
+    pictured: str | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class PictureRecipe:
+    """How a checkpoint reads pictures, besides what its image processor makes of them.
+
+    A prompt has `placeholder` in place of a picture, which becomes tokens among which `token` is once: it is repeated
+    `rows` times for each piece of the picture. Without one pictures are embedded by themselves. A piece is `patches`
+    patches for the vision tower. `marked` tiles stand between tokens that name their rows and columns.
+    """
+
+    placeholder: str = ""
+    token: str = ""
+    rows: int = 1
+    patches: int = 1
+    marked: bool = False
+    in_two_dimensions: bool = False
+    sides: Sides = Sides()
 
 
 @dataclass(frozen=True)
@@ -49,6 +82,7 @@ class Recipe:
     bi-encoder's, and `matryoshka`: the sizes its embeddings may be cut to (empty: any, None: none). The markings are a
     late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised. `adapters` gives
     the adapter of each side, "query" and "document", of a checkpoint that has some: the graph's input `adapter`.
+    `pictures` is None for a model that reads text alone; `end` are tokens that come after a pair's prompt.
     """
 
     score_type: ScoreTypeName
@@ -67,6 +101,8 @@ class Recipe:
     query: Marking = Marking()
     document: Marking = Marking()
     adapters: dict[str, int] = field(default_factory=dict)
+    pictures: PictureRecipe | None = None
+    end: tuple[int, ...] = ()
 
     @property
     def scoring(self) -> ScoreType:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Floats
@@ -17,7 +18,7 @@ from ..recognition.module_list import pooling_modes
 
 # Where a language model keeps the rows of its output vocabulary; tied ones are those of the input.
 _OUTPUT_ROWS = "lm_head.weight"
-_INPUT_ROWS = ("model.embed_tokens.weight", "embed_tokens.weight")
+_INPUT_ROWS = ("model.embed_tokens.weight", "embed_tokens.weight", "model.language_model.embed_tokens.weight")
 _NEEDED = {"Dense": ("linear.weight",), "LayerNorm": ("norm.weight", "norm.bias")}
 
 ACTIVATIONS = (
@@ -100,9 +101,11 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
             raise ExportError(
                 f"{head.weights} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
             )
-    # A classifier's 1 / temperature multiplies what is there before the activation.
+    # A classifier's 1 / temperature multiplies what is there before the activation, and a shift is added to that.
     scale = head.config.get("scale", 1.0)
     scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}
+    if "shift" in head.config:
+        scaled["linear.bias"] = scaled["linear.bias"] + np.float32(head.config["shift"])
     loaded = LoadedHead(head.kind, head.config, scaled)
     if loaded.kind == "Dense":
         # Read here for its refusal, which comes before any work is done.
@@ -120,7 +123,8 @@ def _head_weights(head: Head) -> Weights:
 def _token_rows(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase) -> Floats:
     """float32 `[1, dim]`: the output row of the one token, or of the second less that of the first."""
     config = as_transformers(checkpoint.native)
-    names = [*_INPUT_ROWS] if config.tie_word_embeddings else [_OUTPUT_ROWS, *_INPUT_ROWS]
+    tied = config.tie_word_embeddings or config.get_text_config().tie_word_embeddings
+    names = [*_INPUT_ROWS] if tied else [_OUTPUT_ROWS, *_INPUT_ROWS]
     ids = [_token_id(token, tokenizer) for token in head.config["tokens"]]
     rows = read_rows(head.weights, names, ids)
     if rows is None:

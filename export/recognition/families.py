@@ -101,6 +101,21 @@ FAMILIES = (
     Family("e5-mistral", _BI, "MistralModel", "mistral", "intfloat/e5-mistral-7b-instruct"),
     Family("nemotron-embed", _BI, "LlamaBidirectionalModel", "llama", "nvidia/llama-nemotron-embed-1b-v2"),
 )
+
+MULTIMODAL = (
+    Family("jina-m0", _CROSS, "JinaVLForRanking", "qwen2_vl", "jinaai/jina-reranker-m0"),
+    Family("qwen3-vl-reranker", _CROSS, "Qwen3VLForConditionalGeneration", "qwen3_vl", "Qwen/Qwen3-VL-Reranker-2B"),
+    Family("colqwen2", _LATE, "ColQwen2ForRetrieval", "qwen2_vl", "vidore/colqwen2-v1.0-hf"),
+    Family("colqwen2.5", _LATE, "ColQwen2ForRetrieval", "qwen2_5_vl", ""),
+    Family("colqwen3", _LATE, "ColQwen3", "qwen3_vl", "TomoroAI/tomoro-colqwen3-embed-4b"),
+    Family("clip", _BI, "CLIPModel", "clip", "openai/clip-vit-base-patch32"),
+    Family("siglip", _BI, "SiglipModel", "siglip", "google/siglip-base-patch16-224"),
+    Family("siglip2", _BI, "SiglipModel", "siglip", "google/siglip2-base-patch16-224"),
+    Family("siglip2-naflex", _BI, "Siglip2Model", "siglip2", "google/siglip2-base-patch16-naflex"),
+    Family("qwen3-vl-embedding", _BI, "Qwen3VLForConditionalGeneration", "qwen3_vl", "Qwen/Qwen3-VL-Embedding-2B"),
+    Family("dse", _BI, "Qwen2VLForConditionalGeneration", "qwen2_vl", "MrLight/dse-qwen2-2b-mrl-v1"),
+)
+"""Families whose models read pictures, too."""
 # fmt: on
 
 # Bodies whose first token has the position `pad_token_id + 1`, so that many rows of the position table go unused.
@@ -111,7 +126,7 @@ _DECODERS = frozenset({"gemma", "gemma3_text", "lfm2", "llama", "mistral", "qwen
 
 def require_known(native: dict[str, Any], architecture: str) -> None:
     """Raise `ExportError` for a body that is not in the table; `native` is as `published.native_config` gives it."""
-    bodies = sorted({family.body for family in FAMILIES})
+    bodies = sorted({family.body for family in (*FAMILIES, *MULTIMODAL)})
     if native.get("model_type") not in bodies:
         raise ExportError(
             f"{architecture or 'This checkpoint'} has the model type '{native.get('model_type', '')}', which ScoreRT "
@@ -126,6 +141,7 @@ def is_decoder(native: dict[str, Any]) -> bool:
 
 def max_positions(native: dict[str, Any]) -> int:
     """The longest sequence a body's positions allow, special tokens included."""
+    native = native.get("text_config") or native
     positions = int(native.get("max_position_embeddings", 512))
     if native.get("model_type") in _POSITIONS_AFTER_PADDING:
         return positions - int(native.get("pad_token_id", 1)) - 1

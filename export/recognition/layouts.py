@@ -1,6 +1,7 @@
 """Finds out how a tokenizer surrounds texts and pairs with special tokens, by asking it."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase
@@ -14,10 +15,13 @@ from ..recipe import Marking
 _INSTRUCTION = re.compile(r"Instruct: (.+)\n ?Query: ?$")
 
 
-def prompt_layout(tokenizer: PreTrainedTokenizerBase, surrounded: bool) -> PairLayout:
-    """The special tokens around the prompt of a score template; if not `surrounded`, it writes them all itself."""
+def prompt_layout(tokenizer: PreTrainedTokenizerBase, surrounded: bool, end: Sequence[int] = ()) -> PairLayout:
+    """The special tokens around the prompt of a score template; if not `surrounded`, it writes them all itself.
+
+    `end` always comes last.
+    """
     prefix, suffix = _around(tokenizer) if surrounded else ([], [])
-    return PairLayout(prefix=prefix, middle=[], suffix=suffix, type_ids=(0, 0, 0, 0, 0))
+    return PairLayout(prefix=prefix, middle=[], suffix=suffix, type_ids=(0, 0, 0, 0, 0), end=list(end))
 
 
 def pair_layout(tokenizer: PreTrainedTokenizerBase) -> PairLayout:
@@ -54,6 +58,8 @@ def text_layout(
     PyLate puts the marker after the first token. Raises `ExportError` for a marker the tokenizer does not know.
     """
     prefix, suffix = _around(tokenizer)
+    if marking.tail:
+        suffix = [*suffix, *tokenizer.encode(marking.tail, add_special_tokens=False)]
     if marking.marker:
         prefix = [*prefix[:1], _known(tokenizer, marking.marker), *prefix[1:]]
     instruction = _INSTRUCTION.match(prompt)
@@ -63,12 +69,20 @@ def text_layout(
         prompt=prompt,
         instruction=instruction[1] if instruction else None,
         max_length=marking.length,
-        expand_to=marking.length if marking.expand else None,
-        expansion_token=expansion_token(tokenizer) if marking.expand else None,
-        attend_to_expansion=marking.attend,
+        expand_to=marking.length if marking.expand else marking.fill,
+        expansion_token=_expansion(tokenizer, marking),
+        attend_to_expansion=marking.attend or marking.fill is not None,
         skip=skipped(tokenizer, marking),
         adapter=adapter,
+        pictured=marking.pictured,
+        caption=marking.caption,
     )
+
+
+def _expansion(tokenizer: PreTrainedTokenizerBase, marking: Marking) -> int | None:
+    if marking.expand:
+        return expansion_token(tokenizer)
+    return None if marking.fill is None else int(tokenizer.pad_token_id or 0)
 
 
 def skipped(tokenizer: PreTrainedTokenizerBase, marking: Marking) -> list[int]:

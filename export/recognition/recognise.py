@@ -7,20 +7,27 @@ from engine.score_types import ScoreTypeName
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters
 from ..errors import ExportError
-from ..recipe import Recipe
+from ..recipe import Prompts, Recipe
 from . import bi_encoders, cross_encoders, late_interaction
 from .families import require_known
+from .multimodal.read import read as read_multimodal
+from .multimodal.read import reads_pictures
 from .module_list import Folder, read_folder
 
 
-def recognise(checkpoint: Checkpoint, score_type: str = "auto") -> Recipe:
-    """The recipe of a checkpoint, or of the score type asked for.
+def recognise(checkpoint: Checkpoint, score_type: str = "auto", prompts: Prompts = "authors") -> Recipe:
+    """The recipe of a checkpoint, or of the score type asked for, with its authors' prompts or vLLM's.
 
     Raises `ExportError`, whose sentence says what the checkpoint is and what would make it work.
     """
     architecture = checkpoint.architecture
     require_known(checkpoint.native, architecture)
     folder = read_folder(checkpoint)
+    if reads_pictures(checkpoint):
+        recipe = read_multimodal(checkpoint, folder, prompts)
+        if score_type not in ("auto", recipe.score_type):
+            raise ExportError(f"{architecture} is a {recipe.score_type} model: leave --score-type out.")
+        return recipe
     found = _score_type(checkpoint, folder)
     wanted = found if score_type == "auto" else score_type
     if wanted == "cross-encoder" and found != "cross-encoder":

@@ -9,13 +9,13 @@ from typing import Any
 from transformers import PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from . import gte, jina, nemotron, nomic, zerank
+from . import gte, jina, multimodal, nemotron, nomic, zerank
 from .settings import without
 from .tasks import adapters, instructions
 
 __all__ = ["adapters", "as_transformers", "instructions", "native_config"]
 
-_FAMILIES = (gte, jina, nemotron, nomic, zerank)
+_FAMILIES = (gte, jina, multimodal, nemotron, nomic, zerank)
 
 
 def native_config(config: dict[str, Any]) -> dict[str, Any]:

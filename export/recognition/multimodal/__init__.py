@@ -1,0 +1,1 @@
+"""Reads the recipes of checkpoints that read pictures as well as texts."""

@@ -1,0 +1,40 @@
+"""Says how the bodies that several families share read pictures."""
+
+import math
+from typing import Any
+
+from engine.images.reading import Sides
+
+from ...recipe import PictureRecipe
+
+QWEN_PICTURE = "<|vision_start|><|image_pad|><|vision_end|>"
+
+
+def pictures(native: dict[str, Any]) -> PictureRecipe:
+    """How a body reads pictures; `native` is its configuration in transformers' words."""
+    vision = native["vision_config"]
+    match native["model_type"]:
+        case "clip" | "siglip":
+            return PictureRecipe(patches=(vision["image_size"] // vision["patch_size"]) ** 2)
+        case "siglip2":
+            return PictureRecipe(sides=Sides(table=math.isqrt(vision["num_patches"])))
+        case "paligemma":
+            patches = (vision["image_size"] // vision["patch_size"]) ** 2
+            return PictureRecipe("<image>", "<image>", rows=patches, patches=patches)
+        case "modernvbert":
+            patches = (vision["image_size"] // vision["patch_size"]) ** 2
+            rows = patches // native["pixel_shuffle_factor"] ** 2
+            return PictureRecipe("<image>", "<image>", rows=rows, patches=patches, marked=True)
+        case _:
+            return _qwen(vision)
+
+
+def _qwen(vision: dict[str, Any]) -> PictureRecipe:
+    merge = vision["spatial_merge_size"]
+    window = vision.get("window_size")
+    sides = Sides(
+        merge=merge,
+        table=math.isqrt(vision.get("num_position_embeddings") or 0),
+        window=window // merge // vision["patch_size"] if window else 0,
+    )
+    return PictureRecipe(QWEN_PICTURE, "<|image_pad|>", patches=merge**2, in_two_dimensions=True, sides=sides)

@@ -1,0 +1,34 @@
+"""Reads the recipes of CLIP, SigLIP and SigLIP2: a tower for texts, another for pictures, and one space for both."""
+
+from dataclasses import replace
+
+from ...checkpoint.files import Checkpoint
+from ...recipe import Head, Marking, Prompts, Recipe
+from ..module_list import Folder
+from .bodies import pictures
+
+_PROJECTIONS = {
+    "clip": {"linear.weight": "text_projection.weight"},
+    "siglip": {"linear.weight": "text_model.head.weight", "linear.bias": "text_model.head.bias"},
+}
+
+
+def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Recipe:
+    """Both towers' embeddings have length 1, as their classes compare them, but in folders of sentence-transformers.
+
+    SigLIP's texts are padded to the longest input and the padding is attended to, as in training
+    (https://huggingface.co/docs/transformers/model_doc/siglip); vLLM does not pad them.
+    """
+    native = checkpoint.native
+    kind = "clip" if native["model_type"] == "clip" else "siglip"
+    heads = [
+        # CLIP reads the end of a text, and SigLIP the last of its tokens, padding or not: both are the last here.
+        Head("Pooling", {"pooling_mode": "lasttoken"}, checkpoint.folder),
+        Head("Dense", {}, checkpoint.folder, _PROJECTIONS[kind]),
+    ]
+    if folder is None:
+        heads.append(Head("Normalize", {}, checkpoint.folder))
+    fill = native["text_config"]["max_position_embeddings"] if kind == "siglip" and prompts == "authors" else None
+    side = Marking(fill=fill)
+    recipe = Recipe("bi-encoder", checkpoint.architecture, heads=heads, similarity="cosine", pictures=pictures(native))
+    return replace(recipe, query=side, document=side)

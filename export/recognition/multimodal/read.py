@@ -1,0 +1,55 @@
+"""Finds the reader of a checkpoint that reads pictures, by its architecture and, where that says too little, its name."""
+
+import re
+
+from ...checkpoint.files import Checkpoint
+from ...checkpoint.published.multimodal import BODIES
+from ...errors import ExportError
+from ...recipe import Prompts, Recipe
+from ..module_list import Folder
+from . import dual_encoders, late_interaction, qwen_vl
+
+_LATE_INTERACTION = {
+    "ColModernVBertForRetrieval",
+    "ColPali",
+    "ColPaliForRetrieval",
+    "ColQwen2",
+    "ColQwen2ForRetrieval",
+    "ColQwen2_5",
+    "ColQwen3",
+    "OpsColQwen3Model",
+    "Qwen3VLNemotronEmbedModel",
+}
+
+
+def reads_pictures(checkpoint: Checkpoint) -> bool:
+    """Whether a checkpoint's body has a vision tower."""
+    return checkpoint.native.get("model_type") in BODIES
+
+
+def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Recipe:
+    """The recipe of a checkpoint that reads pictures. Raises `ExportError` where nothing says how it scores."""
+    architecture = checkpoint.architecture
+    if checkpoint.native["model_type"] in ("clip", "siglip", "siglip2"):
+        return dual_encoders.read(checkpoint, folder, prompts)
+    if architecture in _LATE_INTERACTION:
+        return late_interaction.read(checkpoint, prompts)
+    if architecture == "JinaVLForRanking":
+        return qwen_vl.jina(checkpoint, prompts)
+    if architecture.startswith("Qwen3VL") and (
+        "classifier_from_token" in checkpoint.config or _is_named(checkpoint, r"qwen3[-_]vl[-_]reranker")
+    ):
+        return qwen_vl.qwen3_reranker(checkpoint, prompts)
+    if architecture.startswith("Qwen3VL") and _is_named(checkpoint, r"qwen3[-_]vl[-_]embedding"):
+        return qwen_vl.qwen3_embedding(checkpoint, prompts)
+    if architecture == "Qwen2VLForConditionalGeneration" and _is_named(checkpoint, r"\bdse[-_]qwen2"):
+        return qwen_vl.dse(checkpoint, prompts)
+    raise ExportError(
+        f"{architecture or 'A checkpoint without architectures'} is a model of pictures and texts, and nothing in its "
+        "files says how it scores: give the folder the name of a model in `python -m export --list`, or for a reranker "
+        'name the tokens it answers with (--hf-overrides \'{"classifier_from_token": ["no", "yes"]}\').'
+    )
+
+
+def _is_named(checkpoint: Checkpoint, pattern: str) -> bool:
+    return any(re.search(pattern, name, re.IGNORECASE) for name in checkpoint.names)
