@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from checkpoints.multimodal import colqwen2, dual_encoders, qwen2_vl, qwen3_vl
+from checkpoints.multimodal import colmodernvbert, colpali, colqwen2, dual_encoders, nemotron_vl, qwen2_vl, qwen3_vl
 
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     "jina-m0": qwen2_vl.jina_m0,
@@ -19,6 +19,12 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "colqwen3": qwen3_vl.colqwen3,
     "colqwen3-ops": qwen3_vl.colqwen3_ops,
     "colqwen3-nvidia": qwen3_vl.colqwen3_nvidia,
+    "colpali": colpali.colpali,
+    "colpali-engine": colpali.colpali_engine,
+    "colmodernvbert": colmodernvbert.colmodernvbert,
+    "colmodernvbert-nested": colmodernvbert.colmodernvbert_nested,
+    "nemotron-rerank-vl": nemotron_vl.nemotron_rerank_vl,
+    "nemotron-embed-vl": nemotron_vl.nemotron_embed_vl,
     "clip": dual_encoders.clip,
     "clip-folder": dual_encoders.clip_folder,
     "siglip": dual_encoders.siglip,
@@ -44,6 +50,11 @@ PUBLISHED_NAMES = {
     "colqwen3": "tomoro-colqwen3-embed-4b",
     "colqwen3-ops": "Ops-Colqwen3-4B",
     "colqwen3-nvidia": "nemotron-colembed-vl-4b-v2",
+    "colpali": "colpali-v1.3-hf",
+    "colpali-engine": "colpali-v1.2-merged",
+    "colmodernvbert": "colmodernvbert-merged",
+    "nemotron-rerank-vl": "llama-nemotron-rerank-vl-1b-v2",
+    "nemotron-embed-vl": "llama-nemotron-embed-vl-1b-v2",
     "clip": "clip-vit-base-patch32",
     "clip-folder": "clip-ViT-B-32",
     "siglip": "siglip-base-patch16-224",

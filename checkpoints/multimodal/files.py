@@ -24,8 +24,7 @@ def draw(kind: type[PreTrainedModel], config: dict[str, Any], seed: int) -> dict
     Matrices have a standard deviation of 0.12 and vectors of 0.1, around 1 where they scale a norm: far from a trained
     model's, so that an error shows in its scores.
     """
-    settings: Any = kind.config_class
-    model = kind(settings.from_dict(deepcopy(config)))  # it changes what is nested in the settings
+    model = build_model(kind, config)
     torch.manual_seed(seed)
     with torch.no_grad():
         for name, weight in sorted(model.named_parameters()):
@@ -37,6 +36,12 @@ def draw(kind: type[PreTrainedModel], config: dict[str, Any], seed: int) -> dict
             else:
                 weight.normal_(std=0.12 if weight.ndim > 1 else 0.1)
     return {name: weight.contiguous().clone() for name, weight in model.state_dict().items()}
+
+
+def build_model(kind: type[PreTrainedModel], config: dict[str, Any]) -> PreTrainedModel:
+    """One of transformers' models with the settings of a `config.json`, its weights transformers' own."""
+    settings: Any = kind.config_class
+    return kind(settings.from_dict(deepcopy(config)))  # it changes what is nested in the settings
 
 
 def write_model(folder: Path, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
