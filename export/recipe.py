@@ -60,7 +60,8 @@ class PictureRecipe:
 
     A prompt has `placeholder` in place of a picture, which becomes tokens among which `token` is once: it is repeated
     `rows` times for each piece of the picture. Without one pictures are embedded by themselves. A piece is `patches`
-    patches for the vision tower. `marked` tiles stand between tokens that name their rows and columns.
+    patches for the vision tower. `marked` tiles stand between tokens that name their rows and columns. Without
+    `on_queries` the score template has a place for pictures in documents alone.
     """
 
     placeholder: str = ""
@@ -69,7 +70,8 @@ class PictureRecipe:
     patches: int = 1
     marked: bool = False
     in_two_dimensions: bool = False
-    sides: Sides = Sides()
+    on_queries: bool = True
+    sides: Sides = field(default_factory=Sides)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class PictureReading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     positions in two dimensions if `in_two_dimensions` (Qwen2-VL on; `grids.token_positions`). Without one the vision
     graph embeds a picture whole, as CLIP's does, and no text stands beside it.
 
+    Without `on_queries` its prompt has a place for pictures in documents alone.
+
     `sides` are what the vision graph's positions go by. `piece_cost` is how many tokens of the text graph cost as much
     as a piece of a picture, by the products of both graphs.
     """
@@ -39,6 +41,7 @@ class PictureReading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     sides: Sides = Sides()
     placeholder: Placeholder | None = None
     in_two_dimensions: bool = False
+    on_queries: bool = True
 
     def lay_out(self, image: Image) -> PictureInput:
         """A picture for the vision graph. Raises `InvalidInput` for a size that the model does not take."""

@@ -59,7 +59,7 @@ def text_layout(
     """
     prefix, suffix = _around(tokenizer)
     if marking.tail:
-        suffix = [*suffix, *tokenizer.encode(marking.tail, add_special_tokens=False)]
+        suffix = [*tokenizer.encode(marking.tail, add_special_tokens=False), *suffix]
     if marking.marker:
         prefix = [*prefix[:1], _known(tokenizer, marking.marker), *prefix[1:]]
     instruction = _INSTRUCTION.match(prompt)

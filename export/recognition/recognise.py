@@ -10,9 +10,9 @@ from ..errors import ExportError
 from ..recipe import Prompts, Recipe
 from . import bi_encoders, cross_encoders, late_interaction
 from .families import require_known
+from .module_list import Folder, read_folder
 from .multimodal.read import read as read_multimodal
 from .multimodal.read import reads_pictures
-from .module_list import Folder, read_folder
 
 
 def recognise(checkpoint: Checkpoint, score_type: str = "auto", prompts: Prompts = "authors") -> Recipe:

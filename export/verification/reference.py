@@ -6,7 +6,7 @@ cannot hide.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from transformers import BatchEncoding, PreTrainedTokenizerBase
@@ -32,6 +32,24 @@ class ReferenceModel:
     run: Callable[[Feeds], Floats]
     # A choice that was not measured: batches of eight of the longest texts fit into an ordinary machine's memory.
     max_batch: int = 8
+
+
+class Scorer(Protocol):
+    """Computes what an artifact must reproduce of contents, with `model`. `Reference` does for texts alone."""
+
+    model: ReferenceModel
+
+    def logits(self, pairs: Sequence[tuple[Any, Any]]) -> Floats:
+        """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
+
+    def embeddings(self, contents: Sequence[Any], role: str) -> list[Floats]:
+        """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each content."""
+
+    def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
+        """The feeds of each pair by itself."""
+
+    def text_feeds(self, texts: Sequence[str], role: str) -> list[Feeds]:
+        """The feeds of each text by itself."""
 
 
 class Reference:

@@ -11,9 +11,9 @@ from scipy.stats import spearmanr
 from engine import Engine
 from engine.arrays import Feeds, Floats
 from engine.artifact import TOKENIZER, Graph, Manifest, Role, Verification
-from engine.precisions import Precision
+from engine.content import Content, Pictured, ReadContent, Text
 from engine.prompts.template import ScoreTemplate
-from engine.runtime.opened import Opened
+from engine.runtime.opened import Opened, OpenedVision
 from engine.runtime.providers import CPU, TENSORRT, cores
 from engine.runtime.scheduler import Schedule
 from engine.runtime.tensorrt import Plans
@@ -22,7 +22,8 @@ from engine.vectors.similarity import sigmoid
 
 from ..errors import VerificationError
 from ..precisions import PRECISIONS, Limit
-from .reference import Reference, ReferenceModel
+from .contents import contents, label
+from .reference import ReferenceModel, Scorer
 from .texts import texts
 
 # A choice: as many pairs as one looks at.
@@ -31,7 +32,7 @@ _WORST = 5
 
 @dataclass(frozen=True)
 class Expected:
-    """The reference's answers for the texts. `outputs` are what a graph returns, `scores` float32 `[pairs]`."""
+    """The reference's answers for the contents. `outputs` are what a graph returns, `scores` float32 `[pairs]`."""
 
     model: ReferenceModel
     outputs: list[Floats]
@@ -43,21 +44,22 @@ class Expected:
         return self.outputs[0].shape[-1] if self.outputs[0].ndim else None
 
 
-def expected(reference: Reference, manifest: Manifest) -> Expected:
-    """Run the reference on every text, or every pair for a cross-encoder."""
+def expected(reference: Scorer, manifest: Manifest) -> Expected:
+    """Run the reference on every content, or every pair for a cross-encoder."""
+    chosen = contents(manifest)
     if manifest.scoring.reads_pairs:
-        logits = reference.logits(texts().pairs)
+        logits = reference.logits(chosen.pairs)
         return Expected(reference.model, list(logits), _activated(logits, manifest))
     rows = {
         role: dict(zip(side, reference.embeddings(side, role), strict=True))
-        for role, side in (("query", texts().queries), ("document", texts().documents))
+        for role, side in (("query", chosen.queries), ("document", chosen.documents))
     }
-    scores = [_similarity(rows["query"][q], rows["document"][d], manifest) for q, d in texts().pairs]
+    scores = [_similarity(rows["query"][q], rows["document"][d], manifest) for q, d in chosen.pairs]
     outputs = [*rows["query"].values(), *rows["document"].values()]
     return Expected(reference.model, outputs, np.array(scores, dtype=np.float32))
 
 
-def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
+def samples(reference: Scorer, manifest: Manifest) -> list[Feeds]:
     """The feeds of every fourth text, or of every fourth pair of texts.
 
     Every fourth is a choice; `int8-fast` was measured with the 48 pairs which that gives (docs/benchmarks/log.md,
@@ -72,7 +74,13 @@ def samples(reference: Reference, manifest: Manifest) -> list[Feeds]:
 
 
 def verify(
-    folder: Path, manifest: Manifest, graph: Graph, wanted: Expected, limit: Limit, plans: Plans | None = None
+    folder: Path,
+    manifest: Manifest,
+    graph: Graph,
+    wanted: Expected,
+    limit: Limit,
+    plans: Plans | None = None,
+    vision: Graph | None = None,
 ) -> Verification:
     """Compare a graph in `folder` with its reference, as a CPU runs it and, where the graph may be, in padded batches.
 
@@ -86,12 +94,17 @@ def verify(
     found = []
     for schedule, least in _ways(graph) if plans is None else [(provider.schedule(graph, None), None)]:
         opened = Opened.of(folder, manifest, graph, provider, schedule, least, plans)
-        engine = Engine(manifest, opened, tokenizer, template)
+        seeing = None if vision is None else _open_vision(folder, manifest, vision)
+        engine = Engine(manifest, opened, tokenizer, template, vision=seeing)
         try:
             found.append(_measure(engine, wanted, limit))
         finally:
             engine.close()
     return max(found, key=lambda verification: verification.max_abs_error)
+
+
+def _open_vision(folder: Path, manifest: Manifest, graph: Graph) -> OpenedVision:
+    return OpenedVision.of(folder, manifest, graph, CPU, CPU.vision_schedule(graph, None))
 
 
 def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
@@ -121,19 +134,29 @@ def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:
         spearman=float(spearmanr(scores, wanted.scores).statistic),
     )
     size = _size(engine, wanted)
-    _judge(verification, engine.graph.precision, limit, size, wanted, scores, score_errors)
+    _judge(verification, engine, limit, size, wanted, scores, score_errors)
     return verification
 
 
 def _run(engine: Engine) -> tuple[Sequence[Floats], Floats]:
-    queries, documents = zip(*texts().pairs, strict=True)
+    chosen = contents(engine.manifest)
+    queries, documents = zip(*((_given(query), _given(document)) for query, document in chosen.pairs), strict=True)
     if engine.manifest.scoring.reads_pairs:
         logits = engine.score(queries, documents, use_activation=False, truncate_prompt_tokens=-1).scores
         return list(logits), _activated(logits, engine.manifest)
-    sides: list[tuple[Role, list[str]]] = [("query", texts().queries), ("document", texts().documents)]
+    sides: list[tuple[Role, Sequence[ReadContent]]] = [("query", chosen.queries), ("document", chosen.documents)]
     embed = engine.embed_tokens if engine.manifest.scoring.by_token else engine.embed
-    rows = [row for role, side in sides for row in embed(side, role=role, truncate_prompt_tokens=-1).embeddings]
+    rows = [
+        row
+        for role, side in sides
+        for row in embed([*map(_given, side)], role=role, truncate_prompt_tokens=-1).embeddings
+    ]
     return rows, engine.score(queries, documents, truncate_prompt_tokens=-1).scores
+
+
+def _given(content: ReadContent) -> Content:
+    """A content as callers give it."""
+    return [*content.images, Text(content.text)] if isinstance(content, Pictured) else content
 
 
 def _activated(logits: Floats, manifest: Manifest) -> Floats:
@@ -150,17 +173,18 @@ def _similarity(query: Floats, document: Floats, manifest: Manifest) -> float:
 
 def _query_tokens(manifest: Manifest, wanted: Expected) -> NDArray[np.float64]:
     """MaxSim adds a similarity a query token, so its error is taken a token; other scores are one number."""
+    chosen = contents(manifest)
     if not manifest.scoring.by_token:
-        return np.ones(len(texts().pairs))
-    tokens = {query: len(rows) for query, rows in zip(texts().queries, wanted.outputs, strict=False)}
-    return np.array([tokens[query] for query, _ in texts().pairs], dtype=np.float64)
+        return np.ones(len(chosen.pairs))
+    tokens = {query: len(rows) for query, rows in zip(chosen.queries, wanted.outputs, strict=False)}
+    return np.array([tokens[query] for query, _ in chosen.pairs], dtype=np.float64)
 
 
 def _check_shapes(outputs: Sequence[Floats], wanted: Expected) -> None:
     for index, (got, want) in enumerate(zip(outputs, wanted.outputs, strict=True)):
         if got.shape != want.shape:
             raise VerificationError(
-                f"Text {index} gives an output of shape {got.shape} where {wanted.model.name} gives {want.shape}: "
+                f"Content {index} gives an output of shape {got.shape} where {wanted.model.name} gives {want.shape}: "
                 "the tokenizer's file does not say what the tokenizer does.",
                 [],
             )
@@ -179,7 +203,7 @@ def _size(engine: Engine, wanted: Expected) -> float:
 
 def _judge(
     found: Verification,
-    precision: Precision,
+    engine: Engine,
     limit: Limit,
     size: float,
     wanted: Expected,
@@ -199,7 +223,8 @@ def _judge(
         failures.append(f"its Spearman correlation is {found.spearman:.4f} ({limit.spearman:g} needed)")
     if failures:
         order = np.argsort(-np.nan_to_num(score_errors, nan=np.inf))[:_WORST]
-        worst = [(" / ".join(texts().pairs[i]), float(wanted.scores[i]), float(scores[i])) for i in order]
+        pairs = contents(engine.manifest).pairs
+        worst = [(" / ".join(map(label, pairs[i])), float(wanted.scores[i]), float(scores[i])) for i in order]
         raise VerificationError(
-            f"The {precision} graph strays from {found.reference}: {' and '.join(failures)}.", worst
+            f"The {engine.graph.precision} graph strays from {found.reference}: {' and '.join(failures)}.", worst
         )

@@ -1,4 +1,4 @@
-"""Finds the reader of a checkpoint that reads pictures, by its architecture and, where that says too little, its name."""
+"""Finds the reader of a checkpoint that reads pictures, by its architecture, or its name where that says too little."""
 
 import re
 

@@ -1,0 +1,64 @@
+"""Chooses what a graph is verified on: the shipped texts, and for models that read them pictures and both together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from engine.artifact import Manifest
+from engine.content import Pictured, ReadContent
+from engine.images.decode import decode
+from engine.images.image import Image
+
+from .pictures import pictures
+from .texts import paired, texts
+
+_TOGETHER = "What the page before says of it"
+"""The text that stands beside pictures."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Queries and documents, and which of them are scored together."""
+
+    queries: Sequence[ReadContent]
+    documents: Sequence[ReadContent]
+
+    @property
+    def pairs(self) -> list[tuple[ReadContent, ReadContent]]:
+        return paired(self.queries, self.documents)
+
+
+def contents(manifest: Manifest) -> Contents:
+    """The texts, and for a model of pictures each of those as a document, some as queries, and some beside a text.
+
+    A model that embeds pictures by themselves gets none beside a text.
+    """
+    queries: list[ReadContent] = [*texts().queries]
+    documents: list[ReadContent] = [*texts().documents]
+    if manifest.pictures is None:
+        return Contents(queries, documents)
+    images = list(_files())
+    documents += [Pictured((image,), "") for image in images]
+    if manifest.pictures.placeholder is not None:
+        documents += [Pictured((image,), _TOGETHER) for image in images[::4]]
+        documents.append(Pictured(tuple(images[:2]), _TOGETHER))
+    if manifest.pictures.on_queries:
+        queries += [Pictured((image,), "") for image in images[1::5]]
+    return Contents(queries, documents)
+
+
+def file_of(image: Image) -> bytes:
+    """The file that one of the pictures was decoded from, for who decodes it otherwise."""
+    return _files()[image]
+
+
+def label(content: ReadContent) -> str:
+    """A content in a few words."""
+    if isinstance(content, str):
+        return content
+    return " ".join([*(f"[{image.width} x {image.height}]" for image in content.images), content.text])
+
+
+@cache
+def _files() -> dict[Image, bytes]:
+    return {decode(sample.data): sample.data for sample in pictures()}

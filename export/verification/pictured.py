@@ -1,0 +1,183 @@
+"""Computes what an artifact must reproduce of texts and pictures, with the checkpoint's own model and processors.
+
+Prompts are made as strings, and tokenised whole by transformers; one content is run at a time, so that no padding can
+matter. Nothing here uses the engine's layouts or its preprocessing, but where transformers has no image processor.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import PIL.ImageOps
+from transformers import PreTrainedTokenizerBase
+
+from engine.arrays import Feeds, Floats
+from engine.artifact import PICTURES, TEXT
+from engine.content import Pictured, ReadContent, own_text
+from engine.images.image import Image
+
+from ..errors import ExportError
+from ..recipe import Marking, Recipe
+from .contents import file_of
+from .reference import ReferenceModel
+
+ProcessImages = Callable[[Sequence[PIL.Image.Image]], dict[str, Any]]
+"""An image processor of transformers: its arrays by their names, and `rows` and `cols` of tiles where it makes some."""
+
+
+class PicturedReference:
+    """Runs a multimodal model as transformers and the model's authors do."""
+
+    def __init__(
+        self,
+        model: ReferenceModel,
+        tokenizer: PreTrainedTokenizerBase,
+        process: ProcessImages,
+        recipe: Recipe,
+        max_length: int,
+        extra: Feeds,
+    ) -> None:
+        """`extra` are what a text's sample feeds a text graph besides its tokens: no pictures."""
+        assert recipe.pictures is not None, "other models read texts alone"
+        self.model = model
+        self._tokenizer = tokenizer
+        self._process = process
+        self._recipe = recipe
+        self._pictures = recipe.pictures
+        self._max_length = max_length
+        self._extra = extra
+
+    def logits(self, pairs: Sequence[tuple[ReadContent, ReadContent]]) -> Floats:
+        """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
+        return np.array([self.model.run(self._pair(*pair)) for pair in pairs], np.float32)
+
+    def embeddings(self, contents: Sequence[ReadContent], role: str) -> list[Floats]:
+        """A bi-encoder's `[dim]`, or a late-interaction model's `[tokens, dim]`, of each content."""
+        return [self.model.run(self._content(content, role)) for content in contents]
+
+    def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
+        """What a text graph is fed for each pair by itself."""
+        return [self._of_texts(self._pair(*pair)) for pair in pairs]
+
+    def text_feeds(self, texts: Sequence[str], role: str) -> list[Feeds]:
+        """What a text graph is fed for each text by itself."""
+        return [self._of_texts(self._content(text, role)) for text in texts]
+
+    def _of_texts(self, feeds: Feeds) -> Feeds:
+        tokens = feeds["input_ids"].shape[1]
+        more = {"positions": np.broadcast_to(np.arange(tokens), (3, 1, tokens)).copy()}
+        more["image_rows"] = np.zeros((1, tokens), np.int64)
+        wanted = more | self._extra
+        return {name: feeds.get(name, wanted.get(name)) for name in ("input_ids", "attention_mask", *self._extra)}  # type: ignore[misc]
+
+    def _pair(self, query: ReadContent, document: ReadContent) -> Feeds:
+        """The score template around a pair, its document cut, and then its query, until the prompt fits."""
+        texts = {"query": own_text(query), "document": own_text(document)}
+        images = {role: _images(content) for role, content in (("query", query), ("document", document))}
+        # Where each picture goes: a name that no text has.
+        marks = {
+            role: "".join(f"<<{role} {number}>>" for number in range(len(own))) for role, own in images.items()
+        }
+        while True:
+            messages = [
+                {"role": role, "content": marks[role] + text, "pictures": marks[role], "text": text}
+                for role, text in texts.items()
+            ]
+            prompt = self._tokenizer.apply_chat_template(
+                messages, chat_template=self._recipe.template, tokenize=False
+            )
+            assert isinstance(prompt, str)
+            placed = sorted(
+                (prompt.index(f"<<{role} {number}>>"), role, number)
+                for role, own in images.items()
+                for number in range(len(own))
+            )
+            shown = [images[role][number] for _, role, number in placed]
+            processed = self._process(shown) if shown else {}
+            for order, (_, role, number) in enumerate(placed):
+                prompt = prompt.replace(f"<<{role} {number}>>", self._written(processed, order))
+            ids = self._ids(prompt, self._recipe.surrounded) + list(self._recipe.end)
+            over = len(ids) - self._max_length
+            if over <= 0:
+                return _feeds(ids, processed)
+            role = "document" if texts["document"] else "query"
+            if not texts[role]:
+                raise ExportError(
+                    f"The score template alone takes {len(ids)} tokens of {self._max_length}: give a longer "
+                    "--max-length."
+                )
+            texts[role] = self._without_end(texts[role], over)
+
+    def _content(self, content: ReadContent, role: str) -> Feeds:
+        marking = self._recipe.query if role == "query" else self._recipe.document
+        images = _images(content)
+        if not self._pictures.placeholder:
+            return _feeds([], self._process(images)) if images else self._text_of_two_towers(own_text(content), marking)
+        if images:
+            processed = self._process(images)
+            written = "".join(self._written(processed, number) for number in range(len(images)))
+            assert marking.pictured is not None, "models with placeholders have a prompt for pictures"
+            text = own_text(content) or marking.caption
+            prompt = marking.pictured.replace(PICTURES, written).replace(TEXT, text)
+            return _feeds(self._ids(prompt, special=False), processed)
+        prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
+        text = own_text(content)
+        while True:
+            ids = self._ids(prompt + text + marking.tail, special=True)
+            if len(ids) <= self._max_length:
+                return _feeds(ids, {})
+            text = self._without_end(text, len(ids) - self._max_length)
+
+    def _text_of_two_towers(self, text: str, marking: Marking) -> Feeds:
+        """CLIP's tokens, or SigLIP's with their padding, which is attended to."""
+        length = marking.fill or self._max_length
+        padding = "max_length" if marking.fill else False
+        encoding = self._tokenizer([text], truncation=True, max_length=length, padding=padding)
+        return _feeds(encoding["input_ids"][0], {})
+
+    def _written(self, processed: dict[str, Any], number: int) -> str:
+        """The placeholder of a picture, its token as often as the model has embeddings for it."""
+        token = self._pictures.token
+        if "image_grid_thw" in processed:
+            rows = int(processed["image_grid_thw"][number].prod()) // self._pictures.patches
+            return self._pictures.placeholder.replace(token, token * rows)
+        piece = token * self._pictures.rows
+        if not self._pictures.marked:
+            tiles = processed.get("tiles", [1] * (number + 1))[number]
+            return self._pictures.placeholder.replace(token, piece * tiles)
+        rows, columns = processed["rows"][number], processed["cols"][number]
+        # As Idefics3's processor writes them.
+        fake, whole = "<fake_token_around_image>", f"<fake_token_around_image><global-img>{piece}"
+        tiles = "".join(
+            "".join(f"{fake}<row_{row + 1}_col_{column + 1}>{piece}" for column in range(columns)) + "\n"
+            for row in range(rows)
+        )
+        return f"{tiles}\n{whole}{fake}" if tiles else f"{whole}{fake}"
+
+    def _ids(self, text: str, special: bool) -> list[int]:
+        ids: list[int] = self._tokenizer(text, add_special_tokens=special)["input_ids"]
+        return ids
+
+    def _without_end(self, text: str, tokens: int) -> str:
+        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+        if tokens >= len(spans):
+            return ""
+        end, following = spans[-tokens - 1][1], spans[-tokens][0]
+        return text[: min(end, following)]
+
+
+def _images(content: ReadContent) -> list[PIL.Image.Image]:
+    return [_upright(image) for image in content.images] if isinstance(content, Pictured) else []
+
+
+def _upright(image: Image) -> PIL.Image.Image:
+    """The picture's file as `transformers.image_utils.load_image` opens it, but with the modes of its own."""
+    return PIL.ImageOps.exif_transpose(PIL.Image.open(io.BytesIO(file_of(image))))
+
+
+def _feeds(ids: Sequence[int], processed: dict[str, Any]) -> Feeds:
+    tokens = np.array([ids], np.int64)
+    arrays = {name: value for name, value in processed.items() if isinstance(value, np.ndarray)}
+    return {"input_ids": tokens, "attention_mask": np.ones_like(tokens)} | arrays
