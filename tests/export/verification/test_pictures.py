@@ -1,4 +1,4 @@
-"""The pictures that graphs are verified on are small, decoded by the engine, and drawn by the script that is said to."""
+"""The pictures that graphs are verified on are small, decoded by the engine, and drawn by `scripts/pictures.py`."""
 
 import numpy as np
 
