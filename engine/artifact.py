@@ -36,6 +36,8 @@ Role = Literal["query", "document"]
 GraphRole = Literal["text", "vision"]
 ProviderName = Literal["cpu", "cuda", "tensorrt"]
 Activation = Literal["sigmoid", "identity"]
+Prompts = Literal["authors", "vllm"]
+"""Whose prompts a model is given, where those of its authors and vLLM's differ."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -206,6 +208,7 @@ class Manifest(_Part, frozen=True):
     dimension: int | None = None
     pictures: PictureReading | None = None
     padding: Literal["right"] = "right"
+    prompts: Prompts = "authors"
 
     @property
     def scoring(self) -> ScoreType:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from engine.artifact import Prompts
 from engine.command import DONE, NOT_VERIFIED, Parser, carry_out
 from engine.precisions import Precision
 from engine.progress import Progress
@@ -92,6 +93,12 @@ def _parser(command: str) -> Parser:
     )
     parser.add_argument(
         "--score-type", choices=["auto", *get_args(ScoreTypeName)], default="auto", help="default: what the files say"
+    )
+    parser.add_argument(
+        "--prompts",
+        choices=get_args(Prompts),
+        default="authors",
+        help="whose prompts a multimodal model is given, where those of its authors and vLLM's differ (authors)",
     )
     parser.add_argument("--max-length", type=int, help="longest input in tokens (default: the checkpoint's)")
     parser.add_argument(

@@ -6,7 +6,9 @@ import time
 from transformers import PreTrainedTokenizerBase
 
 from engine import __version__
-from engine.artifact import SCHEMA_VERSION, SCORE_TEMPLATE, Manifest, PairLayout
+from engine.artifact import SCHEMA_VERSION, SCORE_TEMPLATE, Manifest, PairLayout, Prompts
+from engine.images.placeholder import Placeholder
+from engine.images.reading import PictureReading
 
 from .checkpoint.files import Checkpoint
 from .errors import ExportError
@@ -14,7 +16,7 @@ from .exporter import Exporter
 from .heads.loaded import normalized, pooling, projections
 from .recipe import Recipe
 from .recognition.families import max_positions
-from .recognition.layouts import pair_layout, prompt_layout, text_layout
+from .recognition.layouts import known_token, pair_layout, prompt_layout, text_layout, tile_marks
 
 
 def describe(
@@ -24,6 +26,7 @@ def describe(
     exporter: Exporter,
     name: str,
     max_length: int,
+    prompts: Prompts = "authors",
 ) -> Manifest:
     """The manifest without its graphs, their files and their dimension."""
     is_pair, sides = recipe.scoring.reads_pairs, recipe.adapters
@@ -54,6 +57,31 @@ def describe(
         pooling=pooling(exporter.heads),
         projections=projections(exporter.heads),
         normalized=normalized(exporter.heads),
+        pictures=_pictures(tokenizer, recipe, exporter),
+        prompts=prompts,
+    )
+
+
+def _pictures(tokenizer: PreTrainedTokenizerBase, recipe: Recipe, exporter: Exporter) -> PictureReading | None:
+    """How the artifact reads pictures; what they cost is known when there are graphs. Raises `ExportError`."""
+    own, preprocessing = recipe.pictures, exporter.preprocessing
+    if own is None or preprocessing is None:
+        return None
+    placeholder = None
+    if own.placeholder:
+        placeholder = Placeholder(
+            text=own.placeholder,
+            token=known_token(tokenizer, own.token, "stands for pictures"),
+            rows=own.rows,
+            marks=tile_marks(tokenizer) if own.marked else None,
+        )
+    return PictureReading(
+        preprocessing=preprocessing,
+        piece_cost=1.0,
+        sides=own.sides,
+        placeholder=placeholder,
+        in_two_dimensions=own.in_two_dimensions,
+        on_queries=own.on_queries,
     )
 
 

@@ -6,8 +6,9 @@ The stages, in order:
 3. Describe the artifact: a manifest that has no graphs yet (`manifest`), the tokenizer's file and the score template.
 4. For each precision:
    a. score the verification texts with the reference model (`verification.reference`), unless that is done already;
-   b. convert: trace or import the graph, append the heads, and rewrite (`heads`, `rewrites`);
-   c. verify: run the saved graph with the engine, and refuse it past its limit (`verification.verify`);
+   b. convert: trace or import the graph, append the heads, and rewrite (`heads`, `rewrites`); for a model that reads
+      pictures, do the same for its vision tower;
+   c. verify: run the saved graphs with the engine, and refuse them past their limit (`verification.verify`);
    d. where TensorRT is asked for, do the same for a graph of its own (`tensorrt`).
 5. Write the manifest, with the digests of all files. Only then does the folder get its name (`staging`).
 """
@@ -23,6 +24,7 @@ from engine.artifact import (
     MANIFEST,
     SCORE_TEMPLATE,
     Graph,
+    Prompts,
     Verification,
     files_of,
 )
@@ -40,8 +42,8 @@ from .manifest import describe, longest_input
 from .precisions import PRECISIONS
 from .recognition.recognise import recognise
 from .staging import staged
-from .verification.reference import Reference
 from .verification.verify import expected, samples, verify
+from .vision import Seeing, products
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Options:
     output: Path
     name: str
     score_type: ScoreTypeName | str = "auto"
+    prompts: Prompts = "authors"
     max_length: int | None = None
     force: bool = False
     provider: Literal["tensorrt"] | None = None
@@ -61,7 +64,7 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
 
     Raises `ExportError` and `VerificationError`; either way nothing is left behind.
     """
-    recipe = recognise(checkpoint, options.score_type)
+    recipe = recognise(checkpoint, options.score_type, options.prompts)
     progress.say(f"{checkpoint.source.model} is a {recipe.score_type} ({recipe.architecture})")
     target = options.output / options.name
     with staged(target, options.force) as folder:
@@ -78,22 +81,30 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
         save_tokenizer(tokenizer, folder)
         if recipe.template is not None:
             (folder / SCORE_TEMPLATE).write_text(recipe.template, encoding="utf-8")
-        manifest = describe(checkpoint, recipe, tokenizer, exporter, options.name, max_length)
+        manifest = describe(checkpoint, recipe, tokenizer, exporter, options.name, max_length, options.prompts)
         wanted = None
         for precision in exporter.precisions:
             model = exporter.reference_model(precision)
             if wanted is None or wanted.model is not model:
                 with progress.stage(f"score the verification texts with {model.name}"):
-                    reference = Reference(model, tokenizer, recipe, max_length)
+                    reference = exporter.reference(model, max_length)
                     wanted = expected(reference, manifest)
                     fed = samples(reference, manifest)
                 manifest = msgspec.structs.replace(manifest, dimension=wanted.dimension)
             with progress.stage(f"convert to {precision}"):
-                graph = _save_graph(exporter.convert(precision, fed), precision, folder)
-            with progress.stage(f"verify {precision}"):
-                verification = verify(folder, manifest, graph, wanted, exporter.limit(precision))
+                converted = exporter.convert(precision, fed)
+                graph = _save_graph(converted, precision, folder)
+            if manifest.pictures is None:
+                with progress.stage(f"verify {precision}"):
+                    verification = verify(folder, manifest, graph, wanted, exporter.limit(precision))
+                graphs = [msgspec.structs.replace(graph, verification=verification)]
+            else:
+                seeing = Seeing(exporter, folder, progress, wanted)
+                assert recipe.pictures is not None
+                manifest, graphs = seeing.add(manifest, graph, products(converted), recipe.pictures.patches)
+                verification = graphs[0].verification
+            assert verification is not None
             progress.say(_summary(verification))
-            graphs = [msgspec.structs.replace(graph, verification=verification)]
             if options.provider is not None and PRECISIONS[precision].is_floating:
                 with progress.stage(f"convert to {precision} for TensorRT"):
                     graph = tensorrt.save_graph(exporter.plain(precision), precision, manifest, folder)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from engine.artifact import Activation
 from engine.images.reading import Sides
@@ -22,10 +22,6 @@ class Head:
     config: dict[str, Any]
     weights: Path
     tensors: dict[str, str] = field(default_factory=dict)
-
-
-Prompts = Literal["authors", "vllm"]
-"""Whose prompts a model is given, where those of its authors and vLLM's differ."""
 
 
 @dataclass(frozen=True)

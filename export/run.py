@@ -45,6 +45,7 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
             output=options.output,
             name=options.name or checkpoint.name,
             score_type=options.score_type,
+            prompts=options.prompts,
             max_length=options.max_length,
             force=options.force,
             provider=options.provider,
@@ -76,13 +77,15 @@ def _traced(
 ) -> Exporter:
     # Imported here, because the other ways need no PyTorch or an older transformers.
     try:
+        from .tracing.multimodal import TracedTowers
         from .tracing.traced import TracedNetwork
     except ImportError as error:
         raise ExportError(
             f"Exporting from PyTorch weights needs scorert[export], which is not installed here ({error}); ONNX graphs "
             "that exist already can be imported with --from-onnx."
         ) from None
-    return TracedNetwork(checkpoint, recipe, tokenizer, precisions, allow_missing)
+    traced = TracedNetwork if recipe.pictures is None else TracedTowers
+    return traced(checkpoint, recipe, tokenizer, precisions, allow_missing)
 
 
 def _from_optimum(

@@ -20,9 +20,10 @@ from .loaded import LoadedHead
 def append_heads(graph: ir.Graph, heads: Sequence[LoadedHead], states: ir.Value, scoring: ScoreType) -> None:
     """Makes `states`, an output of the graph with a known shape, into the output of the score type, by way of `heads`.
 
-    That output is float32: logits `[batch]`, embeddings `[batch, dim]` or token embeddings `[batch, tokens, dim]`.
+    That output is float32: logits `[batch]`, embeddings `[batch, dim]` or token embeddings `[batch, tokens, dim]`. A
+    graph of pictures has no mask, and heads that pool none.
     """
-    mask = next(value for value in graph.inputs if value.name == "attention_mask")
+    mask = next((value for value in graph.inputs if value.name == "attention_mask"), states)
     nodes = NodeList(graph, "scorert.heads")
     made = states
     if states.dtype != ir.DataType.FLOAT:

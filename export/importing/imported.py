@@ -13,6 +13,7 @@ import onnxruntime
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
+from engine.images.reading import PictureReading
 from engine.precisions import Precision
 from engine.runtime.feeds import BATCH, TOKENS
 
@@ -25,7 +26,7 @@ from ..heads.loaded import load_heads, normalized, pooling, projections
 from ..precisions import PRECISIONS, Limit
 from ..recipe import Recipe
 from ..rewrites.nodes import NodeList
-from ..verification.reference import ReferenceModel
+from ..verification.reference import Reference, ReferenceModel
 from ..verification.texts import texts
 from .contents import Contents, find_contents
 from .published_graph import POSITIONS, PublishedGraph
@@ -51,10 +52,17 @@ class ImportedGraphs:
         built_with: list[str],
     ) -> None:
         """Open the graphs. Raises `ExportError` for one whose inputs, outputs or heads ScoreRT cannot use."""
+        self.preprocessing = None
+        if recipe.pictures is not None:
+            raise ExportError(
+                "Graphs of models that read pictures cannot be imported: export the checkpoint from its weights."
+            )
         self.precisions = list(files)
         self.warning: str | None = None
         self.built_with = ["transformers", "onnx-ir", "onnxruntime", "tokenizers", *built_with]
         self._scoring = recipe.scoring
+        self._recipe = recipe
+        self._tokenizer = tokenizer
         self._graphs = {
             precision: _open(path, precision, checkpoint, recipe, tokenizer) for precision, path in files.items()
         }
@@ -68,6 +76,9 @@ class ImportedGraphs:
 
     def reference_model(self, precision: Precision) -> ReferenceModel:
         return self._graphs[precision].model
+
+    def reference(self, model: ReferenceModel, max_length: int) -> Reference:
+        return Reference(model, self._tokenizer, self._recipe, max_length)
 
     def limit(self, precision: Precision) -> Limit:
         # Whatever 8 bits have cost is in the published graph already.
@@ -87,6 +98,9 @@ class ImportedGraphs:
         _make_positions(model.graph)
         name_axes(model)
         return model
+
+    def convert_vision(self, precision: Precision, reading: PictureReading) -> ir.Model:
+        raise AssertionError("its recipe has no pictures")
 
     def plain(self, precision: Precision) -> ir.Model:
         return self.convert(precision, [])

@@ -7,10 +7,13 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from engine.artifact import PairLayout, TextLayout
+from engine.images.placeholder import TileMarks
 
 from ..errors import ExportError
 from ..recipe import Marking
 
+# Idefics3's sides, at most 4,096 pixels (`engine.images.tiles`), make 8 tiles; its tokenizer names 6.
+_MOST_TILES = 6
 # A prompt whose instruction a request may replace, as Qwen3-Embedding and e5-mistral have it.
 _INSTRUCTION = re.compile(r"Instruct: (.+)\n ?Query: ?$")
 
@@ -61,7 +64,7 @@ def text_layout(
     if marking.tail:
         suffix = [*tokenizer.encode(marking.tail, add_special_tokens=False), *suffix]
     if marking.marker:
-        prefix = [*prefix[:1], _known(tokenizer, marking.marker), *prefix[1:]]
+        prefix = [*prefix[:1], known_token(tokenizer, marking.marker, "marks queries or documents"), *prefix[1:]]
     instruction = _INSTRUCTION.match(prompt)
     return TextLayout(
         prefix=prefix,
@@ -106,11 +109,30 @@ def token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
     return found
 
 
-def _known(tokenizer: PreTrainedTokenizerBase, marker: str) -> int:
-    token = token_id(tokenizer, marker)
-    if token == tokenizer.unk_token_id:
-        raise ExportError(f"The tokenizer has no token {marker!r}, which marks queries or documents in this model.")
-    return token
+def known_token(tokenizer: PreTrainedTokenizerBase, token: str, purpose: str) -> int:
+    """The id of a token that the model needs. Raises `ExportError`, which says what for."""
+    found = tokenizer.convert_tokens_to_ids(token)
+    if not isinstance(found, int) or found == tokenizer.unk_token_id:
+        raise ExportError(f"The tokenizer has no token {token!r}, which {purpose} in this model.")
+    return found
+
+
+def tile_marks(tokenizer: PreTrainedTokenizerBase) -> TileMarks:
+    """What Idefics3's processor writes between the tiles of a picture, of which there are at most 6 x 6."""
+
+    def ids(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False)
+
+    fake, whole = "<fake_token_around_image>", "<global-img>"
+    known_token(tokenizer, fake, "stands around pictures")
+    rows = range(1, _MOST_TILES + 1)
+    return TileMarks(
+        tiles=[[ids(f"{fake}<row_{row}_col_{column}>") for column in rows] for row in rows],
+        between=ids("\n"),
+        whole=ids(f"\n\n{fake}{whole}"),
+        only=ids(f"{fake}{whole}"),
+        end=ids(fake),
+    )
 
 
 def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 
+from engine.artifact import Prompts
 from engine.score_types import ScoreTypeName
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters
 from ..errors import ExportError
-from ..recipe import Prompts, Recipe
+from ..recipe import Recipe
 from . import bi_encoders, cross_encoders, late_interaction
 from .families import require_known
 from .module_list import Folder, read_folder

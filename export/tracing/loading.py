@@ -1,13 +1,19 @@
 """Loads a checkpoint's body as transformers does, with what published checkpoints need besides."""
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoModel, PreTrainedModel
 
+from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
+from ..checkpoint.published.multimodal import NAMES
 from ..checkpoint.published.tasks import adapters
+from ..errors import ExportError
+from ..recipe import Recipe
 from . import lora
 
 
@@ -32,6 +38,38 @@ def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tu
         return body, report
     unexpected = {name for name in report["unexpected_keys"] if not lora.is_factor(name)}
     return lora.adapted(body, folder), report | {"unexpected_keys": unexpected}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A multimodal model in float32, unsplit, and its strays as `network.Loaded` has them."""
+
+    model: PreTrainedModel
+    missing: list[str]
+    unexpected: list[str]
+
+
+# Weights that no embedding or score depends on: those of training, and the rows of a language model's output.
+_NOT_READ = re.compile(r"(^|\.)(position_ids|lm_head\..*|logit_scale|logit_bias)$")
+
+
+def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
+    """Load the body of a checkpoint that reads pictures. Raises `ExportError` where transformers cannot."""
+    try:
+        model, report = AutoModel.from_pretrained(
+            checkpoint.folder,
+            config=as_transformers(checkpoint.native),
+            dtype=torch.float32,
+            key_mapping=NAMES if "qwen" in checkpoint.native["model_type"] else None,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
+    model.eval()
+    missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
+    used = {name for head in recipe.heads for name in head.tensors.values()}
+    unexpected = [name for name in report["unexpected_keys"] if name not in used and not _NOT_READ.search(name)]
+    return LoadedModel(model, sorted(missing), sorted(unexpected))
 
 
 def _mark_bidirectional(body: PreTrainedModel) -> None:

@@ -8,13 +8,18 @@ import numpy as np
 import onnx_ir as ir
 import PIL.Image
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
 from engine.artifact import IMAGE_EMBEDDINGS, PAST
+from engine.images.decode import decode, from_pillow
+from engine.images.processor import Prepared
 from engine.images.reading import PictureReading
+from engine.images.tiles import ImageSplitting
 from engine.precisions import Precision
+from engine.runtime.feeds import Run, fill
 from engine.runtime.vision_feeds import fill_vision
+from engine.text.layout import Input
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.images.checking import check_preprocessing, load_processor
@@ -26,6 +31,7 @@ from ..heads.loaded import load_heads
 from ..precisions import PRECISIONS, Limit
 from ..recipe import Recipe
 from ..verification.pictured import PicturedReference
+from ..verification.pictures import pictures
 from ..verification.reference import ReferenceModel
 from .convert import Converter
 from .loading import load_multimodal
@@ -75,7 +81,15 @@ class TracedTowers:
         return PRECISIONS[precision].limit
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
-        return self._converter.convert(precision, samples)
+        return self._converter.convert(precision, [self._fed(sample) for sample in samples])
+
+    def _fed(self, sample: Feeds) -> Feeds:
+        """What the text graph is fed for the tokens of a text: no pictures."""
+        ids = sample["input_ids"][0]
+        levels = self._towers.vision.levels
+        none = np.zeros((levels, 1, self._towers.text.config.hidden_size), np.float32)
+        item = Input(ids, np.zeros_like(ids), len(ids))
+        return fill(self._inputs, Run([item], 0, (1, len(ids)), pad_token=0, no_picture=none))
 
     def convert_vision(self, precision: Precision, reading: PictureReading) -> ir.Model:
         making = PRECISIONS[precision]
@@ -103,5 +117,58 @@ class TracedTowers:
         network.eval()
         # What prompts have in common at their beginning is then computed once.
         shares = self._recipe.template is not None and network.is_causal
-        inputs = ["input_ids", "attention_mask", *getattr(self._towers.text, "inputs", [])]
-        return Converter(network, self.heads, self._recipe.scoring, [*inputs, *([PAST] if shares else [])])
+        past = [PAST] if shares else []
+        return Converter(network, self.heads, self._recipe.scoring, [*self._inputs, *past])
+
+    @property
+    def _inputs(self) -> list[str]:
+        """The text graph's, but for a past."""
+        return ["input_ids", "attention_mask", *getattr(self._towers.text, "inputs", [])]
+
+    def _samples(self) -> list[Prepared]:
+        """The pictures that activations are measured on: those of the verification."""
+        return [self.preprocessing.prepare(decode(sample.data)) for sample in pictures()]
+
+    def _processor(self, images: Sequence[PIL.Image.Image]) -> dict[str, Any]:
+        """transformers' image processor on pictures."""
+        processor = load_processor(self._checkpoint.folder)
+        # Pictures are always RGB by then, whatever the checkpoint says.
+        options = {"return_row_col_info": True} if isinstance(self.preprocessing, ImageSplitting) else {}
+        processed = processor(images=list(images), return_tensors="np", do_convert_rgb=True, **options)
+        found = dict(processed)
+        if isinstance(self.preprocessing, ImageSplitting):
+            found |= {name: found[name][0] for name in ("rows", "cols")}
+        return found
+
+    def _own_pixels(self, images: Sequence[PIL.Image.Image]) -> dict[str, Any]:
+        """The engine's preprocessing, where transformers has none to hold it against."""
+        tiles = [self.preprocessing.prepare(from_pillow(image)).pixels for image in images]
+        return {"pixel_values": np.concatenate(tiles), "tiles": [len(own) for own in tiles]}
+
+    def _run(self, feeds: Feeds) -> Floats:
+        with torch.no_grad():
+            tensors = {name: torch.from_numpy(array) for name, array in feeds.items() if array.size}
+            if self._recipe.pictures is not None and not self._recipe.pictures.placeholder:
+                return self._embed_apart(tensors)
+            output = self._model(**tensors, **self._types(tensors)).last_hidden_state
+        made = apply(self.heads, output.numpy(), feeds["attention_mask"])[0]
+        return made[0] if self._recipe.scoring.reads_pairs else made
+
+    def _embed_apart(self, tensors: dict[str, torch.Tensor]) -> Floats:
+        """A text's or a picture's embedding, by the towers of transformers' own class."""
+        tokens = {name: tensors.pop(name) for name in ("input_ids", "attention_mask") if name in tensors}
+        features = self._model.get_image_features(**tensors) if tensors else self._model.get_text_features(**tokens)
+        embedding = features.pooler_output[0]
+        if any(head.kind == "Normalize" for head in self.heads):
+            embedding = torch.nn.functional.normalize(embedding, dim=-1)
+        made: Floats = embedding.numpy()
+        return made
+
+    def _types(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Which tokens are a picture's, for the classes that ask for it."""
+        kind = self._model.config.model_type
+        if kind == "paligemma":
+            return {"token_type_ids": torch.zeros_like(tensors["input_ids"])}
+        if kind.startswith("qwen") and "pixel_values" in tensors:
+            return {"mm_token_type_ids": (tensors["input_ids"] == self._model.config.image_token_id).int()}
+        return {}

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -100,6 +100,16 @@ def _present(cache: DynamicCache) -> Tensor:
     return torch.stack([torch.stack([keys[0], values[0]]) for keys, values, _ in cache])
 
 
+class Strays(Protocol):
+    """Names the weights that a checkpoint lacks, and those that nothing reads."""
+
+    @property
+    def missing(self) -> list[str]: ...
+
+    @property
+    def unexpected(self) -> list[str]: ...
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A network in float32, ready for inference.
@@ -148,7 +158,7 @@ def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, di
     return body, report
 
 
-def stray_weights(loaded: Loaded, architecture: str) -> str | None:
+def stray_weights(loaded: Strays, architecture: str) -> str | None:
     """One sentence on the weights that are missing or too many, or None."""
     parts = [
         f"{what} {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
 from engine.artifact import PAST
+from engine.images.reading import PictureReading
 from engine.precisions import Precision
 
 from ..checkpoint.files import Checkpoint
@@ -16,7 +17,7 @@ from ..heads.in_numpy import apply
 from ..heads.loaded import load_heads
 from ..precisions import PRECISIONS, Limit
 from ..recipe import Recipe
-from ..verification.reference import ReferenceModel
+from ..verification.reference import Reference, ReferenceModel
 from .convert import Converter
 from .network import load_network, stray_weights
 
@@ -37,6 +38,7 @@ class TracedNetwork:
     ) -> None:
         """Raises `ExportError`, also for missing or unexpected weights unless they are allowed."""
         loaded = load_network(checkpoint, recipe)
+        self.preprocessing = None
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers"]
         self.heads = load_heads(checkpoint, recipe, tokenizer)
@@ -54,17 +56,25 @@ class TracedNetwork:
         shares = recipe.template is not None and not checkpoint.trust_remote_code and self._network.is_causal
         past = [PAST] if shares else []
         self._scoring = recipe.scoring
+        self._recipe = recipe
+        self._tokenizer = tokenizer
         self._converter = Converter(self._network, self.heads, recipe.scoring, [*inputs, *past])
         self._reference_model = ReferenceModel("PyTorch", f"{torch.__version__} float32", inputs, self._run)
 
     def reference_model(self, precision: Precision) -> ReferenceModel:
         return self._reference_model
 
+    def reference(self, model: ReferenceModel, max_length: int) -> Reference:
+        return Reference(model, self._tokenizer, self._recipe, max_length)
+
     def limit(self, precision: Precision) -> Limit:
         return PRECISIONS[precision].limit
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
         return self._converter.convert(precision, samples)
+
+    def convert_vision(self, precision: Precision, reading: PictureReading) -> ir.Model:
+        raise AssertionError("its recipe has no pictures")
 
     def plain(self, precision: Precision) -> ir.Model:
         return self._converter.plain(precision)

@@ -37,9 +37,7 @@ class PicturedReference:
         process: ProcessImages,
         recipe: Recipe,
         max_length: int,
-        extra: Feeds,
     ) -> None:
-        """`extra` are what a text's sample feeds a text graph besides its tokens: no pictures."""
         assert recipe.pictures is not None, "other models read texts alone"
         self.model = model
         self._tokenizer = tokenizer
@@ -47,7 +45,6 @@ class PicturedReference:
         self._recipe = recipe
         self._pictures = recipe.pictures
         self._max_length = max_length
-        self._extra = extra
 
     def logits(self, pairs: Sequence[tuple[ReadContent, ReadContent]]) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
@@ -58,36 +55,25 @@ class PicturedReference:
         return [self.model.run(self._content(content, role)) for content in contents]
 
     def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
-        """What a text graph is fed for each pair by itself."""
-        return [self._of_texts(self._pair(*pair)) for pair in pairs]
+        """The tokens of each pair by itself."""
+        return [self._pair(*pair) for pair in pairs]
 
     def text_feeds(self, texts: Sequence[str], role: str) -> list[Feeds]:
-        """What a text graph is fed for each text by itself."""
-        return [self._of_texts(self._content(text, role)) for text in texts]
-
-    def _of_texts(self, feeds: Feeds) -> Feeds:
-        tokens = feeds["input_ids"].shape[1]
-        more = {"positions": np.broadcast_to(np.arange(tokens), (3, 1, tokens)).copy()}
-        more["image_rows"] = np.zeros((1, tokens), np.int64)
-        wanted = more | self._extra
-        return {name: feeds.get(name, wanted.get(name)) for name in ("input_ids", "attention_mask", *self._extra)}  # type: ignore[misc]
+        """The tokens of each text by itself."""
+        return [self._content(text, role) for text in texts]
 
     def _pair(self, query: ReadContent, document: ReadContent) -> Feeds:
         """The score template around a pair, its document cut, and then its query, until the prompt fits."""
         texts = {"query": own_text(query), "document": own_text(document)}
         images = {role: _images(content) for role, content in (("query", query), ("document", document))}
         # Where each picture goes: a name that no text has.
-        marks = {
-            role: "".join(f"<<{role} {number}>>" for number in range(len(own))) for role, own in images.items()
-        }
+        marks = {role: "".join(f"<<{role} {number}>>" for number in range(len(own))) for role, own in images.items()}
         while True:
             messages = [
                 {"role": role, "content": marks[role] + text, "pictures": marks[role], "text": text}
                 for role, text in texts.items()
             ]
-            prompt = self._tokenizer.apply_chat_template(
-                messages, chat_template=self._recipe.template, tokenize=False
-            )
+            prompt = self._tokenizer.apply_chat_template(messages, chat_template=self._recipe.template, tokenize=False)
             assert isinstance(prompt, str)
             placed = sorted(
                 (prompt.index(f"<<{role} {number}>>"), role, number)

@@ -16,10 +16,7 @@ def paired(queries: Sequence[T], documents: Sequence[T]) -> list[tuple[T, T]]:
     That is a choice: all pairs of the texts are 768, and 192 already hold every text four times or more.
     """
     return [
-        (query, document)
-        for i, query in enumerate(queries)
-        for j, document in enumerate(documents)
-        if (i + j) % 4 == 0
+        (query, document) for i, query in enumerate(queries) for j, document in enumerate(documents) if (i + j) % 4 == 0
     ]
 
 

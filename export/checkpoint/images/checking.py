@@ -34,7 +34,7 @@ def check_preprocessing(preprocessing: Preprocessing, folder: Path) -> bool:
     """
     if isinstance(preprocessing, DynamicTiling):
         return False
-    processor = _load(folder)
+    processor = load_processor(folder)
     for picture in _pictures():
         pixels = _as_transformers(preprocessing, preprocessing.prepare(from_pillow(picture)).pixels)
         # Pictures are always RGB by then, whatever the checkpoint says.
@@ -48,7 +48,8 @@ def check_preprocessing(preprocessing: Preprocessing, folder: Path) -> bool:
     return True
 
 
-def _load(folder: Path) -> Any:
+def load_processor(folder: Path) -> Any:
+    """The image processor of a checkpoint, in Pillow and numpy. Raises `ExportError`."""
     try:
         config: PreTrainedConfig | None = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError):  # transformers does not know the model, but may know its image processor

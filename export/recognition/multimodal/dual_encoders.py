@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from engine.artifact import Prompts
+
 from ...checkpoint.files import Checkpoint
-from ...recipe import Head, Marking, Prompts, Recipe
+from ...recipe import Head, Marking, Recipe
 from ..module_list import Folder
 from .bodies import pictures
 

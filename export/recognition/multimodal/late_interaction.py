@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from engine.artifact import Prompts
+
 from ...checkpoint.files import Checkpoint
-from ...recipe import Head, Marking, Prompts, Recipe
+from ...recipe import Head, Marking, Recipe
 from .bodies import pictures
 
 _QWEN_PAGE = "<|im_start|>user\n{pictures}{text}<|im_end|><|endoftext|>"

@@ -1,7 +1,9 @@
 """Reads the recipes of rerankers and embedders made of Qwen2-VL and Qwen3-VL."""
 
+from engine.artifact import Prompts
+
 from ...checkpoint.files import Checkpoint
-from ...recipe import Head, Marking, Prompts, Recipe
+from ...recipe import Head, Marking, Recipe
 from ..families import read_template
 from .bodies import pictures
 

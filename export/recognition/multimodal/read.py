@@ -2,10 +2,12 @@
 
 import re
 
+from engine.artifact import Prompts
+
 from ...checkpoint.files import Checkpoint
 from ...checkpoint.published.multimodal import BODIES
 from ...errors import ExportError
-from ...recipe import Prompts, Recipe
+from ...recipe import Recipe
 from ..module_list import Folder
 from . import dual_encoders, late_interaction, qwen_vl
 
