@@ -13,6 +13,9 @@ the first row of q alone.
 Causal attention has q, k, v and the result as [batch, heads, tokens, size] instead, because rotary embeddings leave
 them so. Its queries are the last of the tokens that keys are of; those before them are a past. `reach` is how far back
 a query may look.
+
+Window attention is that of one sequence whose windows, numbered in `windows` [tokens], follow each other: a query reads
+the keys of its own window, all of which are at most `reach` away.
 """
 
 # The functions are named as ONNX operators are; onnxscript reads their source, whatever its types say.
@@ -138,7 +141,28 @@ def CausalAttention(q, k, v, penalty, mask, scale: float, reach: int):
     return result
 
 
-FUNCTIONS = (Attention, ShortAttention, LocalMask, LocalAttention, CausalMask, CausalAttention)
+@script(_scorert)
+def WindowAttention(q, k, v, windows, heads: int, scale: float, reach: int):
+    block = op.Constant(value_ints=[BLOCK])
+    one = op.Constant(value_ints=[1])
+    zero = op.Constant(value_ints=[0])
+    parts = op.SequenceEmpty()
+    for i in range(op.Squeeze((op.Shape(q, start=1, end=2) + block - one) / block)):
+        start = i * block
+        end = start + block
+        key_start = op.Max(start - reach, [0])
+        key_end = end + reach
+        part = op.Slice(q, start, end, one)
+        part_k = op.Slice(k, key_start, key_end, one)
+        part_v = op.Slice(v, key_start, key_end, one)
+        of_queries = op.Unsqueeze(op.Slice(windows, start, end, zero), one)
+        together = of_queries == op.Slice(windows, key_start, key_end, zero)
+        y = op.Attention(part, part_k, part_v, together, q_num_heads=heads, kv_num_heads=heads, scale=scale)
+        parts = op.SequenceInsert(parts, y)
+    return op.ConcatFromSequence(parts, axis=1)
+
+
+FUNCTIONS = (Attention, ShortAttention, LocalMask, LocalAttention, CausalMask, CausalAttention, WindowAttention)
 
 
 def define(model: ir.Model) -> ir.Model:

@@ -36,6 +36,7 @@ from ..rewrites.float_inputs import keep_float32
 from ..rewrites.order import rewrite
 from .attention import as_operators
 from .network import STATES, Network
+from .towers.merged import MergedBody
 
 Traced = TypeVar("Traced", bound=PreTrainedModel)
 
@@ -114,7 +115,8 @@ def halved(module: Traced) -> Traced:
     half: Traced = copy.deepcopy(module).half()
     for name, buffer in module.named_buffers():
         owner, _, leaf = name.rpartition(".")
-        if leaf.endswith("inv_freq") and type(module.get_submodule(owner)).__module__.startswith("transformers."):
+        remote = type(module.get_submodule(owner)).__module__.startswith("transformers_modules.")
+        if leaf.endswith("inv_freq") and not remote:
             setattr(half.get_submodule(owner), leaf, buffer)
     return half
 
@@ -152,4 +154,6 @@ def _sample(names: Sequence[str], network: Network) -> dict[str, Tensor]:
     feeds = {name: torch.from_numpy(feed) for name, feed in fill(names, Run(inputs, 0, shape, pad_token=0)).items()}
     if PAST in names:
         feeds[PAST] = network.past_of(torch.from_numpy(ids[:1, :7]))
+    if isinstance(network.body, MergedBody):
+        feeds |= network.body.sample(torch.from_numpy(ids))
     return {name: feeds[name] for name in names}

@@ -5,6 +5,8 @@ import copy
 import onnx_ir as ir
 from torch.export import Dim
 
+from engine.runtime.vision_feeds import IMAGE_EMBEDDINGS, ROWS
+
 from ...graph import FusedFor
 from ...rewrites.order import rewrite
 from ..convert import halved, trace
@@ -17,9 +19,15 @@ def convert_vision(tower: VisionTower, provider: FusedFor | None, half: bool = F
     With `half` the tower computes in float16. Inputs and the output are the same either way.
     """
     traced = halved(tower) if half else copy.copy(tower)
-    traced.fused = provider is not None
+    traced.provider = provider
     shapes = {
         name: {axis: Dim.DYNAMIC for axis, dim in enumerate(tower.dims[name]) if isinstance(dim, str)}
         for name in tower.sample
     }
-    return rewrite(trace(traced, tower.sample, provider, shapes), provider, tower.dims)
+    model = rewrite(trace(traced, tower.sample, provider, shapes), provider, tower.dims)
+    (output,) = model.graph.outputs
+    if output.name == IMAGE_EMBEDDINGS:
+        # They depend on what varies in the inputs, in a way that is the tower's.
+        assert output.shape is not None
+        output.shape = ir.Shape([output.shape[0], ROWS, output.shape[2]])
+    return model

@@ -4,6 +4,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from ...graph import FusedFor
+from .layers import linear
 from .operators import attend
 
 
@@ -27,13 +29,13 @@ class PatchEmbedding(nn.Module):
         return nn.functional.linear(blocks.reshape(pictures, rows * columns, -1).to(self.weight.dtype), self.weight)
 
 
-def encode(layers: Any, states: Tensor, fused: bool) -> Tensor:
+def encode(layers: Any, states: Tensor, provider: FusedFor | None) -> Tensor:
     """The states `[pictures, tokens, dim]` after all layers."""
     for layer in layers:
         attention = layer.self_attn
         normed = layer.layer_norm1(states)
         query, key, value = attention.q_proj(normed), attention.k_proj(normed), attention.v_proj(normed)
-        states = states + attention.out_proj(attend(query, key, value, attention.num_heads, fused))
+        states = states + attention.out_proj(attend(query, key, value, attention.num_heads, provider))
         states = states + layer.mlp(layer.layer_norm2(states))
     return states
 
@@ -46,20 +48,14 @@ class AttentionPooling(nn.Module):
         self.heads = int(head.attention.num_heads)
         weights, biases = head.attention.in_proj_weight.chunk(3), head.attention.in_proj_bias.chunk(3)
         self.query = nn.Parameter(nn.functional.linear(head.probe, weights[0], biases[0]))
-        self.key, self.value = (_linear(weights[part], biases[part]) for part in (1, 2))
+        self.key, self.value = (linear(weights[part], biases[part]) for part in (1, 2))
         self.output = head.attention.out_proj
         self.layernorm = head.layernorm
         self.mlp = head.mlp
 
-    def forward(self, states: Tensor, fused: bool) -> Tensor:
+    def forward(self, states: Tensor, provider: FusedFor | None) -> Tensor:
         query = self.query.expand(states.shape[0], -1, -1)
-        pooled = self.output(attend(query, self.key(states), self.value(states), self.heads, fused))
+        pooled = self.output(attend(query, self.key(states), self.value(states), self.heads, provider))
         pooled = pooled + self.mlp(self.layernorm(pooled))
         first: Tensor = pooled[:, 0]
         return first
-
-
-def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
-    layer = nn.Linear(weight.shape[1], weight.shape[0], device="meta")
-    layer.weight, layer.bias = nn.Parameter(weight), nn.Parameter(bias)
-    return layer

@@ -40,7 +40,7 @@ class ClipTower(_FixedTower):
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         first = self.first.expand(pixels.shape[0], 1, -1)
         states = torch.cat([first, self.patches(pixels) + self.positions], dim=1)
-        states = encode(self.layers, self.pre_layernorm(states), self.fused)
+        states = encode(self.layers, self.pre_layernorm(states), self.provider)
         return {BI_ENCODER.output: self.projection(self.post_layernorm(states[:, 0])).float()}
 
 
@@ -53,7 +53,7 @@ class _SiglipTower(_FixedTower):
         self.positions = nn.Parameter(embeddings.position_embedding.weight + embeddings.patch_embedding.bias)
 
     def states(self, pixels: Tensor) -> Tensor:
-        states = encode(self.layers, self.patches(pixels) + self.positions, self.fused)
+        states = encode(self.layers, self.patches(pixels) + self.positions, self.provider)
         normed: Tensor = self.post_layernorm(states)
         return normed
 
@@ -66,4 +66,4 @@ class SiglipTower(_SiglipTower):
         self.pooling = AttentionPooling(model.vision_model.head)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        return {BI_ENCODER.output: self.pooling(self.states(pixels), self.fused).float()}
+        return {BI_ENCODER.output: self.pooling(self.states(pixels), self.provider).float()}

@@ -8,6 +8,8 @@ from transformers import PreTrainedModel
 
 from ...errors import ExportError
 from .fixed import ClipTower, SiglipTower
+from .merged import MergedBody
+from .qwen import Qwen2Tower, Qwen3Tower, Qwen25Tower
 from .vision import VisionTower
 
 
@@ -15,7 +17,7 @@ from .vision import VisionTower
 class Towers:
     """The two parts of a model, in the precision that it was loaded in.
 
-    `text` is the body of a `Network`.
+    `text` is the body of a `Network`: a two-tower model's own, which has its texts' tokens alone, or a `MergedBody`.
     """
 
     vision: VisionTower
@@ -44,5 +46,19 @@ def _siglip(model: Any) -> Towers:
     return Towers(SiglipTower(model), model.text_model)
 
 
-_SPLITS: dict[str, Callable[[Any], Towers]] = {"clip": _clip, "siglip": _siglip}
+def _qwen(tower: type[Qwen2Tower]) -> Callable[[Any], Towers]:
+    def split(model: Any) -> Towers:
+        vision = tower(model.visual)
+        return Towers(vision, MergedBody(model.language_model, vision.levels, has_positions=True))
+
+    return split
+
+
+_SPLITS: dict[str, Callable[[Any], Towers]] = {
+    "clip": _clip,
+    "siglip": _siglip,
+    "qwen2_vl": _qwen(Qwen2Tower),
+    "qwen2_5_vl": _qwen(Qwen25Tower),
+    "qwen3_vl": _qwen(Qwen3Tower),
+}
 """By `model_type`."""

@@ -5,6 +5,8 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from engine.runtime.vision_feeds import Dims
 
+from ...graph import FusedFor
+
 
 class VisionTower(PreTrainedModel):
     """Pixels in; `image_embeddings` `[levels, rows, dim]` or a two-tower model's `embeddings` `[pictures, dim]` out.
@@ -13,15 +15,15 @@ class VisionTower(PreTrainedModel):
     states after the text model's first layers. `embeddings` are projected and not normalised. Both are float32,
     whatever the tower computes in, and so are its inputs that are not integers.
 
-    `dims` are those of its inputs, `sample` what to trace it with. While it is `fused`, attention and rotary embeddings
-    are ONNX Runtime's operators, which a graph can hold and PyTorch cannot run.
+    `dims` are those of its inputs, `sample` what to trace it with. With a `provider` its attention and rotary
+    embeddings are that provider's operators, which a graph can hold and PyTorch cannot run.
     """
 
     # Towers settle themselves how they attend; this keeps PreTrainedModel from doing it.
     _supports_sdpa = True
 
     levels = 1
-    fused = False
+    provider: FusedFor | None = None
 
     def __init__(self, config: PreTrainedConfig, dims: Dims, sample: dict[str, Tensor]) -> None:
         super().__init__(config)

@@ -41,11 +41,17 @@ class Graph:
         proto = ir.to_proto(model).SerializeToString()
         self._session = onnxruntime.InferenceSession(proto, options, providers=["CPUExecutionProvider"])
         self.inputs = {tensor.name: tensor.shape for tensor in self._session.get_inputs()}
+        self.types = {tensor.name: tensor.type for tensor in self._session.get_inputs()}
         self.outputs = {tensor.name: tensor.shape for tensor in self._session.get_outputs()}
 
     def run(self, **feeds: Any) -> Any:
         """Its first output."""
-        return self._session.run(None, {name: np.asarray(feeds[name]) for name in self.inputs})[0]
+        return next(iter(self.run_all(**feeds).values()))
+
+    def run_all(self, **feeds: Any) -> dict[str, Any]:
+        """Its outputs by name."""
+        made = self._session.run(None, {name: np.asarray(feeds[name]) for name in self.inputs})
+        return dict(zip(self.outputs, made, strict=True))
 
 
 def vision_graph(tower: VisionTower, provider: FusedFor | None = "cpu", half: bool = False) -> Graph:
