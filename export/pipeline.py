@@ -96,15 +96,13 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
                 graph = _save_graph(converted, precision, folder)
             if manifest.pictures is None:
                 with progress.stage(f"verify {precision}"):
-                    verification = verify(folder, manifest, graph, wanted, exporter.limit(precision))
-                graphs = [msgspec.structs.replace(graph, verification=verification)]
+                    found = verify(folder, manifest, graph, wanted, exporter.limit(precision))
+                graphs = [msgspec.structs.replace(graph, verification=found)]
             else:
                 seeing = Seeing(exporter, folder, progress, wanted)
                 assert recipe.pictures is not None
                 manifest, graphs = seeing.add(manifest, graph, products(converted), recipe.pictures.patches)
-                verification = graphs[0].verification
-            assert verification is not None
-            progress.say(_summary(verification))
+            progress.say(_summary(graphs[0].verification))
             if options.provider is not None and PRECISIONS[precision].is_floating:
                 with progress.stage(f"convert to {precision} for TensorRT"):
                     graph = tensorrt.save_graph(exporter.plain(precision), precision, manifest, folder)
@@ -118,7 +116,8 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
     return target
 
 
-def _summary(found: Verification) -> str:
+def _summary(found: Verification | None) -> str:
+    assert found is not None, "it was verified just now"
     return (
         f"  {found.quantity}: max error {found.max_abs_error:.2g}, mean {found.mean_abs_error:.2g}; "
         f"Spearman {found.spearman:.5f}"

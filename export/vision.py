@@ -34,9 +34,7 @@ class Seeing:
         self._progress = progress
         self._wanted = wanted
 
-    def add(
-        self, manifest: Manifest, text: Graph, text_products: int, patches: int
-    ) -> tuple[Manifest, list[Graph]]:
+    def add(self, manifest: Manifest, text: Graph, text_products: int, patches: int) -> tuple[Manifest, list[Graph]]:
         """The manifest with what pictures cost, and the text graph with its vision graph, where that is a new one.
 
         A vision graph of 8 bits gives way to one of float32 where it strays too far: a picture goes through it once,

@@ -13,6 +13,7 @@ import onnxruntime
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
+from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
 from engine.precisions import Precision
 from engine.runtime.feeds import BATCH, TOKENS
@@ -52,7 +53,7 @@ class ImportedGraphs:
         built_with: list[str],
     ) -> None:
         """Open the graphs. Raises `ExportError` for one whose inputs, outputs or heads ScoreRT cannot use."""
-        self.preprocessing = None
+        self.preprocessing: Preprocessing | None = None
         if recipe.pictures is not None:
             raise ExportError(
                 "Graphs of models that read pictures cannot be imported: export the checkpoint from its weights."

@@ -121,7 +121,8 @@ def tile_marks(tokenizer: PreTrainedTokenizerBase) -> TileMarks:
     """What Idefics3's processor writes between the tiles of a picture, of which there are at most 6 x 6."""
 
     def ids(text: str) -> list[int]:
-        return tokenizer.encode(text, add_special_tokens=False)
+        found: list[int] = tokenizer.encode(text, add_special_tokens=False)
+        return found
 
     fake, whole = "<fake_token_around_image>", "<global-img>"
     known_token(tokenizer, fake, "stands around pictures")

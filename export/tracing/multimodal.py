@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 from engine.arrays import Feeds, Floats
 from engine.artifact import IMAGE_EMBEDDINGS, PAST
 from engine.images.decode import decode, from_pillow
+from engine.images.preprocessing import Preprocessing
 from engine.images.processor import Prepared
 from engine.images.reading import PictureReading
 from engine.images.tiles import ImageSplitting
@@ -62,8 +63,9 @@ class TracedTowers:
         self.warning = stray_weights(loaded, recipe.architecture)
         if self.warning and not allow_missing:
             raise ExportError(f"{self.warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
-        self.preprocessing = read_preprocessing(checkpoint)
-        self.pictures_checked = check_preprocessing(self.preprocessing, checkpoint.folder)
+        self._pixels = read_preprocessing(checkpoint)
+        self.preprocessing: Preprocessing | None = self._pixels
+        self.pictures_checked = check_preprocessing(self._pixels, checkpoint.folder)
         self._checkpoint = checkpoint
         self._recipe = recipe
         self._tokenizer = tokenizer
@@ -127,22 +129,22 @@ class TracedTowers:
 
     def _samples(self) -> list[Prepared]:
         """The pictures that activations are measured on: those of the verification."""
-        return [self.preprocessing.prepare(decode(sample.data)) for sample in pictures()]
+        return [self._pixels.prepare(decode(sample.data)) for sample in pictures()]
 
     def _processor(self, images: Sequence[PIL.Image.Image]) -> dict[str, Any]:
         """transformers' image processor on pictures."""
         processor = load_processor(self._checkpoint.folder)
         # Pictures are always RGB by then, whatever the checkpoint says.
-        options = {"return_row_col_info": True} if isinstance(self.preprocessing, ImageSplitting) else {}
+        options = {"return_row_col_info": True} if isinstance(self._pixels, ImageSplitting) else {}
         processed = processor(images=list(images), return_tensors="np", do_convert_rgb=True, **options)
         found = dict(processed)
-        if isinstance(self.preprocessing, ImageSplitting):
+        if isinstance(self._pixels, ImageSplitting):
             found |= {name: found[name][0] for name in ("rows", "cols")}
         return found
 
     def _own_pixels(self, images: Sequence[PIL.Image.Image]) -> dict[str, Any]:
         """The engine's preprocessing, where transformers has none to hold it against."""
-        tiles = [self.preprocessing.prepare(from_pillow(image)).pixels for image in images]
+        tiles = [self._pixels.prepare(from_pillow(image)).pixels for image in images]
         return {"pixel_values": np.concatenate(tiles), "tiles": [len(own) for own in tiles]}
 
     def _run(self, feeds: Feeds) -> Floats:
@@ -152,7 +154,8 @@ class TracedTowers:
                 return self._embed_apart(tensors)
             output = self._model(**tensors, **self._types(tensors)).last_hidden_state
         made = apply(self.heads, output.numpy(), feeds["attention_mask"])[0]
-        return made[0] if self._recipe.scoring.reads_pairs else made
+        rows: Floats = made[0] if self._recipe.scoring.reads_pairs else made
+        return rows
 
     def _embed_apart(self, tensors: dict[str, torch.Tensor]) -> Floats:
         """A text's or a picture's embedding, by the towers of transformers' own class."""

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
 from engine.artifact import PAST
+from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
 from engine.precisions import Precision
 
@@ -38,7 +39,7 @@ class TracedNetwork:
     ) -> None:
         """Raises `ExportError`, also for missing or unexpected weights unless they are allowed."""
         loaded = load_network(checkpoint, recipe)
-        self.preprocessing = None
+        self.preprocessing: Preprocessing | None = None
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers"]
         self.heads = load_heads(checkpoint, recipe, tokenizer)

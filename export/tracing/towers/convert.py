@@ -5,7 +5,8 @@ import copy
 import onnx_ir as ir
 from torch.export import Dim
 
-from engine.runtime.vision_feeds import IMAGE_EMBEDDINGS, ROWS
+from engine.artifact import IMAGE_EMBEDDINGS
+from engine.runtime.feeds import ROWS
 
 from ...graph import FusedFor
 from ...rewrites.order import rewrite

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
-from engine.runtime.vision_feeds import IMAGE_EMBEDDINGS, IMAGE_ROWS, POSITIONS
+from engine.artifact import IMAGE_EMBEDDINGS
+from engine.runtime.feeds import IMAGE_ROWS, POSITIONS
 
 from .rotary import AxesRotary
 

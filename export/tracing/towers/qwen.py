@@ -5,8 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.artifact import IMAGE_EMBEDDINGS
 from engine.images import grids
-from engine.runtime.vision_feeds import IMAGE_EMBEDDINGS, PATCHES, PATCHES_OF_ONE, PIXELS
+from engine.runtime.vision_feeds import PATCHES, PATCHES_OF_ONE, PIXELS
 
 from .layers import linear
 from .operators import attend, attend_in_windows, rotate
