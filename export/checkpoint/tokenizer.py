@@ -1,8 +1,11 @@
 """Loads a checkpoint's tokenizer with transformers, and saves it as an artifact keeps it."""
 
+import re
+import string
 from pathlib import Path
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from tokenizers import Regex, normalizers
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from engine.artifact import TOKENIZER
 
@@ -20,6 +23,9 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
             config=as_transformers(checkpoint.native),
             trust_remote_code=checkpoint.trust_remote_code,
         )
+    except ImportError:
+        # SigLIP's class wants another library, for a file that the checkpoint has in a form that needs none.
+        tokenizer = _canonical(PreTrainedTokenizerFast.from_pretrained(checkpoint.folder))
     except (OSError, ValueError) as error:
         raise ExportError(f"The checkpoint's tokenizer does not load: {error}") from None
     if not tokenizer.is_fast:
@@ -31,6 +37,23 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
             "The folder's sentence_bert_config.json lower-cases texts (do_lower_case) and its tokenizer does not, so "
             "scores would differ: put a Lowercase normalizer into the checkpoint's tokenizer.json."
         )
+    return tokenizer
+
+
+def _canonical(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """A tokenizer that prepares texts as `SiglipTokenizer` does, if its own file does not say so already.
+
+    They lose their case, their punctuation and spaces that follow others (transformers' `canonicalize_text`).
+    """
+    if tokenizer("A, b")["input_ids"] != tokenizer("a  B")["input_ids"]:
+        backend = tokenizer.backend_tokenizer
+        steps = [
+            normalizers.Lowercase(),
+            normalizers.Replace(Regex(f"[{re.escape(string.punctuation)}]"), ""),
+            normalizers.Replace(Regex(r"\s+"), " "),
+            normalizers.Strip(),
+        ]
+        backend.normalizer = normalizers.Sequence([*steps, *([backend.normalizer] if backend.normalizer else [])])
     return tokenizer
 
 

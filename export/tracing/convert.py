@@ -151,9 +151,9 @@ def _sample(names: Sequence[str], network: Network) -> dict[str, Tensor]:
     ids = np.arange(shape[0] * shape[1]).reshape(shape) % network.config.vocab_size
     none = np.zeros(shape[1], np.int64)
     inputs = [Input(row, none, attended) for row, attended in zip(ids, (11, 6), strict=True)]
-    feeds = {name: torch.from_numpy(feed) for name, feed in fill(names, Run(inputs, 0, shape, pad_token=0)).items()}
+    feeds = network.body.sample(torch.from_numpy(ids)) if isinstance(network.body, MergedBody) else {}
+    of_texts = fill(set(names) - feeds.keys(), Run(inputs, 0, shape, pad_token=0))
+    feeds |= {name: torch.from_numpy(feed) for name, feed in of_texts.items()}
     if PAST in names:
         feeds[PAST] = network.past_of(torch.from_numpy(ids[:1, :7]))
-    if isinstance(network.body, MergedBody):
-        feeds |= network.body.sample(torch.from_numpy(ids))
     return {name: feeds[name] for name in names}
