@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
@@ -14,17 +14,19 @@ from engine import Job
 from .endpoint import Call, Endpoint
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
+from .media.reading import Media
 from .models import Models
 from .observing.tracking import record_of
 from .wire.decoding import decode, fields_of
 
 
 class Answering:
-    """Answers requests within the limits. Models and limits are one server's."""
+    """Answers requests within the limits. Models, limits and media are one server's."""
 
-    def __init__(self, models: Models, limits: Limits) -> None:
+    def __init__(self, models: Models, limits: Limits, media: Media) -> None:
         self._models = models
         self._limits = limits
+        self.media = media
         self.gate = Gate(limits.max_concurrent_requests)
         # A request sleeps in a thread while it waits for the engine, whose own workers bound the computing.
         self._threads = CapacityLimiter(limits.max_concurrent_requests)
@@ -40,16 +42,18 @@ class Answering:
             with self.gate.entered():
                 body = await read_body(request, self._limits)
                 call = self._call(request)
-                async with _cancelled_on_disconnect(request, call.job):
-                    # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
-                    return await to_thread.run_sync(_answer, own, body, call, limiter=self._threads)
+                with closing(call.media):
+                    async with _cancelled_on_disconnect(request, call.job):
+                        # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
+                        return await to_thread.run_sync(_answer, own, body, call, limiter=self._threads)
 
         return answer
 
     def _call(self, request: Request) -> Call:
         record = record_of(request.scope)
-        record.job = Job(timeout=self._limits.timeout, max_tokens=self._limits.max_request_tokens)
-        return Call(self._models, self._limits, self.gate, request.headers, request.query_params, record.job, record)
+        record.job = job = Job(timeout=self._limits.timeout, max_tokens=self._limits.max_request_tokens)
+        media = self.media.of(job)
+        return Call(self._models, self._limits, self.gate, request.headers, request.query_params, job, media, record)
 
 
 def _answer(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Response:

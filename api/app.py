@@ -26,6 +26,7 @@ from .dialects import ENDPOINTS
 from .endpoint import Endpoint
 from .errors import CLIENT_LEFT, Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
 from .keys import Keys
+from .media.reading import Media
 from .models import Models
 from .observing.logs import log_request
 from .observing.metrics import Metrics
@@ -54,7 +55,8 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
     - close the models. The application does so at the end of its lifespan, which uvicorn and others run; a Starlette
       `Mount` does not, so the lifespan of the outer application calls `models.close()`.
 
-    Raises `SettingsError` where traces are asked for and OpenTelemetry is not installed.
+    Raises `SettingsError` where traces are asked for and OpenTelemetry is not installed, and where images may come from
+    a folder that does not exist or a host that is none.
     """
     if "OPENBLAS_NUM_THREADS" not in os.environ:
         logging.getLogger("scorert").warning(
@@ -62,12 +64,14 @@ def create_app(models: Models, settings: Settings, observers: Sequence[Observer]
             "down: set it to 1 before numpy is imported."
         )
     tracer = tracer_for(settings.observing.otlp_endpoint, __version__) if settings.observing.otlp_endpoint else None
-    answering = Answering(models, settings.limits)
+    media = Media(settings.media)
+    answering = Answering(models, settings.limits, media)
     metrics = _metrics(models, answering)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
+        media.close()
         models.close()
         if tracer is not None:
             await to_thread.run_sync(tracer.shutdown)

@@ -10,6 +10,7 @@ from engine import Engine, Index, Job, ScoreType
 
 from .errors import InvalidRequest, WrongModel
 from .limits import Gate, Limits
+from .media.reading import RequestMedia
 from .models import Models
 from .observing.record import Record
 
@@ -28,6 +29,8 @@ class Call:
     parameters: Mapping[str, str]
     """The query string's."""
     job: Job
+    media: RequestMedia
+    """What reads the request's images."""
     record: Record
 
     def engine(self, model: str | None, score_type: ScoreType | None = None) -> tuple[str, Engine]:

@@ -71,6 +71,15 @@ class TextOnlyModel(RequestError):
         super().__init__(f"MultiModalParam is not supported for {architecture}")
 
 
+class TooManyImages(RequestError):
+    """The request has more images than one may have."""
+
+    parameter = "image"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The request has more than {limit:,} images, the most that one may have: send several.")
+
+
 class BodyTooLarge(RequestError):
     """The body has more bytes than a request may have."""
 
@@ -102,6 +111,17 @@ class ServerBusy(RequestError):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The server is answering {limit:,} requests, and takes no more at once: try again in 1 s.")
+
+
+class ImagesFull(RequestError):
+    """The requests being answered hold as many pixels of images as the server may hold."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    type = status.phrase
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The server is at work on images of {limit:,} pixels, and takes no more: try again in 1 s.")
 
 
 class InvalidKey(RequestError):

@@ -22,6 +22,11 @@ from .errors import (
     ScoreRTError,
     UnsupportedTask,
 )
+from .images.decode import FORMATS as IMAGE_FORMATS
+from .images.decode import MOST_PIXELS as MOST_IMAGE_PIXELS
+from .images.decode import ImageLimits
+from .images.decode import decode as decode_image
+from .images.image import Image
 from .index.files import read_index_manifest
 from .index.index import Index
 from .job import Job
@@ -42,7 +47,9 @@ __all__ = [
     "BI_ENCODER",
     "CROSS_ENCODER",
     "DEFAULT_CACHE_BYTES",
+    "IMAGE_FORMATS",
     "LATE_INTERACTION",
+    "MOST_IMAGE_PIXELS",
     "PRECISIONS",
     "STORES",
     "ArtifactError",
@@ -56,6 +63,8 @@ __all__ = [
     "Engine",
     "EngineClosed",
     "Floats",
+    "Image",
+    "ImageLimits",
     "Index",
     "InputTooLong",
     "InvalidDocuments",
@@ -85,6 +94,7 @@ __all__ = [
     "Waiting",
     "__version__",
     "cores",
+    "decode_image",
     "normalized",
     "read_index_manifest",
     "read_manifest",

@@ -4,9 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engine import STORES
+from engine import IMAGE_FORMATS, MOST_IMAGE_PIXELS, STORES, ImageLimits
 
 from ..limits import Limits
+from ..media.hosts import host_name
+from ..media.settings import MediaSettings
 from .errors import SettingsError
 from .flags import Flag, listed, read_flags
 from .settings import Access, Network, Observing, Serving, Settings
@@ -46,6 +48,21 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             timeout=given["timeout"],
             max_concurrent_requests=given["max-concurrent-requests"],
             max_queued_tokens=given["max-queued-tokens"],
+        ),
+        media=MediaSettings(
+            allowed_domains=tuple(given["allowed-media-domain"] or ()),
+            allowed_path=given["allowed-media-path"],
+            limits=ImageLimits(
+                max_bytes=given["max-image-bytes"],
+                max_pixels=given["max-image-pixels"],
+                max_frames=given["max-image-frames"],
+                formats=tuple(given["image-format"] or IMAGE_FORMATS),
+            ),
+            max_images=given["max-images"],
+            max_held_pixels=given["max-held-pixels"],
+            fetch_timeout=given["image-fetch-timeout"],
+            max_concurrent_fetches=given["max-concurrent-fetches"],
+            max_concurrent_decodes=given["max-concurrent-decodes"],
         ),
         access=Access(
             api_keys=(given["api-key-file"] or frozenset()) | _keys_of_variable(environment),
@@ -197,6 +214,80 @@ FLAGS: dict[str, list[Flag]] = {
             whole("a number of tokens"),
             int,
             _DEFAULT.limits.max_queued_tokens,
+        ),
+    ],
+    "Images": [
+        Flag(
+            "allowed-media-domain",
+            "hosts that images are fetched from, each by its exact name, at public addresses alone (default: none)",
+            host_name,
+            repeats=True,
+            metavar="HOST",
+        ),
+        Flag(
+            "allowed-media-path",
+            "folder of images that file: URLs may name (default: none)",
+            Path,
+            Path,
+            metavar="FOLDER",
+        ),
+        Flag(
+            "image-format",
+            f"formats that images may have (default: {', '.join(IMAGE_FORMATS)})",
+            one_of(*IMAGE_FORMATS),
+            repeats=True,
+            metavar="FORMAT",
+        ),
+        Flag("max-images", "images of a request", whole("a number of images"), int, _DEFAULT.media.max_images),
+        Flag(
+            "max-image-bytes",
+            "size of an image's file",
+            whole("a number of bytes"),
+            int,
+            _DEFAULT.media.limits.max_bytes,
+        ),
+        Flag(
+            "max-image-pixels",
+            "pixels of an image",
+            whole("a number of pixels", most=MOST_IMAGE_PIXELS),
+            int,
+            _DEFAULT.media.limits.max_pixels,
+        ),
+        Flag(
+            "max-image-frames",
+            "frames or pages of an image's file, of which the first is used",
+            whole("a number of frames"),
+            int,
+            _DEFAULT.media.limits.max_frames,
+        ),
+        Flag(
+            "max-held-pixels",
+            "pixels of the images of all requests that are being answered, 3 bytes each",
+            whole("a number of pixels"),
+            int,
+            _DEFAULT.media.max_held_pixels,
+        ),
+        Flag(
+            "image-fetch-timeout",
+            "how long it may take to fetch an image, redirects included",
+            seconds,
+            float,
+            _DEFAULT.media.fetch_timeout,
+            metavar="SECONDS",
+        ),
+        Flag(
+            "max-concurrent-fetches",
+            "images that are fetched at a time",
+            whole("a number of fetches"),
+            int,
+            _DEFAULT.media.max_concurrent_fetches,
+        ),
+        Flag(
+            "max-concurrent-decodes",
+            "images that are decoded at a time, which takes up to 16 bytes a pixel",
+            whole("a number of decodes"),
+            int,
+            _DEFAULT.media.max_concurrent_decodes,
         ),
     ],
     "Access": [

@@ -11,6 +11,7 @@ from typing import Literal
 from engine import DEFAULT_CACHE_BYTES, Store
 
 from ..limits import Limits
+from ..media.settings import MediaSettings
 from .errors import SettingsError
 
 DEFAULT_MODEL = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
@@ -82,6 +83,7 @@ class Settings:
     serving: Serving = field(default_factory=Serving)
     network: Network = field(default_factory=Network)
     limits: Limits = field(default_factory=Limits)
+    media: MediaSettings = field(default_factory=MediaSettings)
     access: Access = field(default_factory=Access)
     observing: Observing = field(default_factory=Observing)
 

@@ -1,6 +1,7 @@
 """What stands between a request and its endpoint."""
 
 import asyncio
+import base64
 import time
 from typing import Any, cast
 
@@ -13,9 +14,14 @@ from api.answering import Answering
 from api.endpoint import Call, Endpoint
 from api.errors import InvalidRequest, ServerBusy
 from api.limits import Limits
+from api.media.reading import Media
+from api.media.settings import MediaSettings
 from api.models import Models
 from api.observing.record import Record
 from engine import Engine
+from tests.engine.images.pictures import picture, saved
+
+IMAGE = f"data:;base64,{base64.b64encode(saved(picture('RGB', 8, 12, 0), 'PNG')).decode()}"
 
 
 class Words(msgspec.Struct):
@@ -58,7 +64,8 @@ def ask(answering: Answering, *endpoints: Endpoint, leaves: bool = False, **requ
 
 @pytest.fixture
 def answering() -> Answering:
-    return Answering(Models({"none": cast(Engine, None)}), Limits(max_concurrent_requests=1, timeout=30))
+    limits = Limits(max_concurrent_requests=1, timeout=30)
+    return Answering(Models({"none": cast(Engine, None)}), limits, Media(MediaSettings()))
 
 
 def test_head_is_answered_as_get(answering: Answering) -> None:
@@ -106,6 +113,17 @@ def test_the_job_of_a_client_that_leaves_is_cancelled(answering: Answering) -> N
     assert ask(answering, endpoint(waits, request=dict), body=b"{}", leaves=True).body == b"true"
     stays = endpoint(lambda _, call: call.job.cancelled, request=dict)
     assert ask(answering, stays, body=b"{}").body == b"false"
+
+
+def test_the_images_of_a_request_are_held_until_it_is_answered(answering: Answering) -> None:
+    held = answering.media.held
+    reads = endpoint(lambda _, call: [call.media.read(IMAGE).width, held.held], request=dict)
+    assert ask(answering, reads, body=b"{}").body == b"[12,96]"
+    assert held.held == 0
+    fails = endpoint(lambda _, call: call.media.read(IMAGE).width / 0, request=dict)
+    with pytest.raises(ZeroDivisionError):
+        ask(answering, fails, body=b"{}")
+    assert held.held == 0
 
 
 def test_requests_with_a_body_are_counted_and_others_get_through(answering: Answering) -> None:

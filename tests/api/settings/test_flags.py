@@ -4,9 +4,11 @@ from typing import Any
 import pytest
 
 from api.limits import Limits
+from api.media.settings import MediaSettings
 from api.settings.errors import SettingsError
 from api.settings.reading import FLAGS, read_settings
 from api.settings.settings import DEFAULT_MODEL, Access, Network, Observing, Serving
+from engine import ImageLimits
 
 EVERY_KEY = """
 model = ["models/a", "/models/b,c"]
@@ -29,6 +31,17 @@ max-request-tokens = 500
 timeout = 2
 max-concurrent-requests = 2
 max-queued-tokens = 600
+allowed-media-domain = ["images.example", "B.example"]
+allowed-media-path = "pictures"
+image-format = ["PNG", "JPEG"]
+max-images = 3
+max-image-bytes = 2_000
+max-image-pixels = 3_000
+max-image-frames = 4
+max-held-pixels = 5_000
+image-fetch-timeout = 1.5
+max-concurrent-fetches = 6
+max-concurrent-decodes = 5
 api-key-file = "keys"
 public-metrics = true
 log-format = "json"
@@ -67,6 +80,16 @@ def test_every_key(config: Path) -> None:
     )
     assert settings.network == Network("127.0.0.1", 9000)
     assert settings.limits == Limits(1000, 7, 500, 2.0, 2, 600)
+    assert settings.media == MediaSettings(
+        ("images.example", "b.example"),
+        config.parent / "pictures",
+        ImageLimits(max_bytes=2000, max_pixels=3000, max_frames=4, formats=("PNG", "JPEG")),
+        max_images=3,
+        max_held_pixels=5000,
+        fetch_timeout=1.5,
+        max_concurrent_fetches=6,
+        max_concurrent_decodes=5,
+    )
     assert settings.access == Access(frozenset({"sk-1"}), public_metrics=True, allow_origins=("*",))
     assert settings.observing == Observing("json", "debug", "https://traces.example.com")
 

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from api.limits import Limits
+from api.media.settings import MediaSettings
 from api.settings.errors import SettingsError
 from api.settings.reading import FLAGS, read_settings
 from api.settings.settings import Access, Network, Observing, Serving, Settings
+from engine import ImageLimits
 
 
 def test_nothing_given_is_the_defaults() -> None:
@@ -45,6 +47,17 @@ def flags(keys: Path) -> dict[str, str]:
         "timeout": "2.5",
         "max-concurrent-requests": "2",
         "max-queued-tokens": "600",
+        "allowed-media-domain": "Images.Example.",
+        "allowed-media-path": "pictures",
+        "image-format": "PNG",
+        "max-images": "3",
+        "max-image-bytes": "2000",
+        "max-image-pixels": "3000",
+        "max-image-frames": "4",
+        "max-held-pixels": "5000",
+        "image-fetch-timeout": "1.5",
+        "max-concurrent-fetches": "6",
+        "max-concurrent-decodes": "5",
         "api-key-file": str(keys),
         "public-metrics": "true",
         "log-format": "json",
@@ -75,6 +88,16 @@ EXPECTED = Settings(
         timeout=2.5,
         max_concurrent_requests=2,
         max_queued_tokens=600,
+    ),
+    media=MediaSettings(
+        allowed_domains=("images.example",),
+        allowed_path=Path("pictures"),
+        limits=ImageLimits(max_bytes=2000, max_pixels=3000, max_frames=4, formats=("PNG",)),
+        max_images=3,
+        max_held_pixels=5000,
+        fetch_timeout=1.5,
+        max_concurrent_fetches=6,
+        max_concurrent_decodes=5,
     ),
     access=Access(api_keys=frozenset({"sk-1", "s3cret!"}), public_metrics=True, allow_origins=("https://example.com",)),
     observing=Observing(log_format="json", log_level="debug", otlp_endpoint="http://localhost:4318/v1/traces"),
@@ -148,6 +171,18 @@ def test_variables_separate_lists_by_commas() -> None:
 )
 def test_switches_from_variables(text: str, expected: bool) -> None:
     assert read_settings([], {"SCORERT_PUBLIC_METRICS": text}).access.public_metrics is expected
+
+
+def test_media_domains_are_names_of_hosts_in_one_way() -> None:
+    settings = read_settings(["--allowed-media-domain", "Images.Example", "bücher.example."], {})
+    assert settings.media.allowed_domains == ("images.example", "xn--bcher-kva.example")
+    settings = read_settings([], {"SCORERT_ALLOWED_MEDIA_DOMAIN": "a.example, b.example"})
+    assert settings.media.allowed_domains == ("a.example", "b.example")
+
+
+def test_image_formats() -> None:
+    settings = read_settings(["--image-format", "JPEG", "PNG"], {})
+    assert settings.media.limits.formats == ("JPEG", "PNG")
 
 
 def test_origins_are_compared_in_lower_case() -> None:
@@ -237,6 +272,23 @@ class TestKeys:
             {},
             "--max-queued-tokens is 1,000 and --max-request-tokens is 1,001",
         ),
+        *(
+            (["--allowed-media-domain", name], {}, f"--allowed-media-domain: '{name}' is not a host's name such as")
+            for name in ("*", "*.example", "images.example:80", "https://images.example", "127.0.0.1", "2130706433")
+        ),
+        ([], {"SCORERT_ALLOWED_MEDIA_DOMAIN": "a,b/c"}, "SCORERT_ALLOWED_MEDIA_DOMAIN: 'b/c' is not a host's name"),
+        (["--image-format", "SVG"], {}, "--image-format: 'SVG' is not PNG, JPEG, WEBP, GIF, BMP or TIFF."),
+        *(
+            ([f"--{name}", value], {}, f"--{name}: '{value}' is not a number of ")
+            for name in ("max-images", "max-image-bytes", "max-image-pixels", "max-image-frames", "max-held-pixels")
+            for value in ("0", "-1", "many")
+        ),
+        *(
+            ([f"--{name}", "0"], {}, f"--{name}: '0' is not a number of ")
+            for name in ("image-fetch-timeout", "max-concurrent-fetches", "max-concurrent-decodes")
+        ),
+        (["--max-image-pixels", "178956971"], {}, "is not a number of pixels (1 to 178956970)."),
+        (["--max-held-pixels", "1000"], {}, "--max-held-pixels is 1,000 and --max-image-pixels is 50,000,000:"),
         (["--log-format", "xml"], {}, "--log-format: 'xml' is not text or json."),
         (["--log-level", "loud"], {}, "'loud' is not debug, info, warning or error."),
         (

@@ -4,9 +4,10 @@ from typing import Any
 import pytest
 
 from api.limits import Limits
+from api.media.settings import MediaSettings
 from api.settings.errors import SettingsError
 from api.settings.settings import DEFAULT_MODEL, Access, Network, Observing, Serving, Settings
-from engine import DEFAULT_CACHE_BYTES
+from engine import DEFAULT_CACHE_BYTES, IMAGE_FORMATS, ImageLimits
 
 
 def test_defaults() -> None:
@@ -32,6 +33,16 @@ def test_defaults() -> None:
             timeout=60.0,
             max_concurrent_requests=512,
             max_queued_tokens=2_000_000,
+        ),
+        media=MediaSettings(
+            allowed_domains=(),
+            allowed_path=None,
+            limits=ImageLimits(max_bytes=20 * 2**20, max_pixels=50_000_000, max_frames=1000, formats=IMAGE_FORMATS),
+            max_images=100,
+            max_held_pixels=1_000_000_000,
+            fetch_timeout=10.0,
+            max_concurrent_fetches=16,
+            max_concurrent_decodes=4,
         ),
         access=Access(api_keys=frozenset(), public_metrics=False, allow_origins=()),
         observing=Observing(log_format="text", log_level="info", otlp_endpoint=None),
