@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadScopeScheduling
 
 from checkpoints import minilm
+from checkpoints import multimodal as multimodal_checkpoints
 from export.__main__ import main
 
 # How long an example takes says more of what else the machine does than of the code.
@@ -66,6 +67,26 @@ def artifacts(shared_folder: Path) -> Callable[[str], Path]:
         return output / name
 
     return artifact
+
+
+@pytest.fixture(scope="session")
+def multimodal(shared_folder: Path) -> Callable[..., tuple[Path, Path]]:
+    """The checkpoint and the fp32 artifact of a row of `checkpoints.multimodal`, by name, with options of the export.
+
+    Each is made once for each set of options.
+    """
+
+    def made(name: str, *options: str) -> tuple[Path, Path]:
+        folder = shared_folder / "multimodal" / "-".join([name, *options]).replace("--", "")
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / "lock"):
+            if not any(folder.glob("artifacts/*")):
+                checkpoint = multimodal_checkpoints.build(name, folder / "checkpoint")
+                assert main([str(checkpoint), "--output", str(folder / "artifacts"), *options]) == 0
+        published = multimodal_checkpoints.PUBLISHED_NAMES.get(name, name)
+        return folder / "checkpoint" / published, folder / "artifacts" / published
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from engine.images.processor import Prepared
 from engine.images.reading import PictureReading
 from engine.images.tiles import ImageSplitting
 from engine.precisions import Precision
-from engine.runtime.feeds import Run, fill
+from engine.runtime.feeds import ROWS, Run, fill
 from engine.runtime.vision_feeds import fill_vision
 from engine.text.layout import Input
 
@@ -83,13 +83,17 @@ class TracedTowers:
         return PRECISIONS[precision].limit
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
-        return self._converter.convert(precision, [self._fed(sample) for sample in samples])
+        model = self._converter.convert(precision, [self._fed(sample) for sample in samples])
+        for value in model.graph.inputs:
+            if value.name == IMAGE_EMBEDDINGS:
+                # The exporter takes the levels, whose number is the tower's, for a size that varies.
+                value.shape = ir.Shape([self._towers.vision.levels, ROWS, self._width])
+        return model
 
     def _fed(self, sample: Feeds) -> Feeds:
         """What the text graph is fed for the tokens of a text: no pictures."""
         ids = sample["input_ids"][0]
-        levels = self._towers.vision.levels
-        none = np.zeros((levels, 1, self._towers.text.config.hidden_size), np.float32)
+        none = np.zeros((self._towers.vision.levels, 1, self._width), np.float32)
         item = Input(ids, np.zeros_like(ids), len(ids))
         return fill(self._inputs, Run([item], 0, (1, len(ids)), pad_token=0, no_picture=none))
 
@@ -121,6 +125,11 @@ class TracedTowers:
         shares = self._recipe.template is not None and network.is_causal
         past = [PAST] if shares else []
         return Converter(network, self.heads, self._recipe.scoring, [*self._inputs, *past])
+
+    @property
+    def _width(self) -> int:
+        """The text body's."""
+        return int(self._towers.text.config.hidden_size)
 
     @property
     def _inputs(self) -> list[str]:
