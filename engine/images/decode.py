@@ -81,9 +81,10 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
     try:
         with PIL.Image.open(io.BytesIO(data), formats=limits.formats) as picture:
             _check(picture, data, limits)
+            format, bit_depth = picture.format, _bit_depth(picture)
             picture.load()
             _turn_upright(picture)
-            return from_pillow(picture)
+            return Image(_rgb(picture), format, bit_depth)
     except InvalidInput:
         raise
     except PIL.UnidentifiedImageError:
@@ -103,6 +104,10 @@ def from_pillow(picture: "PIL.Image.Image") -> Image:
     It becomes what `transformers.image_transforms.convert_to_rgb` makes of it: transparency lies on white, and values
     of more than 8 bits are clipped to 255. Raises `InvalidInput` where Pillow cannot convert or load it.
     """
+    return Image(_rgb(picture), picture.format, _bit_depth(picture))
+
+
+def _rgb(picture: "PIL.Image.Image") -> Pixels:
     pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     try:
         for top in range(0, picture.height, STRIP):
@@ -111,7 +116,7 @@ def from_pillow(picture: "PIL.Image.Image") -> Image:
     except (OSError, ValueError) as error:
         raise InvalidInput(f"The image cannot be converted to RGB ({error}): convert it before.") from None
     pixels.flags.writeable = False
-    return Image(pixels)
+    return pixels
 
 
 def _on_white(picture: "PIL.Image.Image") -> Pixels:
@@ -121,6 +126,14 @@ def _on_white(picture: "PIL.Image.Image") -> Pixels:
         white = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
         picture = PIL.Image.alpha_composite(white, picture.convert("RGBA"))
     return np.asarray(picture.convert("RGB"))
+
+
+def _bit_depth(picture: "PIL.Image.Image") -> int:
+    """The bits of a pixel, as Pillow's header has them."""
+    import PIL.ImageMode
+
+    mode = PIL.ImageMode.getmode(picture.mode)
+    return len(mode.bands) * (1 if mode.typestr == "|b1" else 8 * np.dtype(mode.typestr).itemsize)
 
 
 def _check(picture: "PIL.Image.Image", data: bytes, limits: ImageLimits) -> None:
