@@ -1,7 +1,7 @@
 """Defines the shapes that queries, documents and inputs may have on the wire, and reads their content."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, TypeVar, cast
 
 import msgspec
@@ -114,6 +114,12 @@ def read(items: Sequence[Item | Own], engine: Engine, call: Call) -> list[Conten
         own = [next(images) for _ in urls[place]]
         contents[place] = [*own, Text(item.own_text)] if own else item.own_text
     return contents
+
+
+def images_of(contents: Iterable[Content]) -> list[Image]:
+    """All images of contents that were read, in order."""
+    parts = [part for content in contents if isinstance(content, list) for part in content]
+    return [part for part in parts if isinstance(part, Image)]
 
 
 def several(

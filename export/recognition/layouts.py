@@ -65,12 +65,12 @@ def text_layout(
         suffix = [*tokenizer.encode(marking.tail, add_special_tokens=False), *suffix]
     if marking.marker:
         prefix = [*prefix[:1], known_token(tokenizer, marking.marker, "marks queries or documents"), *prefix[1:]]
-    instruction = _INSTRUCTION.match(prompt)
+    shown = _INSTRUCTION.match(prompt)
     return TextLayout(
         prefix=prefix,
         suffix=suffix,
         prompt=prompt,
-        instruction=instruction[1] if instruction else None,
+        instruction=shown[1] if shown else marking.instruction,
         max_length=marking.length,
         expand_to=marking.length if marking.expand else marking.fill,
         expansion_token=_expansion(tokenizer, marking),

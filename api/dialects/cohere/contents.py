@@ -1,11 +1,10 @@
 """Defines the shapes that inputs of Cohere's embeddings have, and what the answer says of their images."""
 
-from collections.abc import Iterable
 from typing import Self
 
 import msgspec
 
-from engine import Content, Image
+from engine import Image
 
 from ...wire.contents import ImageUrl, Item, Part
 
@@ -37,11 +36,5 @@ class ImageInfo(msgspec.Struct, frozen=True):
     bit_depth: int
 
     @classmethod
-    def of(cls, contents: Iterable[Content]) -> list[Self]:
-        """Those of all images of contents, in order."""
-        images = [part for content in contents if isinstance(content, list) for part in content]
-        return [
-            cls(image.width, image.height, (image.format or "").lower(), image.bit_depth)
-            for image in images
-            if isinstance(image, Image)
-        ]
+    def of(cls, image: Image) -> Self:
+        return cls(image.width, image.height, (image.format or "").lower(), image.bit_depth)

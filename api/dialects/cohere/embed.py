@@ -10,7 +10,7 @@ from engine import BI_ENCODER, Engine, Role
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest, RequestError
-from ...wire.contents import Item, read
+from ...wire.contents import Item, images_of, read
 from ...wire.ids import response_id
 from ...wire.long_inputs import advise
 from .common import BilledUnits, Meta, from_cohere_client
@@ -88,7 +88,7 @@ def embed(request: EmbedRequest, call: Call) -> ByTypeResponse:
     name, items = _inputs(request)
     call.count(len(items), name)
     contents = read(items, engine, call)
-    images = ImageInfo.of(contents)
+    images = [ImageInfo.of(image) for image in images_of(contents)]
     call.job.priority = request.priority or 0
     longest = engine.manifest.max_length
     embedded = engine.embed(
