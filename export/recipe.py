@@ -35,7 +35,7 @@ class Marking:
 
     `tail` comes after each text, in tokens that its own do not merge with. `fill` is the length that padding tokens
     fill up and that are attended to, in models trained so. `pictured` and `caption` are those of
-    `engine.artifact.TextLayout`, and `instruction`, where its prompt does not show which part of it that is.
+    `engine.artifact.TextLayout`.
     """
 
     marker: str = ""
@@ -48,7 +48,6 @@ class Marking:
     fill: int | None = None
     pictured: str | None = None
     caption: str = ""
-    instruction: str | None = None
 
 
 @dataclass(frozen=True)

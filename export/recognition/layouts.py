@@ -14,8 +14,10 @@ from ..recipe import Marking
 
 # Idefics3's sides, at most 4,096 pixels (`engine.images.tiles`), make 8 tiles; its tokenizer names 6.
 _MOST_TILES = 6
-# A prompt whose instruction a request may replace, as Qwen3-Embedding and e5-mistral have it.
-_INSTRUCTION = re.compile(r"Instruct: (.+)\n ?Query: ?$")
+# A prompt whose instruction a request may replace: Qwen3-Embedding's and e5-mistral's, and Qwen3-VL-Embedding's.
+_INSTRUCTION = re.compile(
+    r"Instruct: (.+)\n ?Query: ?$|<\|im_start\|>system\n(Represent .+)<\|im_end\|>\n<\|im_start\|>user\n$"
+)
 
 
 def prompt_layout(tokenizer: PreTrainedTokenizerBase, surrounded: bool, end: Sequence[int] = ()) -> PairLayout:
@@ -65,12 +67,12 @@ def text_layout(
         suffix = [*tokenizer.encode(marking.tail, add_special_tokens=False), *suffix]
     if marking.marker:
         prefix = [*prefix[:1], known_token(tokenizer, marking.marker, "marks queries or documents"), *prefix[1:]]
-    shown = _INSTRUCTION.match(prompt)
+    instruction = _INSTRUCTION.match(prompt)
     return TextLayout(
         prefix=prefix,
         suffix=suffix,
         prompt=prompt,
-        instruction=shown[1] if shown else marking.instruction,
+        instruction=instruction[instruction.lastindex or 0] if instruction else None,
         max_length=marking.length,
         expand_to=marking.length if marking.expand else marking.fill,
         expansion_token=_expansion(tokenizer, marking),

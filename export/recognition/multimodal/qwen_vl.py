@@ -69,8 +69,7 @@ def qwen3_embedding(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     instruction = "Represent the user's input."
     prompt = f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n"
     tail = "<|im_end|>\n<|im_start|>assistant\n"
-    marking = Marking(tail=tail, pictured=prompt + "{pictures}{text}" + tail, instruction=instruction)
-    return _embedder(checkpoint, prompt, marking, 8192, prompts)
+    return _embedder(checkpoint, prompt, prompt + "{pictures}{text}" + tail, tail, "", 8192, prompts)
 
 
 def dse(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
@@ -81,13 +80,19 @@ def dse(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
     tail = "<|im_end|>\n<|im_start|>assistant\n<|endoftext|>"
     caption = "What is shown in this image?"
-    marking = Marking(tail=tail, pictured=system + "{pictures}{text}" + tail, caption=caption)
-    return _embedder(checkpoint, system, marking, None, prompts)
+    return _embedder(checkpoint, system, system + "{pictures}{text}" + tail, tail, caption, None, prompts)
 
 
 def _embedder(
-    checkpoint: Checkpoint, prompt: str, marking: Marking, max_length: int | None, prompts: Prompts
+    checkpoint: Checkpoint,
+    prompt: str,
+    page: str,
+    tail: str,
+    caption: str,
+    max_length: int | None,
+    prompts: Prompts,
 ) -> Recipe:
+    marking = Marking(tail=tail, pictured=page, caption=caption)
     if prompts == "vllm":
         prompt, marking = "", Marking(pictured="{pictures}{text}")
     return Recipe(
