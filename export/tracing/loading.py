@@ -33,7 +33,7 @@ def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tu
         output_loading_info=True,
     )
     if getattr(settings, "is_causal", None) is False:
-        _mark_bidirectional(body)
+        mark_bidirectional(body)
     if not adapted:
         return body, report
     unexpected = {name for name in report["unexpected_keys"] if not lora.is_factor(name)}
@@ -72,7 +72,7 @@ def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     return LoadedModel(model, sorted(missing), sorted(unexpected))
 
 
-def _mark_bidirectional(body: PreTrainedModel) -> None:
+def mark_bidirectional(body: PreTrainedModel) -> None:
     """transformers goes by the configuration and leaves the layers' own flags as they were, for others to read."""
     for module in body.modules():
         if hasattr(module, "is_causal"):

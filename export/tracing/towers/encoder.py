@@ -29,13 +29,13 @@ class PatchEmbedding(nn.Module):
         return nn.functional.linear(blocks.reshape(pictures, rows * columns, -1).to(self.weight.dtype), self.weight)
 
 
-def encode(layers: Any, states: Tensor, provider: FusedFor | None) -> Tensor:
-    """The states `[pictures, tokens, dim]` after all layers."""
+def encode(layers: Any, states: Tensor, provider: FusedFor | None, kept: Tensor | None = None) -> Tensor:
+    """The states `[pictures, tokens, dim]` after all layers, which attend to all or to the keys `kept`."""
     for layer in layers:
         attention = layer.self_attn
         normed = layer.layer_norm1(states)
         query, key, value = attention.q_proj(normed), attention.k_proj(normed), attention.v_proj(normed)
-        states = states + attention.out_proj(attend(query, key, value, attention.num_heads, provider))
+        states = states + attention.out_proj(attend(query, key, value, attention.num_heads, provider, kept))
         states = states + layer.mlp(layer.layer_norm2(states))
     return states
 
@@ -53,9 +53,9 @@ class AttentionPooling(nn.Module):
         self.layernorm = head.layernorm
         self.mlp = head.mlp
 
-    def forward(self, states: Tensor, provider: FusedFor | None) -> Tensor:
+    def forward(self, states: Tensor, provider: FusedFor | None, kept: Tensor | None = None) -> Tensor:
         query = self.query.expand(states.shape[0], -1, -1)
-        pooled = self.output(attend(query, self.key(states), self.value(states), self.heads, provider))
+        pooled = self.output(attend(query, self.key(states), self.value(states), self.heads, provider, kept))
         pooled = pooled + self.mlp(self.layernorm(pooled))
         first: Tensor = pooled[:, 0]
         return first
