@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ...graph import FusedFor
@@ -41,21 +42,33 @@ def encode(layers: Any, states: Tensor, provider: FusedFor | None, kept: Tensor 
 
 
 class AttentionPooling(nn.Module):
-    """SigLIP's, `[pictures, tokens, dim]` to `[pictures, dim]`: attention of one learned query, then a layer."""
+    """SigLIP's, `[pictures, tokens, dim]` to `[pictures, dim]`: attention of one learned query, then a layer.
+
+    That query is a constant q, so that tokens x need no products of their own: q(Kx + b)ᵀ is (qK)xᵀ and what all tokens
+    have in common, which softmax does not see, and a weighted mean of Vx + c is Vm + c with m the mean of x.
+    """
 
     def __init__(self, head: Any) -> None:
         super().__init__()
-        self.heads = int(head.attention.num_heads)
-        weights, biases = head.attention.in_proj_weight.chunk(3), head.attention.in_proj_bias.chunk(3)
-        self.query = nn.Parameter(nn.functional.linear(head.probe, weights[0], biases[0]))
-        self.key, self.value = (linear(weights[part], biases[part]) for part in (1, 2))
-        self.output = head.attention.out_proj
+        attention = head.attention
+        heads = int(attention.num_heads)
+        query, key, value = (weight.unflatten(0, (heads, -1)).detach() for weight in attention.in_proj_weight.chunk(3))
+        query_bias, _, value_bias = attention.in_proj_bias.detach().unflatten(0, (3, heads, -1))
+        asked = (query @ head.probe.detach().flatten() + query_bias) * query.shape[1] ** -0.5
+        self.asked = linear(torch.einsum("hs,hsd->hd", asked, key))
+        self.value = nn.Parameter(value.transpose(1, 2))
+        self.value_bias = nn.Parameter(value_bias)
+        self.output = attention.out_proj
         self.layernorm = head.layernorm
         self.mlp = head.mlp
 
-    def forward(self, states: Tensor, provider: FusedFor | None, kept: Tensor | None = None) -> Tensor:
-        query = self.query.expand(states.shape[0], -1, -1)
-        pooled = self.output(attend(query, self.key(states), self.value(states), self.heads, provider, kept))
-        pooled = pooled + self.mlp(self.layernorm(pooled))
-        first: Tensor = pooled[:, 0]
-        return first
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        """With a mask `[pictures, tokens]`, tokens where it is 0 count for nothing."""
+        scores = self.asked(states).transpose(1, 2)
+        if mask is not None:
+            scores = scores.masked_fill(mask[:, None] == 0, torch.finfo(scores.dtype).min)
+        means = scores.softmax(dim=-1) @ states
+        values = (means[:, :, None] @ self.value)[:, :, 0] + self.value_bias
+        pooled = self.output(values.flatten(1))
+        after: Tensor = pooled + self.mlp(self.layernorm(pooled))
+        return after

@@ -67,7 +67,7 @@ class SiglipTower(_SiglipTower):
         self.pooling = AttentionPooling(model.vision_model.head)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        return {BI_ENCODER.output: self.pooling(self.states(pixels), self.provider).float()}
+        return {BI_ENCODER.output: self.pooling(self.states(pixels)).float()}
 
 
 class TableTower(_SiglipTower):

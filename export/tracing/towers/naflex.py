@@ -43,8 +43,7 @@ class NaFlexTower(VisionTower):
         weights = (table_rows[..., :, None] * table_columns[..., None, :]).flatten(-2)
         states = self.embedding(pixels.to(dtype)) + weights.to(dtype) @ self.positions.weight
         states = encode(self.layers, states, self.provider, kept_keys(patch_mask, self.provider))
-        kept = kept_keys(patch_mask, self.provider, queries=1)
-        return {BI_ENCODER.output: self.pooling(self.post_layernorm(states), self.provider, kept).float()}
+        return {BI_ENCODER.output: self.pooling(self.post_layernorm(states), patch_mask).float()}
 
 
 def _sample(values: int, side: int) -> dict[str, Tensor]:

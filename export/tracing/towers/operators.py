@@ -31,11 +31,11 @@ def attend(
     return _multi_head_attention(inputs, heads, scale)
 
 
-def kept_keys(mask: Tensor, provider: FusedFor | None, queries: int | None = None) -> Tensor:
+def kept_keys(mask: Tensor, provider: FusedFor | None) -> Tensor:
     """A mask `[pictures, tokens]` of what is no padding, which is on the right, in the form that attention takes it in.
 
     A CPU takes how many keys each picture has, a GPU the offsets of its queries and keys, too: see
-    `engine.artifact.Graph` on `key_lengths`. There are as many `queries` as tokens where it is not said.
+    `engine.artifact.Graph` on `key_lengths`.
     """
     if provider is None:
         return mask.bool()[:, None, None, :]
@@ -43,20 +43,20 @@ def kept_keys(mask: Tensor, provider: FusedFor | None, queries: int | None = Non
     if provider == "cpu":
         return lengths
     pictures, tokens = mask.shape
-    places = torch.arange(pictures + 1)
-    return torch.cat([lengths, places * (queries or tokens), places * tokens]).int()
+    places = torch.arange(pictures + 1) * tokens
+    return torch.cat([lengths, places, places]).int()
 
 
 def attend_in_windows(
-    query: Tensor, key: Tensor, value: Tensor, windows: Tensor, largest: int, heads: int, provider: FusedFor | None
+    query: Tensor, key: Tensor, value: Tensor, windows: Tensor, heads: int, provider: FusedFor | None
 ) -> Tensor:
     """Attention within windows that follow each other: `[1, patches, heads * size]` to the same shape.
 
-    `windows` `[patches]` numbers them, none having more patches than `largest`.
+    `windows` `[patches]` numbers them from 0.
     """
     scale = (query.shape[-1] // heads) ** -0.5
     if provider == "cpu":
-        attributes = {"heads": heads, "scale": scale, "reach": largest - 1}
+        attributes = {"heads": heads, "scale": scale}
         return operator(f"{DOMAIN}::WindowAttention", [query, key, value, windows], attributes, query.shape)
     together = windows[:, None] == windows
     if provider is None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
+from export.tracing.towers.convert import convert_vision
 from export.tracing.towers.split import split
 
 from .graphs import FUSED, filled, text_graph, vision_graph
@@ -72,6 +73,12 @@ def test_the_graph_takes_any_number_of_pictures(models, vision):
     assert vision.inputs == {"pixels": ["pictures", 3, 70, 70]}
     assert list(vision.outputs) == ["embeddings"]
     assert vision.outputs["embeddings"][0] == "pictures"
+
+
+def test_the_last_layer_of_clip_is_for_the_token_that_is_projected():
+    graph = convert_vision(split(clip()).vision, "cpu").graph
+    queries = [node.inputs[0] for node in graph if node.op_type == "MultiHeadAttention"]
+    assert [str(query.shape[1]) for query in queries] == ["17", "1"]
 
 
 def test_pictures_do_not_depend_on_their_neighbours(vision):
