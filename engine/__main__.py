@@ -67,7 +67,7 @@ def _parser(command: str) -> Parser:
         "documents",
         metavar="DOCUMENTS",
         type=Path,
-        help='JSON lines, {"id": …, "text": …, "image": …} each, the image a path or a data URL, and one of both enough; '
+        help='JSON lines, {"id": …, "text": …, "image": …} each, with a text, an image (a path or a data URL) or both; '
         ".parquet with such columns; a PDF; or a folder of pictures and PDFs. Without an id: the line's number, or the "
         "path in the folder",
     )

@@ -1,7 +1,9 @@
 """Draws the pages of a PDF as pictures, where pypdfium2 is installed."""
 
 import math
+import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +15,8 @@ if TYPE_CHECKING:  # an extra of its own
     from pypdfium2 import PdfDocument
 
 LONG_EDGE = 1600
-"""A page's longer side in pixels, whatever its size on paper, so that no page is too large and none too coarse: A4 has
-1.8 million then, at 137 dots an inch. Of the models of the families that read pages none looks at more (ColQwen2 and
-jina-m0 at 0.6, Qwen3-VL's embedder at 1.84 million)."""
+"""A page's longer side in pixels, whatever its size on paper: no page is too large then, and none too coarse. A4 is of
+1.8 million pixels, 137 dots an inch; models of pages look at 0.6 (ColQwen2) to 1.84 million (Qwen3-VL-Embedding)."""
 
 _PAGES_AT_A_TIME = 16
 """PDFium keeps what it has read of a file until that is closed: it is opened anew after so many pages. A choice."""
@@ -32,30 +33,7 @@ class Page:
     number: int
 
     def size(self) -> tuple[int, int]:
-        """Its height and width in pixels. Raises `InvalidInput`."""
-        height, width, _ = self._measured()
-        return height, width
-
-    def image(self) -> Image:
-        """Draw it on white, with what is filled into its forms. Raises `InvalidInput`."""
-        from pypdfium2 import PdfiumError
-
-        _, _, scale = self._measured()
-        try:
-            page = self.pdf[self.number]
-        except PdfiumError:
-            raise _damaged() from None
-        try:
-            bitmap = page.render(scale=scale, rev_byteorder=True)
-            try:
-                return Image(bitmap.to_numpy())
-            finally:
-                bitmap.close()
-        finally:
-            page.close()
-
-    def _measured(self) -> tuple[int, int, float]:
-        """Its height and width in pixels, rounded up as pypdfium2 does, and the pixels in a 72nd of an inch."""
+        """Its height and width in pixels, rounded up as pypdfium2 does. Raises `InvalidInput`."""
         from pypdfium2 import PdfiumError
 
         try:
@@ -63,7 +41,19 @@ class Page:
         except PdfiumError:
             raise _damaged() from None
         scale = LONG_EDGE / max(height, width)
-        return math.ceil(height * scale), math.ceil(width * scale), scale
+        return math.ceil(height * scale), math.ceil(width * scale)
+
+    def image(self) -> Image:
+        """Draw it on white, with what is filled into its forms. Raises `InvalidInput`."""
+        from pypdfium2 import PdfiumError
+
+        try:
+            page = self.pdf[self.number]
+        except PdfiumError:
+            raise _damaged() from None
+        scale = LONG_EDGE / max(page.get_size())
+        with closing(page), closing(page.render(scale=scale, rev_byteorder=True)) as bitmap:
+            return Image(bitmap.to_numpy())
 
 
 def read_pages(path: Path) -> Iterator[Page]:
@@ -77,22 +67,25 @@ def read_pages(path: Path) -> Iterator[Page]:
 
 def _opened(path: Path) -> "PdfDocument":
     try:
-        from pypdfium2 import PdfDocument, PdfiumError
+        from pypdfium2 import PdfDocument
+        from pypdfium2.raw import FPDF_GetLastError, FPDF_LoadDocument
     except ImportError:
         raise InvalidDocuments(f"{path} is a PDF: install scorert[pdf], or save its pages as pictures.") from None
     try:
         with path.open("rb"):  # PDFium does not say why it cannot
             pass
-        pdf = PdfDocument(path.absolute())
     except OSError as error:
         raise InvalidDocuments(f"{path} cannot be read: {error.strerror or error}.") from None
-    except PdfiumError as error:
-        if error.err_code in _ENCRYPTED:
-            raise InvalidDocuments(f"{path} is encrypted: save it without its password.") from None
-        if not error.err_code:
-            raise InvalidDocuments(f"{path} is a PDF without pages: leave it out.") from None
-        raise InvalidDocuments(f"{path} is no PDF, or a damaged one: save it anew.") from None
+    # Not by `PdfDocument`, which takes a PDF without pages for one that failed with whatever error was the last.
+    opened = FPDF_LoadDocument(os.fsencode(path), None)
+    if not opened:
+        if FPDF_GetLastError() in _ENCRYPTED:
+            raise InvalidDocuments(f"{path} is encrypted: save it without its password.")
+        raise InvalidDocuments(f"{path} is no PDF, or a damaged one: save it anew.")
+    pdf = PdfDocument(opened)
     pdf.init_forms()
+    if not len(pdf):
+        raise InvalidDocuments(f"{path} is a PDF without pages: leave it out.")
     return pdf
 
 

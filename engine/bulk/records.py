@@ -12,8 +12,8 @@ from ..images.data_urls import data_url_bytes
 from .document import Document, refused
 from .pictures import PictureFile
 
-# Choices: Parquet is read that many rows at a time, some megabytes of text or of pictures, and a column that many bytes
-# at a time, since pyarrow would hold all of a row group's.
+# Choices: Parquet is read that many rows at a time, some megabytes of text or of pictures, and a column's bytes not by
+# groups of rows, which may be whole files, but that many at a time.
 _ROWS_AT_A_TIME = 1024
 _PICTURED_ROWS_AT_A_TIME = 16
 _BYTES_AT_A_TIME = 2**20
@@ -57,7 +57,7 @@ def read_rows(path: Path) -> Iterator[Document]:
     except ImportError:
         raise InvalidDocuments(f"{path} is Parquet: install scorert[parquet], or write it as JSON lines.") from None
     try:
-        with ParquetFile(path, buffer_size=_BYTES_AT_A_TIME) as file:
+        with ParquetFile(path, buffer_size=_BYTES_AT_A_TIME, pre_buffer=False) as file:
             columns = [name for name in file.schema_arrow.names if name in _Fields.__struct_fields__]
             pictured = "image" in columns or "images" in columns
             rows = _PICTURED_ROWS_AT_A_TIME if pictured else _ROWS_AT_A_TIME
