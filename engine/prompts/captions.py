@@ -64,8 +64,7 @@ class Captions:
 
     def _alone(self, content: Pictured) -> PictureInput:
         """A picture that is embedded whole. Raises `InvalidInput` where something is beside it."""
-        if len(content.images) > 1 or content.text:
-            raise InvalidInput("This model embeds one text or one picture at a time: send them as inputs of their own.")
+        self._reading.check_together(len(content.images), content.text)
         return self._reading.lay_out(content.images[0])
 
     def _written(self, layout: TextLayout, content: Pictured, text: str, instruction: str | None) -> Input:
