@@ -52,11 +52,11 @@ class AttentionPooling(nn.Module):
         super().__init__()
         attention = head.attention
         heads = int(attention.num_heads)
-        query, key, value = (weight.unflatten(0, (heads, -1)).detach() for weight in attention.in_proj_weight.chunk(3))
+        weights = attention.in_proj_weight.detach().unflatten(0, (3, heads, -1))
         query_bias, _, value_bias = attention.in_proj_bias.detach().unflatten(0, (3, heads, -1))
-        asked = (query @ head.probe.detach().flatten() + query_bias) * query.shape[1] ** -0.5
-        self.asked = linear(torch.einsum("hs,hsd->hd", asked, key))
-        self.value = nn.Parameter(value.transpose(1, 2))
+        query = (weights[0] @ head.probe.detach().flatten() + query_bias) * weights.shape[2] ** -0.5
+        self.scores = linear(torch.einsum("hs,hsd->hd", query, weights[1]))
+        self.value = nn.Parameter(weights[2].transpose(1, 2))
         self.value_bias = nn.Parameter(value_bias)
         self.output = attention.out_proj
         self.layernorm = head.layernorm
@@ -64,7 +64,7 @@ class AttentionPooling(nn.Module):
 
     def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
         """With a mask `[pictures, tokens]`, tokens where it is 0 count for nothing."""
-        scores = self.asked(states).transpose(1, 2)
+        scores = self.scores(states).transpose(1, 2)
         if mask is not None:
             scores = scores.masked_fill(mask[:, None] == 0, torch.finfo(scores.dtype).min)
         means = scores.softmax(dim=-1) @ states

@@ -19,11 +19,14 @@ from transformers import (
 
 from engine.images import grids
 from engine.images.grids import Grid
+from engine.score_types import LATE_INTERACTION
 from export.graph import save
+from export.tracing.convert import Converter
+from export.tracing.network import Network
 from export.tracing.towers.convert import convert_vision
 from export.tracing.towers.split import split
 
-from .graphs import FUSED, filled, text_graph, vision_graph
+from .graphs import FUSED, Graph, filled, text_graph, vision_graph
 
 IMAGE, START, END = 290, 288, 289
 MARKS = {"image_token_id": IMAGE, "video_token_id": 291, "vision_start_token_id": START, "vision_end_token_id": END}
@@ -258,3 +261,15 @@ def test_a_table_is_float32_in_half_precision(models, vision):
     got = half.run(**feeds | {"past": feeds["past"].astype(np.float16)})
     attended = prompts.mask.astype(bool)
     np.testing.assert_allclose(got[attended], prompts.wanted(models[0])[attended], atol=2e-2)
+
+
+@pytest.mark.slow
+def test_a_graph_of_onnxs_own_operators_has_no_past(models, vision):
+    body = models[1].text
+    inputs = ["input_ids", "attention_mask", *body.inputs, "past"]
+    plain = Graph(Converter(Network(body), [], LATE_INTERACTION, inputs).plain("fp32"))
+    assert set(plain.inputs) == set(inputs) - {"past"}
+    prompts = Prompts([[SMALL], [WIDE, TALL], []])
+    got = plain.run(**prompts.feeds(models[0], vision, models[1].vision.levels))
+    attended = prompts.mask.astype(bool)
+    np.testing.assert_allclose(got[attended], prompts.wanted(models[0])[attended], atol=2e-5)

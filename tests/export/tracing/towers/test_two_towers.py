@@ -99,6 +99,21 @@ def test_texts_have_transformers_states(models, text, lengths):
     np.testing.assert_allclose(got[attended], wanted[attended], atol=1e-5)
 
 
+@pytest.mark.slow
+def test_so_they_have_in_half_precision(models):
+    half = text_graph(models[1].text, precision="fp16")
+    ids = torch.randint(0, 298, (2, 12), generator=torch.Generator().manual_seed(0))
+    lengths = np.array([12, 7])
+    mask = torch.from_numpy((np.arange(12) < lengths[:, None]).astype(np.int64))
+    places = np.arange(3) * 12
+    key_lengths = np.concatenate([lengths, places, places]).astype(np.int32)
+    with torch.no_grad():
+        wanted = models[0].text_model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
+    got = half.run(input_ids=ids, attention_mask=mask, key_lengths=key_lengths)
+    attended = mask.bool().numpy()
+    np.testing.assert_allclose(got[attended], wanted[attended], atol=2e-2)
+
+
 def test_only_clips_texts_are_read_from_left_to_right(models, text):
     ids = torch.arange(1, 13)[None]
     changed = ids.clone()
