@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .bulk.folders import passed_over
 from .command import DONE, Parser, carry_out
 from .engine import Engine
 from .errors import ScoreRTError
@@ -35,6 +36,8 @@ def _make_index(options: argparse.Namespace, progress: Progress) -> None:
     try:
         if engine.tried:
             progress.say(f"tried on {engine.tried}")
+        if others := passed_over(options.documents):
+            progress.say(f"files passed over, since they are neither pictures nor PDFs: {others:,}")
         with progress.counting("documents") as report:
             manifest = build_index(
                 engine, options.documents, options.output, options.store, force=options.force, report=report
@@ -51,10 +54,12 @@ def _parser(command: str) -> Parser:
         "index",
         help="compute documents' embeddings ahead of their queries",
         description="Write the embeddings of documents into a folder, for `python -m api --index` and `engine.Index` "
-        "to rank by their ids. Documents longer than the model takes are cut.",
+        "to rank by their ids. Texts longer than the model takes are cut, and a page of a PDF is a picture with an id "
+        "such as `report.pdf#page=3`. Nothing is fetched.",
         examples=[
             "models/all-MiniLM-L6-v2 docs.jsonl --output indexes/docs",
             "models/colbert docs.parquet --output indexes/docs --store int8 --provider cuda",
+            "models/colqwen2 report.pdf --output indexes/report",
         ],
     )
     index.add_argument("artifact", metavar="ARTIFACT", type=Path, help="a bi-encoder or late-interaction model")
@@ -62,7 +67,9 @@ def _parser(command: str) -> Parser:
         "documents",
         metavar="DOCUMENTS",
         type=Path,
-        help='JSON lines, {"id": …, "text": …} each, or .parquet with such columns; without an id: the line\'s number',
+        help='JSON lines, {"id": …, "text": …, "image": …} each, with a text, an image (a path or a data URL) or both; '
+        ".parquet with such columns; a PDF; or a folder of pictures and PDFs. Without an id: the line's number, or the "
+        "path in the folder",
     )
     index.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the index goes")
     index.add_argument("--store", choices=STORES, default="float32", help="what embeddings are kept as (float32)")

@@ -148,7 +148,7 @@ class TextLayout(_Part, frozen=True):
     `skip` tokens are not scored.
 
     A content with pictures is read as `pictured` instead, a text with all special tokens, in which `{pictures}` and
-    `{text}` stand for what it has; `caption` is its text where it has none.
+    `{text}` stand for what it has; its text comes after the `caption`, and a space.
     """
 
     prefix: list[int]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 from .errors import InvalidInput
 from .images.decode import DEFAULT_LIMITS, decode, from_pillow
+from .images.files import opened
 from .images.image import Image
 
 if TYPE_CHECKING:  # Pillow is imported by those who decode: text needs none
@@ -123,8 +124,5 @@ def _image(picture: Picture) -> Image:
 
 def _file(path: Path) -> bytes:
     """The bytes of a file, up to one more than may be decoded."""
-    try:
-        with path.open("rb") as file:
-            return file.read(DEFAULT_LIMITS.max_bytes + 1)
-    except OSError as error:
-        raise InvalidInput(f"The picture {path} cannot be read: {error.strerror or error}.") from None
+    with opened(path) as file:
+        return file.read(DEFAULT_LIMITS.max_bytes + 1)

@@ -14,7 +14,7 @@ class InvalidIndex(ScoreRTError):
 
 
 class InvalidDocuments(ScoreRTError):
-    """A file of documents cannot be read as one: the message names the line."""
+    """Documents cannot be read from a file or folder: the message names the line, the page or the file."""
 
 
 class StagingError(ScoreRTError):

@@ -57,7 +57,8 @@ class PictureRecipe:
     A prompt has `placeholder` in place of a picture, which becomes tokens among which `token` is once: it is repeated
     `rows` times for each piece of the picture. Without one pictures are embedded by themselves. A piece is `patches`
     patches for the vision tower. `marked` tiles stand between tokens that name their rows and columns. Without
-    `on_queries` the score template has a place for pictures in documents alone.
+    `on_queries` the score template has a place for pictures in documents alone. `pixels` are the fewest and the most
+    that the authors' code gives a picture, whatever the image processor's file says; None leaves the fewest to that.
     """
 
     placeholder: str = ""
@@ -67,6 +68,7 @@ class PictureRecipe:
     marked: bool = False
     in_two_dimensions: bool = False
     on_queries: bool = True
+    pixels: tuple[int | None, int] | None = None
     sides: Sides = field(default_factory=Sides)
 
 

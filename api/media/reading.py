@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from engine import Image, Job, decode_image
+from engine import Image, Job, base64_bytes, data_url_bytes, decode_image
 
 from ..errors import TooManyImages
 from ..settings.errors import SettingsError
-from .data_urls import base64_bytes, data_url_bytes
 from .files import Files
 from .held import HeldPixels, Holding
 from .refusals import not_fetched, not_read, unknown_scheme

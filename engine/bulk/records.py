@@ -1,93 +1,124 @@
 """Reads files of documents a few at a time: JSON lines, or Parquet where pyarrow is installed."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
-from ..errors import InvalidDocuments
+from ..errors import InvalidDocuments, InvalidInput
+from ..images.data_urls import data_url_bytes
+from .document import Document, refused
+from .pictures import PictureFile
 
-# A choice: Parquet is read that many rows at a time, some megabytes of text.
+# Choices: Parquet is read that many rows at a time, some megabytes of text or of pictures, and a column's bytes not by
+# groups of rows, which may be whole files, but that many at a time.
 _ROWS_AT_A_TIME = 1024
+_PICTURED_ROWS_AT_A_TIME = 16
+_BYTES_AT_A_TIME = 2**20
 
-
-class Document(NamedTuple):
-    """`place` says where in its file it stands, such as "line 7"."""
-
-    place: str
-    id: str
-    text: str
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class _Fields(msgspec.Struct):
-    text: str
+    text: str | None = None
     id: str | int | None = None
+    image: Any = None
+    images: list[Any] | None = None
 
 
 _LINE = msgspec.json.Decoder(_Fields)
 
 
-def read_documents(path: Path) -> Iterator[Document]:
-    """The documents of a file, `{"id": …, "text": …}` each; other fields are passed over, and so are blank lines.
-
-    Parquet is told by the suffix. A number for an id is taken for its digits; a document without one has the number of
-    its line or row, from 1. Raises `InvalidDocuments` for a line or row that is no document.
-    """
-    try:
-        yield from _rows(path) if path.suffix == ".parquet" else _lines(path)
-    except OSError as error:
-        raise InvalidDocuments(f"{path} cannot be read: {error.strerror or error}.") from None
-
-
-def _lines(path: Path) -> Iterator[Document]:
+def read_lines(path: Path) -> Iterator[Document]:
+    """The documents of a file with one JSON object a line; blank lines are passed over."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if line.isspace():
                 continue
+            place = f"line {number}"
             try:
                 fields = _LINE.decode(line)
             except msgspec.ValidationError as error:
-                raise _refused(f"Line {number}", path, error) from None
+                raise _no_document(place, path, str(error)) from None
             except (msgspec.DecodeError, UnicodeDecodeError):
                 raise InvalidDocuments(
                     f'Line {number} of {path} is not JSON: write one {{"id": …, "text": …}} a line, as UTF-8.'
                 ) from None
-            yield _document(f"line {number}", number, fields)
+            yield _document(path, place, number, fields)
 
 
-def _rows(path: Path) -> Iterator[Document]:
+def read_rows(path: Path) -> Iterator[Document]:
+    """The documents of a Parquet file, one a row."""
     try:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise InvalidDocuments(f"{path} is Parquet: install scorert[parquet], or write it as JSON lines.") from None
     try:
-        with ParquetFile(path) as file:
+        with ParquetFile(path, buffer_size=_BYTES_AT_A_TIME, pre_buffer=False) as file:
             columns = [name for name in file.schema_arrow.names if name in _Fields.__struct_fields__]
+            pictured = "image" in columns or "images" in columns
+            rows = _PICTURED_ROWS_AT_A_TIME if pictured else _ROWS_AT_A_TIME
             number = 0
-            for batch in file.iter_batches(_ROWS_AT_A_TIME, columns=columns):
+            for batch in file.iter_batches(rows, columns=columns):
                 for row in batch.to_pylist():
                     number += 1
-                    yield _document(f"row {number}", number, _converted(row, number, path))
+                    place = f"row {number}"
+                    yield _document(path, place, number, _converted(row, place, path))
     except ArrowException as error:
         raise InvalidDocuments(f"{path} cannot be read: {error}.") from None
 
 
-def _converted(row: dict[str, Any], number: int, path: Path) -> _Fields:
+def _converted(row: dict[str, Any], place: str, path: Path) -> _Fields:
     try:
         return msgspec.convert(row, _Fields)
     except msgspec.ValidationError as error:
-        raise _refused(f"Row {number}", path, error) from None
+        raise _no_document(place, path, str(error)) from None
 
 
-def _document(place: str, number: int, fields: _Fields) -> Document:
-    return Document(place, str(number if fields.id is None else fields.id), fields.text)
+def _document(path: Path, place: str, number: int, fields: _Fields) -> Document:
+    images = [*([] if fields.image is None else [fields.image]), *(fields.images or [])]
+    if fields.text is None and not images:
+        raise _no_document(place, path, "it has no text and no image")
+    try:
+        pictures = tuple(_picture(image, path.parent) for image in images)
+    except InvalidInput as error:
+        raise refused(path, place, error) from None
+    document_id = str(number if fields.id is None else fields.id)
+    return Document(path, place, document_id, fields.text or "", pictures)
 
 
-def _refused(place: str, path: Path, error: msgspec.ValidationError) -> InvalidDocuments:
-    """`error` says such as "Expected `str`, got `int` - at `$.text`"."""
+def _picture(image: object, folder: Path) -> PictureFile:
+    """What an `image` names or holds. `folder` is where paths start. Raises `InvalidInput`."""
+    match image:
+        case bytes(data) | {"bytes": bytes(data)}:
+            return PictureFile(data)
+        case str(name) | {"path": str(name)}:
+            return _named(name, folder)
+        case _:
+            raise InvalidInput(
+                "An image is the path of its file or a data URL, and in Parquet also its file's bytes or a struct of "
+                "bytes and path: write one of those."
+            )
+
+
+def _named(name: str, folder: Path) -> PictureFile:
+    """A picture by its data URL or its path. Raises `InvalidInput`."""
+    if name[:5].lower() == "data:":
+        return PictureFile(data_url_bytes(name))
+    if _URL.match(name):
+        raise InvalidInput(
+            "Its image is a URL, and nothing is fetched: save it as a file and write its path, or write a data URL."
+        )
+    return PictureFile(folder / name)
+
+
+def _no_document(place: str, path: Path, why: str) -> InvalidDocuments:
+    """msgspec says such as "Expected `str`, got `int` - at `$.text`"."""
     return InvalidDocuments(
-        f'{place} of {path} is no document: {str(error).replace("`", "")}; it must be {{"id": …, "text": …}}, the text '
-        "a string and the id a string, a whole number or left out."
+        f"{place.capitalize()} of {path} is no document: {why.replace('`', '')}; it must be "
+        '{"id": …, "text": …, "image": …} with a text, an image or both, the text a string, the image a path or a data '
+        "URL, and the id a string, a whole number or left out."
     )

@@ -4,9 +4,10 @@ Files come from strangers: everything that can be known from a header is checked
 """
 
 import io
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -70,32 +71,25 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
     Colours and depths are converted as `from_pillow` says. Raises `InvalidInput`, in one sentence, for what is not of
     `limits.formats`, exceeds a limit, is damaged, or could pass for an archive or a document, too.
     """
-    import PIL.Image
+    _check_bytes(len(data), limits)
+    with _opened(io.BytesIO(data), limits) as picture:
+        _check(picture, data, limits)
+        format, bit_depth = picture.format, _bit_depth(picture)
+        picture.load()
+        _turn_upright(picture)
+        return Image(_rgb(picture), format, bit_depth)
 
-    if not data:
-        raise InvalidInput("The image is empty: send the bytes of its file.")
-    if len(data) > limits.max_bytes:
-        raise InvalidInput(
-            f"The image has {len(data):,} bytes, and at most {limits.max_bytes:,} are accepted: send a smaller one."
-        )
-    try:
-        with PIL.Image.open(io.BytesIO(data), formats=limits.formats) as picture:
-            _check(picture, data, limits)
-            format, bit_depth = picture.format, _bit_depth(picture)
-            picture.load()
-            _turn_upright(picture)
-            return Image(_rgb(picture), format, bit_depth)
-    except InvalidInput:
-        raise
-    except PIL.UnidentifiedImageError:
-        formats = (
-            f"{', '.join(limits.formats[:-1])} or {limits.formats[-1]}" if limits.formats[1:] else limits.formats[0]
-        )
-        raise InvalidInput(f"The image is no {formats} file: send one of those.") from None
-    except PIL.Image.DecompressionBombError:
-        raise _too_many_pixels(limits) from None
-    except Exception:  # Pillow's readers answer damaged files with a dozen kinds of exceptions
-        raise InvalidInput("The image cannot be decoded: its file is damaged or cut short, so send it anew.") from None
+
+def measure(file: BinaryIO, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """A picture's height and width as its file's header has them, before it is turned upright.
+
+    Raises `InvalidInput` as `decode` does, as far as a header tells: its pixels may be damaged.
+    """
+    _check_bytes(file.seek(0, io.SEEK_END), limits)
+    file.seek(0)
+    with _opened(file, limits) as picture:
+        _check_pixels(picture, limits)
+        return picture.height, picture.width
 
 
 def from_pillow(picture: "PIL.Image.Image") -> Image:
@@ -136,11 +130,45 @@ def _bit_depth(picture: "PIL.Image.Image") -> int:
     return len(mode.bands) * (1 if mode.typestr == "|b1" else 8 * np.dtype(mode.typestr).itemsize)
 
 
-def _check(picture: "PIL.Image.Image", data: bytes, limits: ImageLimits) -> None:
-    """Refuse a file by its header and its blocks, before its pixels are decoded."""
+def _check_bytes(size: int, limits: ImageLimits) -> None:
+    if not size:
+        raise InvalidInput("The image is empty: send the bytes of its file.")
+    if size > limits.max_bytes:
+        raise InvalidInput(
+            f"The image has {size:,} bytes, and at most {limits.max_bytes:,} are accepted: send a smaller one."
+        )
+
+
+@contextmanager
+def _opened(file: BinaryIO, limits: ImageLimits) -> Iterator["PIL.Image.Image"]:
+    """A file whose header was read. What Pillow refuses, now or in the block, becomes an `InvalidInput`."""
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(file, formats=limits.formats) as picture:
+            yield picture
+    except InvalidInput:
+        raise
+    except PIL.UnidentifiedImageError:
+        formats = (
+            f"{', '.join(limits.formats[:-1])} or {limits.formats[-1]}" if limits.formats[1:] else limits.formats[0]
+        )
+        raise InvalidInput(f"The image is no {formats} file: send one of those.") from None
+    except PIL.Image.DecompressionBombError:
+        raise _too_many_pixels(limits) from None
+    except Exception:  # Pillow's readers answer damaged files with a dozen kinds of exceptions
+        raise InvalidInput("The image cannot be decoded: its file is damaged or cut short, so send it anew.") from None
+
+
+def _check_pixels(picture: "PIL.Image.Image", limits: ImageLimits) -> None:
     tags = getattr(picture, "tag_v2", {})  # a TIFF's tile is decoded whole, however small the picture
     if max(picture.width * picture.height, tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0)) > limits.max_pixels:
         raise _too_many_pixels(limits)
+
+
+def _check(picture: "PIL.Image.Image", data: bytes, limits: ImageLimits) -> None:
+    """Refuse a file by its header and its blocks, before its pixels are decoded."""
+    _check_pixels(picture, limits)
     match picture.format:
         case "GIF":
             frames = gif_frames(data, limits.max_frames)

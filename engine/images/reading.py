@@ -50,6 +50,11 @@ class PictureReading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         rows = pieces * self.placeholder.rows if self.placeholder is not None else 1
         return PictureInput(image, grid, pieces, rows, max(1, math.ceil(pieces * self.piece_cost)))
 
+    def check_together(self, pictures: int, text: str) -> None:
+        """Raises `InvalidInput` where a model that embeds a picture whole is given something beside one."""
+        if self.placeholder is None and (pictures > 1 or text):
+            raise InvalidInput("This model embeds one text or one picture at a time: send them as inputs of their own.")
+
     def tokens(self, picture: PictureInput) -> list[int]:
         """The tokens that stand for a picture. Raises `InvalidInput` where no text graph reads it."""
         if self.placeholder is None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..artifact import TOKENIZER, Graph, Manifest
 from ..errors import InvalidIndex
+from ..runtime.opening import select_vision_graph
 from ..score_types import SCORE_TYPES, ScoreTypeName
 from ..vectors.stored import Store, Stored
 from .ids import Table
@@ -56,13 +57,21 @@ class IndexFiles:
 
 
 def embedder_of(manifest: Manifest, graph: Graph) -> str:
-    """A sha256 of all that a document's embeddings depend on: graph, tokenizer, layout and longest input."""
+    """A sha256 of all that a document's embeddings depend on: graphs, tokenizer, layout, longest input, pictures."""
     # A large graph's weights are in files of their own that begin with its name.
     files = sorted(
         (name, file.sha256) for name, file in manifest.files.items() if name == TOKENIZER or name.startswith(graph.file)
     )
-    seen = msgspec.json.encode([files, manifest.score_type, manifest.document, manifest.max_length])
-    return hashlib.sha256(seen).hexdigest()
+    layout = msgspec.to_builtins(manifest.document)
+    seen = [files, manifest.score_type, layout, manifest.max_length]
+    vision = select_vision_graph(manifest, graph)
+    if vision is not None:
+        own = sorted((name, file.sha256) for name, file in manifest.files.items() if name.startswith(vision.file))
+        seen += [own, manifest.pictures]
+    elif layout is not None:
+        # Indexes from before there were pictures stay valid.
+        del layout["pictured"], layout["caption"]
+    return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()
 
 
 def open_index(folder: Path) -> IndexFiles:

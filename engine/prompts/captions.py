@@ -1,4 +1,4 @@
-"""Lays out contents with pictures for embedders, whose prompt for them is one of the manifest's layouts."""
+"""Lays out contents with pictures for embedders, whose prompt for them is in the manifest's layouts."""
 
 import re
 from typing import Self
@@ -19,7 +19,7 @@ from .template import Prompting
 
 
 class Captions:
-    """Prompts of pictures, with their text or the model's own caption in it."""
+    """Prompts of pictures, with the model's own caption and their text in it."""
 
     def __init__(self, reading: PictureReading, layouts: dict[Role, TextLayout], tokenizer: Tokenizer) -> None:
         self._reading = reading
@@ -64,14 +64,13 @@ class Captions:
 
     def _alone(self, content: Pictured) -> PictureInput:
         """A picture that is embedded whole. Raises `InvalidInput` where something is beside it."""
-        if len(content.images) > 1 or content.text:
-            raise InvalidInput("This model embeds one text or one picture at a time: send them as inputs of their own.")
+        self._reading.check_together(len(content.images), content.text)
         return self._reading.lay_out(content.images[0])
 
     def _written(self, layout: TextLayout, content: Pictured, text: str, instruction: str | None) -> Input:
         assert layout.pictured is not None, "others embed pictures alone"
         (stand_ins,) = self._pictures.stand_ins([content])
-        values = {PICTURES: stand_ins, TEXT: text or layout.caption}
+        values = {PICTURES: stand_ins, TEXT: " ".join(part for part in (layout.caption, text) if part)}
         if instruction is not None and layout.instruction is not None:
             values[layout.instruction] = self._control.mask(instruction)
         # All at once: what a user wrote may look like another's place.

@@ -14,8 +14,8 @@ Causal attention has q, k, v and the result as [batch, heads, tokens, size] inst
 them so. Its queries are the last of the tokens that keys are of; those before them are a past. `reach` is how far back
 a query may look.
 
-Window attention is that of one sequence whose windows, numbered in `windows` [tokens], follow each other: a query reads
-the keys of its own window, all of which are at most `reach` away.
+Window attention is that of one sequence whose windows follow each other, numbered from 0 in `windows` [tokens]: they
+are computed one by one, each with its own keys alone.
 """
 
 # The functions are named as ONNX operators are; onnxscript reads their source, whatever its types say.
@@ -142,23 +142,18 @@ def CausalAttention(q, k, v, penalty, mask, scale: float, reach: int):
 
 
 @script(_scorert)
-def WindowAttention(q, k, v, windows, heads: int, scale: float, reach: int):
-    block = op.Constant(value_ints=[BLOCK])
+def WindowAttention(q, k, v, windows, heads: int, scale: float):
     one = op.Constant(value_ints=[1])
-    zero = op.Constant(value_ints=[0])
+    start = op.Constant(value_ints=[0])
     parts = op.SequenceEmpty()
-    for i in range(op.Squeeze((op.Shape(q, start=1, end=2) + block - one) / block)):
-        start = i * block
-        end = start + block
-        key_start = op.Max(start - reach, [0])
-        key_end = end + reach
+    for i in range(op.ReduceMax(windows, keepdims=0) + 1):
+        end = start + op.ReduceSum(op.Cast(windows == i, to=ir.DataType.INT64.value), keepdims=1)
         part = op.Slice(q, start, end, one)
-        part_k = op.Slice(k, key_start, key_end, one)
-        part_v = op.Slice(v, key_start, key_end, one)
-        of_queries = op.Unsqueeze(op.Slice(windows, start, end, zero), one)
-        together = of_queries == op.Slice(windows, key_start, key_end, zero)
-        y = op.Attention(part, part_k, part_v, together, q_num_heads=heads, kv_num_heads=heads, scale=scale)
+        part_k = op.Slice(k, start, end, one)
+        part_v = op.Slice(v, start, end, one)
+        y = op.Attention(part, part_k, part_v, q_num_heads=heads, kv_num_heads=heads, scale=scale)
         parts = op.SequenceInsert(parts, y)
+        start = end
     return op.ConcatFromSequence(parts, axis=1)
 
 

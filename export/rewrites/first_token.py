@@ -138,11 +138,16 @@ def _needs(graph: ir.Graph, node: ir.Node, axis: int) -> list[tuple[int, int]] |
         return [(0, node.attributes["perm"].as_ints()[axis])]
     if node.domain == DOMAIN and node.op_type in {"Attention", "ShortAttention"} and axis == 1:
         return [(0, 1)]
-    if axis == 1 and only_first_query(node):
+    if axis == 1 and (_attends_to_all(node) or only_first_query(node)):
         return [(0, 1)]
     if node.op_type == "Reshape" and axis == 1 and shapes[0] is not None:
         return _reshape(graph, node, shapes[0], shape)
     return None
+
+
+def _attends_to_all(node: ir.Node) -> bool:
+    """Whether a node is ONNX Runtime's attention without a mask, as the towers of pictures have it."""
+    return (node.domain, node.op_type) == (MICROSOFT, "MultiHeadAttention") and len(node.inputs) == 3
 
 
 def _reshape(graph: ir.Graph, node: ir.Node, old: ir.Shape, new: ir.Shape) -> list[tuple[int, int]] | None:

@@ -2,6 +2,7 @@
 
 1. `name_axes` comes first, because it goes by the inputs that were traced, and step 2 adds one of another shape.
 2. `as_inputs` (GPU): the lengths are inputs before step 5, which tells by them the attention that it may cut.
+   `narrow_norms` (float16) can be anywhere.
 3. `fold_transposes`, `plain_layer_normalization`, `unpack_products` (CPU): products and normalisations get the forms
    that steps 5, 6 and 8 look for. Step 5 does not get through a `Split`.
 4. `drop_reshapes` comes before step 5, which would give the reshapes shapes of their own.
@@ -21,6 +22,7 @@ from ..graph import DIMS, FusedFor, name_axes
 from .attention_functions import define
 from .biases import fold_biases
 from .first_token import keep_first_token
+from .half_norms import narrow_norms
 from .key_lengths import as_inputs
 from .plain_forms import drop_reshapes, fold_transposes, plain_layer_normalization, unpack_products
 
@@ -33,7 +35,7 @@ def rewrite(model: ir.Model, provider: FusedFor | None, dims: Mapping[str, Seque
     name_axes(model, dims)
     if provider is None:
         return model
-    model = simplify(as_inputs(model), provider)
+    model = simplify(narrow_norms(as_inputs(model)), provider)
     return define(fold_biases(model) if provider == "cpu" else model)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModel, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
@@ -15,6 +16,7 @@ from ..checkpoint.published.tasks import adapters
 from ..errors import ExportError
 from ..recipe import Recipe
 from . import lora
+from .towers.nemotron import LlamaNemotronVLConfig, LlamaNemotronVLModel
 
 
 def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -33,7 +35,7 @@ def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tu
         output_loading_info=True,
     )
     if getattr(settings, "is_causal", None) is False:
-        _mark_bidirectional(body)
+        mark_bidirectional(body)
     if not adapted:
         return body, report
     unexpected = {name for name in report["unexpected_keys"] if not lora.is_factor(name)}
@@ -55,16 +57,23 @@ _NOT_READ = re.compile(r"(^|\.)(position_ids|lm_head\..*|logit_scale|logit_bias)
 
 def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     """Load the body of a checkpoint that reads pictures. Raises `ExportError` where transformers cannot."""
+    native = checkpoint.native
+    kind = native["model_type"]
+    is_nemotron = kind not in CONFIG_MAPPING
+    config = LlamaNemotronVLConfig(**native) if is_nemotron else as_transformers(native)
+    auto: Any = LlamaNemotronVLModel if is_nemotron else AutoModel
     try:
-        model, report = AutoModel.from_pretrained(
+        model, report = auto.from_pretrained(
             checkpoint.folder,
-            config=as_transformers(checkpoint.native),
+            config=config,
             dtype=torch.float32,
-            key_mapping=NAMES if "qwen" in checkpoint.native["model_type"] else None,
+            key_mapping=NAMES.get(kind),
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
+    if checkpoint.architecture == "Qwen3VLNemotronEmbedModel":
+        _without_last_norm(model)
     model.eval()
     missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
     used = {name for head in recipe.heads for name in head.tensors.values()}
@@ -72,7 +81,14 @@ def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     return LoadedModel(model, sorted(missing), sorted(unexpected))
 
 
-def _mark_bidirectional(body: PreTrainedModel) -> None:
+def _without_last_norm(model: Any) -> None:
+    """nemotron-colembed attends both ways, and takes what its last layer gives: modeling_qwen3_vl_nemotron_embed.py."""
+    model.language_model.norm = torch.nn.Identity()
+    model.language_model.config.is_causal = False
+    mark_bidirectional(model.language_model)
+
+
+def mark_bidirectional(body: PreTrainedModel) -> None:
     """transformers goes by the configuration and leaves the layers' own flags as they were, for others to read."""
     for module in body.modules():
         if hasattr(module, "is_causal"):

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
+import msgspec
 import numpy as np
 import onnx_ir as ir
 import PIL.Image
@@ -16,6 +17,7 @@ from engine.images.decode import decode, from_pillow
 from engine.images.preprocessing import Preprocessing
 from engine.images.processor import Prepared
 from engine.images.reading import PictureReading
+from engine.images.smart_resize import SmartResize
 from engine.images.tiles import ImageSplitting
 from engine.precisions import Precision
 from engine.runtime.feeds import ROWS, Run, fill
@@ -34,6 +36,7 @@ from ..recipe import Recipe
 from ..verification.pictured import PicturedReference
 from ..verification.pictures import pictures
 from ..verification.reference import ReferenceModel
+from . import unsplit
 from .convert import Converter
 from .loading import load_multimodal
 from .network import Network, stray_weights
@@ -63,9 +66,10 @@ class TracedTowers:
         self.warning = stray_weights(loaded, recipe.architecture)
         if self.warning and not allow_missing:
             raise ExportError(f"{self.warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
-        self._pixels = read_preprocessing(checkpoint)
+        own = read_preprocessing(checkpoint)
+        self._is_checked = check_preprocessing(own, checkpoint.folder)
+        self._pixels = _within(own, recipe)
         self.preprocessing: Preprocessing | None = self._pixels
-        self.pictures_checked = check_preprocessing(self._pixels, checkpoint.folder)
         self._checkpoint = checkpoint
         self._recipe = recipe
         self._tokenizer = tokenizer
@@ -76,7 +80,7 @@ class TracedTowers:
         return self._reference_model
 
     def reference(self, model: ReferenceModel, max_length: int) -> PicturedReference:
-        process = self._processor if self.pictures_checked else self._own_pixels
+        process = self._processor if self._is_checked else self._own_pixels
         return PicturedReference(model, self._tokenizer, process, self._recipe, max_length)
 
     def limit(self, precision: Precision) -> Limit:
@@ -144,7 +148,9 @@ class TracedTowers:
         """transformers' image processor on pictures."""
         processor = load_processor(self._checkpoint.folder)
         # Pictures are always RGB by then, whatever the checkpoint says.
-        options = {"return_row_col_info": True} if isinstance(self._pixels, ImageSplitting) else {}
+        options: dict[str, Any] = {"return_row_col_info": True} if isinstance(self._pixels, ImageSplitting) else {}
+        if isinstance(self._pixels, SmartResize):
+            options["size"] = {"shortest_edge": self._pixels.min_pixels, "longest_edge": self._pixels.max_pixels}
         processed = processor(images=list(images), return_tensors="np", do_convert_rgb=True, **options)
         found = dict(processed)
         if isinstance(self._pixels, ImageSplitting):
@@ -157,30 +163,25 @@ class TracedTowers:
         return {"pixel_values": np.concatenate(tiles), "tiles": [len(own) for own in tiles]}
 
     def _run(self, feeds: Feeds) -> Floats:
+        assert self._recipe.pictures is not None
         with torch.no_grad():
-            tensors = {name: torch.from_numpy(array) for name, array in feeds.items() if array.size}
-            if self._recipe.pictures is not None and not self._recipe.pictures.placeholder:
-                return self._embed_apart(tensors)
-            output = self._model(**tensors, **self._types(tensors)).last_hidden_state
-        made = apply(self.heads, output.numpy(), feeds["attention_mask"])[0]
+            tensors = {name: torch.from_numpy(array) for name, array in feeds.items()}
+            if not self._recipe.pictures.placeholder:
+                embedding: Floats = unsplit.embed_apart(self._model, tensors).numpy()
+                normalization = [head for head in self.heads if head.kind == "Normalize"]
+                return apply(normalization, embedding, feeds["attention_mask"])
+            token = self._tokenizer.convert_tokens_to_ids(self._recipe.pictures.token)
+            assert isinstance(token, int)
+            output = unsplit.states(self._model, tensors, token).numpy()
+        made = apply(self.heads, output, feeds["attention_mask"])[0]
         rows: Floats = made[0] if self._recipe.scoring.reads_pairs else made
         return rows
 
-    def _embed_apart(self, tensors: dict[str, torch.Tensor]) -> Floats:
-        """A text's or a picture's embedding, by the towers of transformers' own class."""
-        tokens = {name: tensors.pop(name) for name in ("input_ids", "attention_mask") if name in tensors}
-        features = self._model.get_image_features(**tensors) if tensors else self._model.get_text_features(**tokens)
-        embedding = features.pooler_output[0]
-        if any(head.kind == "Normalize" for head in self.heads):
-            embedding = torch.nn.functional.normalize(embedding, dim=-1)
-        made: Floats = embedding.numpy()
-        return made
 
-    def _types(self, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Which tokens are a picture's, for the classes that ask for it."""
-        kind = self._model.config.model_type
-        if kind == "paligemma":
-            return {"token_type_ids": torch.zeros_like(tensors["input_ids"])}
-        if kind.startswith("qwen") and "pixel_values" in tensors:
-            return {"mm_token_type_ids": (tensors["input_ids"] == self._model.config.image_token_id).int()}
-        return {}
+def _within(preprocessing: Preprocessing, recipe: Recipe) -> Preprocessing:
+    """The preprocessing with as many pixels as the authors give a picture."""
+    assert recipe.pictures is not None
+    if recipe.pictures.pixels is None or not isinstance(preprocessing, SmartResize):
+        return preprocessing
+    fewest, most = recipe.pictures.pixels
+    return msgspec.structs.replace(preprocessing, min_pixels=fewest or preprocessing.min_pixels, max_pixels=most)

@@ -8,6 +8,8 @@ from engine.artifact import Manifest
 from engine.content import Pictured, ReadContent
 from engine.images.decode import decode
 from engine.images.image import Image
+from engine.images.naflex import NaFlex
+from engine.images.reading import PictureReading
 
 from .pictures import pictures
 from .texts import paired, texts
@@ -37,7 +39,7 @@ def contents(manifest: Manifest) -> Contents:
     documents: list[ReadContent] = [*texts().documents]
     if manifest.pictures is None:
         return Contents(queries, documents)
-    images = list(_files())
+    images = [image for image in _files() if not _is_too_narrow(image, manifest.pictures)]
     documents += [Pictured((image,), "") for image in images]
     if manifest.pictures.placeholder is not None:
         documents += [Pictured((image,), _TOGETHER) for image in images[::4]]
@@ -45,6 +47,12 @@ def contents(manifest: Manifest) -> Contents:
     if manifest.pictures.on_queries:
         queries += [Pictured((image,), "") for image in images[1::5]]
     return Contents(queries, documents)
+
+
+def _is_too_narrow(image: Image, reading: PictureReading) -> bool:
+    """Whether PyTorch computes it wrong: 2.13 resamples positions as rows for a picture one patch wide."""
+    processor = reading.preprocessing
+    return isinstance(processor, NaFlex) and processor.grid(image.height, image.width).columns == 1
 
 
 def file_of(image: Image) -> bytes:

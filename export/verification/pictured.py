@@ -105,7 +105,7 @@ class PicturedReference:
             processed = self._process(images)
             written = "".join(self._written(processed, number) for number in range(len(images)))
             assert marking.pictured is not None, "models with placeholders have a prompt for pictures"
-            text = own_text(content) or marking.caption
+            text = f"{marking.caption} {own_text(content)}".strip()
             prompt = marking.pictured.replace(PICTURES, written).replace(TEXT, text)
             return _feeds(self._ids(prompt, special=False), processed)
         prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt

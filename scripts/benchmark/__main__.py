@@ -14,7 +14,7 @@ import numpy as np
 from engine import Batch, Engine
 from scripts.server import start_server
 
-from . import bars, contenders, curves, field, machine
+from . import bars, contenders, curves, field, machine, multimodal
 from .contenders import Scorer
 from .floating_point import Shape
 from .load import under_load
@@ -33,7 +33,12 @@ TURNS = 3
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__, allow_abbrev=False)
     parser.add_argument("--quick", action="store_true", help="under 3 minutes: without the servers of others, printed")
-    report = run(parser.parse_args().quick)
+    parser.add_argument("--multimodal", action="store_true", help="what pictures cost, alone and printed")
+    options = parser.parse_args()
+    if options.multimodal:
+        multimodal.main()
+        return
+    report = run(options.quick)
     print_report(report)
     if report.loads:
         print(f"Written to {write_report(report, machine.file_name(), RESULTS)}")

@@ -7,11 +7,12 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 from starlette.testclient import TestClient
 
@@ -35,11 +36,17 @@ _COMMAND = re.compile(r"python -m (api|export|engine index|examples\.\w+|scripts
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the pages' code runs: beside the models and examples of this checkout, so that it writes nothing there."""
+def folder(tmp_path_factory: pytest.TempPathFactory, multimodal: Callable[..., tuple[Path, Path]]) -> Path:
+    """Where the pages' code runs: beside models, a picture, a PDF and this checkout's examples."""
     folder = tmp_path_factory.mktemp("pages")
-    for name in ("models", "examples"):
-        (folder / name).symlink_to(ROOT / name)
+    (folder / "examples").symlink_to(ROOT / "examples")
+    (folder / "models").mkdir()
+    # The pages speak of a published model, whose tiny sibling has its name.
+    for artifact in (multimodal("colqwen2")[1], ROOT / "models" / "all-MiniLM-L6-v2"):
+        (folder / "models" / artifact.name).symlink_to(artifact)
+    page = PIL.Image.open(ROOT / "export" / "verification" / "samples" / "page.png")
+    page.save(folder / "page.png")
+    page.convert("RGB").save(folder / "report.pdf")
     return folder
 
 
@@ -47,7 +54,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(folder: Path) -> Iterator[Server]:
     """Serves what the pages' commands serve, with the index that the page of indexes makes."""
     prepare(ROOT / "docs" / "guides" / "indexing.md", folder)
-    with Server("--index", folder / "docs-index", "--threads", "1") as server:
+    models = [argument for path in sorted((folder / "models").iterdir()) for argument in ("--model", path)]
+    with Server(*models, "--index", folder / "docs-index", "--threads", "1") as server:
         yield server
 
 
@@ -74,11 +82,11 @@ def test_the_example_of_a_dialect_is_served(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
 @pytest.mark.parametrize("text", CURLS)
-def test_curl_is_answered(text: str, server: Server) -> None:
+def test_curl_is_answered(text: str, server: Server, folder: Path) -> None:
     """The server of the pages listens on port 8000; a mounted one has a path before its own."""
     command = re.sub(r"http://127\.0\.0\.1:8000(/scores)?", server.url, text)
     assert server.url in command
-    done = run(["bash", "-ec", command.replace("curl ", "curl --fail-with-body --silent --show-error ")], ROOT)
+    done = run(["bash", "-ec", command.replace("curl ", "curl --fail-with-body --silent --show-error ")], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)
 

@@ -4,13 +4,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from engine import Engine
+from engine.bulk.pages import read_pages
 from tests.e2e.server import ROOT, Server
+from tests.engine.bulk.pdfs import save_pictures
+from tests.engine.images.pictures import picture
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +73,24 @@ def test_ids_rank_as_their_texts_do(server: Server, model: str) -> None:
         assert 0 < answer["usage"]["total_tokens"] < sent["usage"]["total_tokens"]
     best = server.client.post("/rerank", json=body | {"document_ids": wanted, "top_n": 1}).json()
     assert best["results"] == answer["results"][:1]
+
+
+def test_a_pdf_becomes_pages_that_rank_by_their_ids(
+    multimodal: Callable[..., tuple[Path, Path]], tmp_path: Path
+) -> None:
+    artifact = multimodal("colqwen2")[1]
+    report = save_pictures(tmp_path / "report.pdf", *(picture("RGB", 90, 60, number) for number in range(3)))
+    command = [sys.executable, "-m", "engine", "index", artifact, report, "--output", tmp_path / "index"]
+    subprocess.run([*command, "--threads", "1"], cwd=ROOT, env=os.environ, check=True, capture_output=True)
+    ids = [f"report.pdf#page={number}" for number in (1, 2, 3)]
+    with Server("--model", artifact, "--index", tmp_path / "index", "--threads", "1") as server:
+        answer = server.client.post("/rerank", json={"query": QUERY, "document_ids": ids}).raise_for_status().json()
+    engine = Engine.load(artifact, threads=1)
+    want = engine.rerank(QUERY, [page.image() for page in read_pages(report)])
+    engine.close()
+    assert [result["id"] for result in answer["results"]] == [ids[ranked.index] for ranked in want.results]
+    scores = [result["relevance_score"] for result in answer["results"]]
+    assert scores == pytest.approx([ranked.score for ranked in want.results], abs=1e-4)
 
 
 def test_what_cannot_be_found_is_named(server: Server) -> None:

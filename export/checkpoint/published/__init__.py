@@ -31,5 +31,10 @@ def native_config(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def as_transformers(native: dict[str, Any]) -> PretrainedConfig:
-    """A native configuration as an object of the class its `model_type` names, without the code a checkpoint names."""
+    """A native configuration as an object of the class its `model_type` names, without the code a checkpoint names.
+
+    That of a model which transformers has no class for is its language model's.
+    """
+    if native["model_type"] not in CONFIG_MAPPING:
+        native = native["text_config"]
     return CONFIG_MAPPING[native["model_type"]].from_dict(without(native))

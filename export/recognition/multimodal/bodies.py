@@ -25,6 +25,11 @@ def pictures(native: dict[str, Any]) -> PictureRecipe:
             patches = (vision["image_size"] // vision["patch_size"]) ** 2
             rows = patches // native["pixel_shuffle_factor"] ** 2
             return PictureRecipe("<image>", "<image>", rows=rows, patches=patches, marked=True)
+        case "llama_nemotron_vl":
+            patches = (vision["image_size"] // vision["patch_size"]) ** 2
+            rows = round(patches * native["downsample_ratio"] ** 2)
+            placeholder = "<img><IMG_CONTEXT></img>"
+            return PictureRecipe(placeholder, "<IMG_CONTEXT>", rows=rows, patches=patches)
         case _:
             return _qwen(vision)
 

@@ -1,6 +1,6 @@
 """Reads the recipes of ColPali's kin: ColPali, ColQwen2, ColQwen2.5, ColQwen3 and ColModernVBERT."""
 
-from typing import Any
+from dataclasses import dataclass, replace
 
 from engine.artifact import Prompts
 
@@ -8,76 +8,111 @@ from ...checkpoint.files import Checkpoint
 from ...recipe import Head, Marking, Recipe
 from .bodies import pictures
 
-_QWEN_PAGE = "<|im_start|>user\n{pictures}{text}<|im_end|><|endoftext|>"
-_CAPTION = "Describe the image."
 _AUGMENTATION = 10
 """How often queries are followed by a token that says nothing, for the model to write expansions into
 (https://arxiv.org/abs/2407.01449, section 4.1)."""
 
 
-def read(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
-    """A projection after the body gives the token embeddings, of length 1.
+@dataclass(frozen=True)
+class _Prompts:
+    """A family's prompts: of a page, with the caption that it has before its own text, and around texts.
 
-    The prompts are those of transformers' processors for its own layouts, and colpali-engine's for others. vLLM adds
-    nothing to texts, and a picture's prompt is its placeholder with its text after it.
+    `query_tail` follows a query, `document_tail` a text that is a document.
     """
-    native = checkpoint.native
-    query, document = _vllm(native) if prompts == "vllm" else _authors(checkpoint)
+
+    page: str
+    caption: str = "Describe the image."
+    query: str = ""
+    document: str = ""
+    query_tail: str = ""
+    document_tail: str = ""
+
+
+_QWEN_PAGE = "<|im_start|>user\n{pictures}{text}<|im_end|><|endoftext|>"
+_QWEN_TAIL = "<|endoftext|>" * _AUGMENTATION
+_CHAT = "<|im_start|>user\n"
+_REPLY = "<|im_end|>\n<|im_start|>assistant\n"
+
+# By the first of the architectures. transformers' own layouts are read by its processors, others by colpali-engine's
+# 0.3 or by the authors' own code: processing_colqwen3.py, processing_ops_colqwen3.py and
+# processing_qwen3_vl_nemotron_embed.py beside their checkpoints.
+_AUTHORS = {
+    "ColPaliForRetrieval": _Prompts(
+        "{pictures}<bos>{text}\n", query="Question: ", query_tail="<pad>" * _AUGMENTATION + "\n"
+    ),
+    "ColPali": _Prompts("{pictures}<bos>{text}\n", query_tail="<pad>" * _AUGMENTATION),
+    "ColQwen2ForRetrieval": _Prompts(_QWEN_PAGE, query="Query: ", query_tail=_QWEN_TAIL + "\n"),
+    "ColQwen2": _Prompts(_QWEN_PAGE, query_tail=_QWEN_TAIL),
+    "ColQwen2_5": _Prompts(_QWEN_PAGE, query_tail=_QWEN_TAIL),
+    # Its processor has one prompt for all texts.
+    "ColQwen3": _Prompts(_QWEN_PAGE, query_tail=_QWEN_TAIL, document_tail=_QWEN_TAIL),
+    "OpsColQwen3Model": _Prompts(
+        "<|im_start|>user\n{pictures}{text}<|im_end|><|im_start|>assistant\n<|endoftext|>",
+        query="Query: ",
+        query_tail=_QWEN_TAIL,
+    ),
+    "Qwen3VLNemotronEmbedModel": _Prompts(
+        f"{_CHAT}{{pictures}}{{text}}{_REPLY}",
+        caption="passage:",
+        query=f"{_CHAT}Query: query: ",
+        document=f"{_CHAT}passage: ",
+        query_tail=_REPLY,
+        document_tail=_REPLY,
+    ),
+    "ColModernVBertForRetrieval": _Prompts(
+        "[CLS]<|begin_of_text|>User:{pictures}{text}<end_of_utterance>\nAssistant:[SEP]",
+        query_tail="<end_of_utterance>" * _AUGMENTATION,
+    ),
+}
+# vLLM adds nothing to texts; a picture's placeholder stands before the special tokens that go around its text.
+_VLLM = {"modernvbert": "{pictures}[CLS]{text}[SEP]", "paligemma": "{pictures}<bos>{text}\n"}
+
+# The most pixels that the code of some authors gives a picture: of as many tokens as it allows.
+_PIXELS: dict[str, tuple[int | None, int]] = {
+    "ColQwen2": (None, 768 * 28**2),
+    "ColQwen2_5": (None, 768 * 28**2),
+    "ColQwen3": (None, 1280 * 32**2),
+}
+
+
+def read(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
+    """A projection after the body gives the token embeddings, of length 1."""
+    native, architecture = checkpoint.native, checkpoint.architecture
+    own = _own_prompts(checkpoint) if prompts == "authors" else _Prompts(_vllm_page(checkpoint), caption="")
+    pixels = _PIXELS.get(architecture) if prompts == "authors" else None
     return Recipe(
         "late-interaction",
-        checkpoint.architecture,
+        architecture,
         heads=[*_projection(checkpoint), Head("Normalize", {}, checkpoint.folder)],
         similarity="cosine",
-        query_prompt=_query_prefix(checkpoint) if prompts == "authors" else "",
-        query=query,
-        document=document,
-        pictures=pictures(native),
+        query_prompt=own.query,
+        document_prompt=own.document,
+        query=Marking(tail=own.query_tail, pictured=own.page, caption=own.caption),
+        document=Marking(tail=own.document_tail, pictured=own.page, caption=own.caption),
+        pictures=replace(pictures(native), pixels=pixels),
     )
+
+
+def _own_prompts(checkpoint: Checkpoint) -> _Prompts:
+    """The family's, with what the checkpoint's own processor says otherwise."""
+    settings = checkpoint.json("processor_config.json") or {}
+    own = _AUTHORS[checkpoint.architecture]
+    return replace(own, query=settings["query_prefix"]) if settings.get("query_prefix") else own
+
+
+def _vllm_page(checkpoint: Checkpoint) -> str:
+    return _VLLM.get(checkpoint.native["model_type"], "{pictures}{text}")
 
 
 def _projection(checkpoint: Checkpoint) -> list[Head]:
     """The layer by the name that the checkpoint's authors gave it; nemotron-colembed has none."""
     if checkpoint.architecture == "Qwen3VLNemotronEmbedModel":
         return []
-    is_native = checkpoint.architecture.endswith("ForRetrieval") and checkpoint.config["model_type"] != "modernvbert"
-    name = "embedding_proj_layer" if is_native or checkpoint.architecture == "ColQwen3" else "custom_text_proj"
-    name = f"model.{name}" if checkpoint.config["model_type"] == "modernvbert" else name
-    return [
-        Head("Dense", {}, checkpoint.folder, {"linear.weight": f"{name}.weight", "linear.bias": f"{name}.bias"}),
-    ]
-
-
-def _vllm(native: dict[str, Any]) -> tuple[Marking, Marking]:
-    """Those of every side alike; a picture of a model with special tokens around texts stands before them."""
-    around = {"modernvbert": "{pictures}[CLS]{text}[SEP]", "paligemma": "{pictures}<bos>{text}\n"}
-    marking = Marking(pictured=around.get(native["model_type"], "{pictures}{text}"))
-    return marking, marking
-
-
-def _authors(checkpoint: Checkpoint) -> tuple[Marking, Marking]:
-    """The query's, with its augmentation, and the document's."""
-    match checkpoint.native["model_type"]:
-        case "paligemma":
-            page = "{pictures}<bos>{text}\n"
-            tail = "<pad>" * _AUGMENTATION + ("\n" if _is_native(checkpoint) else "")
-        case "modernvbert":
-            page = "[CLS]<|begin_of_text|>User:{pictures}{text}<end_of_utterance>\nAssistant:[SEP]"
-            tail = "<end_of_utterance>" * _AUGMENTATION
-        case _:
-            page = _QWEN_PAGE
-            tail = "<|endoftext|>" * _AUGMENTATION + ("\n" if _is_native(checkpoint) else "")
-    return Marking(tail=tail, pictured=page, caption=_CAPTION), Marking(pictured=page, caption=_CAPTION)
-
-
-def _query_prefix(checkpoint: Checkpoint) -> str:
-    """What transformers' processor puts before a query: its own setting, or its class's."""
-    if not _is_native(checkpoint):
-        return ""
-    settings = checkpoint.json("processor_config.json") or {}
-    default = {"paligemma": "Question: ", "modernvbert": ""}.get(checkpoint.native["model_type"], "Query: ")
-    return str(settings.get("query_prefix") or default)
-
-
-def _is_native(checkpoint: Checkpoint) -> bool:
-    """Whether the layout is transformers' own."""
-    return "vlm_config" in checkpoint.config
+    if checkpoint.config["model_type"] == "modernvbert":
+        name = "model.custom_text_proj"
+    elif "vlm_config" in checkpoint.config or checkpoint.architecture == "ColQwen3":
+        name = "embedding_proj_layer"
+    else:
+        name = "custom_text_proj"
+    tensors = {"linear.weight": f"{name}.weight", "linear.bias": f"{name}.bias"}
+    return [Head("Dense", {}, checkpoint.folder, tensors)]

@@ -1,9 +1,11 @@
 """Reads the recipes of rerankers and embedders made of Qwen2-VL and Qwen3-VL."""
 
+from dataclasses import replace
+
 from engine.artifact import Prompts
 
 from ...checkpoint.files import Checkpoint
-from ...recipe import Head, Marking, Recipe
+from ...recipe import Head, Marking, PictureRecipe, Recipe
 from ..families import read_template
 from .bodies import pictures
 
@@ -12,6 +14,10 @@ _SCORE_TOKEN = 100
 """The token that jina-reranker-m0 reads its score from, appended to every prompt."""
 _JINA_BIAS = -2.65
 """What jina-reranker-m0 adds to its logit (modeling.py: `LOGIT_BIAS`)."""
+_JINA_PIXELS = (4 * 28**2, 768 * 28**2)
+"""The pixels that its `compute_score` gives a picture."""
+_QWEN3_PIXELS = (4 * 32**2, 1800 * 32**2)
+"""Those that Qwen3-VL-Embedding's code gives a picture (https://github.com/QwenLM/Qwen3-VL-Embedding)."""
 
 
 def jina(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
@@ -39,7 +45,7 @@ def jina(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
         activation="sigmoid",
         template=read_template("jina-reranker-m0.jinja"),
         surrounded=False,
-        pictures=pictures(checkpoint.native),
+        pictures=_within(checkpoint, prompts, _JINA_PIXELS),
         end=(_SCORE_TOKEN,),
     )
 
@@ -60,7 +66,7 @@ def qwen3_reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
         # vLLM's template writes nothing for an empty side (examples/pooling/score/template/qwen3_vl_reranker.jinja).
         template=template.replace('"NULL"', '""') if prompts == "vllm" else template,
         surrounded=False,
-        pictures=pictures(checkpoint.native),
+        pictures=_within(checkpoint, prompts, _QWEN3_PIXELS),
     )
 
 
@@ -69,7 +75,8 @@ def qwen3_embedding(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     instruction = "Represent the user's input."
     prompt = f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n"
     tail = "<|im_end|>\n<|im_start|>assistant\n"
-    return _embedder(checkpoint, prompt, prompt + "{pictures}{text}" + tail, tail, "", 8192, prompts)
+    own = _embedder(checkpoint, prompt, prompt + "{pictures}{text}" + tail, tail, "", prompts, _QWEN3_PIXELS)
+    return replace(own, max_length=8192 if prompts == "authors" else None)
 
 
 def dse(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
@@ -80,7 +87,7 @@ def dse(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
     tail = "<|im_end|>\n<|im_start|>assistant\n<|endoftext|>"
     caption = "What is shown in this image?"
-    return _embedder(checkpoint, system, system + "{pictures}{text}" + tail, tail, caption, None, prompts)
+    return _embedder(checkpoint, system, system + "{pictures}{text}" + tail, tail, caption, prompts)
 
 
 def _embedder(
@@ -89,8 +96,8 @@ def _embedder(
     page: str,
     tail: str,
     caption: str,
-    max_length: int | None,
     prompts: Prompts,
+    pixels: tuple[int, int] | None = None,
 ) -> Recipe:
     marking = Marking(tail=tail, pictured=page, caption=caption)
     if prompts == "vllm":
@@ -98,12 +105,16 @@ def _embedder(
     return Recipe(
         "bi-encoder",
         checkpoint.architecture,
-        max_length=max_length if prompts == "authors" else None,
         heads=[Head("Pooling", _LAST_TOKEN, checkpoint.folder), Head("Normalize", {}, checkpoint.folder)],
         similarity="cosine",
         query_prompt=prompt,
         document_prompt=prompt,
         query=marking,
         document=marking,
-        pictures=pictures(checkpoint.native),
+        pictures=_within(checkpoint, prompts, pixels),
     )
+
+
+def _within(checkpoint: Checkpoint, prompts: Prompts, pixels: tuple[int, int] | None) -> PictureRecipe:
+    """How the body reads pictures, of as many pixels as the authors give them."""
+    return replace(pictures(checkpoint.native), pixels=pixels if prompts == "authors" else None)

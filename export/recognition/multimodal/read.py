@@ -9,7 +9,7 @@ from ...checkpoint.published.multimodal import BODIES
 from ...errors import ExportError
 from ...recipe import Recipe
 from ..module_list import Folder
-from . import dual_encoders, late_interaction, qwen_vl
+from . import dual_encoders, late_interaction, nemotron_vl, qwen_vl
 
 _LATE_INTERACTION = {
     "ColModernVBertForRetrieval",
@@ -36,6 +36,10 @@ def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Rec
         return dual_encoders.read(checkpoint, folder, prompts)
     if architecture in _LATE_INTERACTION:
         return late_interaction.read(checkpoint, prompts)
+    if architecture == "LlamaNemotronVLForSequenceClassification":
+        return nemotron_vl.reranker(checkpoint, prompts)
+    if architecture == "LlamaNemotronVLModel":
+        return nemotron_vl.embedder(checkpoint, prompts)
     if architecture == "JinaVLForRanking":
         return qwen_vl.jina(checkpoint, prompts)
     if architecture.startswith("Qwen3VL") and (

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ...graph import FusedFor
@@ -29,33 +30,45 @@ class PatchEmbedding(nn.Module):
         return nn.functional.linear(blocks.reshape(pictures, rows * columns, -1).to(self.weight.dtype), self.weight)
 
 
-def encode(layers: Any, states: Tensor, provider: FusedFor | None) -> Tensor:
-    """The states `[pictures, tokens, dim]` after all layers."""
+def encode(layers: Any, states: Tensor, provider: FusedFor | None, kept: Tensor | None = None) -> Tensor:
+    """The states `[pictures, tokens, dim]` after all layers, which attend to all or to the keys `kept`."""
     for layer in layers:
         attention = layer.self_attn
         normed = layer.layer_norm1(states)
         query, key, value = attention.q_proj(normed), attention.k_proj(normed), attention.v_proj(normed)
-        states = states + attention.out_proj(attend(query, key, value, attention.num_heads, provider))
+        states = states + attention.out_proj(attend(query, key, value, attention.num_heads, provider, kept))
         states = states + layer.mlp(layer.layer_norm2(states))
     return states
 
 
 class AttentionPooling(nn.Module):
-    """SigLIP's, `[pictures, tokens, dim]` to `[pictures, dim]`: attention of one learned query, then a layer."""
+    """SigLIP's, `[pictures, tokens, dim]` to `[pictures, dim]`: attention of one learned query, then a layer.
+
+    That query is a constant q, so that tokens x need no products of their own: q(Kx + b)ᵀ is (qK)xᵀ and what all tokens
+    have in common, which softmax does not see, and a weighted mean of Vx + c is Vm + c with m the mean of x.
+    """
 
     def __init__(self, head: Any) -> None:
         super().__init__()
-        self.heads = int(head.attention.num_heads)
-        weights, biases = head.attention.in_proj_weight.chunk(3), head.attention.in_proj_bias.chunk(3)
-        self.query = nn.Parameter(nn.functional.linear(head.probe, weights[0], biases[0]))
-        self.key, self.value = (linear(weights[part], biases[part]) for part in (1, 2))
-        self.output = head.attention.out_proj
+        attention = head.attention
+        heads = int(attention.num_heads)
+        weights = attention.in_proj_weight.detach().unflatten(0, (3, heads, -1))
+        query_bias, _, value_bias = attention.in_proj_bias.detach().unflatten(0, (3, heads, -1))
+        query = (weights[0] @ head.probe.detach().flatten() + query_bias) * weights.shape[2] ** -0.5
+        self.scores = linear(torch.einsum("hs,hsd->hd", query, weights[1]))
+        self.value = nn.Parameter(weights[2].transpose(1, 2))
+        self.value_bias = nn.Parameter(value_bias)
+        self.output = attention.out_proj
         self.layernorm = head.layernorm
         self.mlp = head.mlp
 
-    def forward(self, states: Tensor, provider: FusedFor | None) -> Tensor:
-        query = self.query.expand(states.shape[0], -1, -1)
-        pooled = self.output(attend(query, self.key(states), self.value(states), self.heads, provider))
-        pooled = pooled + self.mlp(self.layernorm(pooled))
-        first: Tensor = pooled[:, 0]
-        return first
+    def forward(self, states: Tensor, mask: Tensor | None = None) -> Tensor:
+        """With a mask `[pictures, tokens]`, tokens where it is 0 count for nothing."""
+        scores = self.scores(states).transpose(1, 2)
+        if mask is not None:
+            scores = scores.masked_fill(mask[:, None] == 0, torch.finfo(scores.dtype).min)
+        means = scores.softmax(dim=-1) @ states
+        values = (means[:, :, None] @ self.value)[:, :, 0] + self.value_bias
+        pooled = self.output(values.flatten(1))
+        after: Tensor = pooled + self.mlp(self.layernorm(pooled))
+        return after

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from engine.artifact import IMAGE_EMBEDDINGS
 from engine.runtime.vision_feeds import PICTURES, PIXELS
 from engine.score_types import BI_ENCODER
 
@@ -66,4 +67,16 @@ class SiglipTower(_SiglipTower):
         self.pooling = AttentionPooling(model.vision_model.head)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        return {BI_ENCODER.output: self.pooling(self.states(pixels), self.provider).float()}
+        return {BI_ENCODER.output: self.pooling(self.states(pixels)).float()}
+
+
+class TableTower(_SiglipTower):
+    """SigLIP's without pooling: the states of patches are projected to rows of the table, picture by picture."""
+
+    def __init__(self, vision_model: Any, projector: nn.Module) -> None:
+        super().__init__(vision_model)
+        self.projector = projector
+
+    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+        rows: Tensor = self.projector(self.states(pixels))
+        return {IMAGE_EMBEDDINGS: rows.flatten(0, 1)[None].float()}

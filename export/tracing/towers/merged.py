@@ -20,7 +20,8 @@ class MergedBody(PreTrainedModel):
       is added to the states after layer i, as Qwen3-VL does ("DeepStack"). No token refers to row 0.
     - `positions`, int64 `[3, batch, tokens]`: positions in time, height and width, where `has_positions`.
 
-    Without `image_rows` it is its language model. Where `first_position` is given, tokens count from there.
+    `inputs` are the names of those that it has. Without `image_rows` it is its language model. Tokens count from
+    `first_position` where it is given.
     """
 
     # The language model has settled how it attends; this keeps PreTrainedModel from settling it again.

@@ -4,6 +4,8 @@ ONNX Runtime's MultiHeadAttention takes no more memory than a block of scores, s
 its patches and not with their square. Without a mask it is the fastest that a CPU has, too.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
@@ -12,35 +14,60 @@ from ...graph import DOMAIN, MICROSOFT, FusedFor
 from ..key_lengths import operator
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, provider: FusedFor | None) -> Tensor:
-    """Attention to all: `[pictures, tokens, heads * size]` to the same shape as the query's."""
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, provider: FusedFor | None, kept: Tensor | None = None
+) -> Tensor:
+    """Attention to all, or to the keys `kept`: `[pictures, tokens, heads * size]` to the query's shape.
+
+    `kept` is as `kept_keys` gives it for the provider.
+    """
     if provider is None:
-        return _attend(query, key, value, heads)
-    return operator(
-        f"{MICROSOFT}::MultiHeadAttention",
-        [query, key, value],
-        {"num_heads": heads, "scale": (query.shape[-1] // heads) ** -0.5},
-        query.shape,
-        query.dtype,
-    )
+        return _attend(query, key, value, heads, kept)
+    scale = (query.shape[-1] // heads) ** -0.5
+    if provider == "cpu" and kept is not None:
+        attributes = {"heads": heads, "key_heads": heads, "scale": scale}
+        return operator(f"{DOMAIN}::Attention", [query, key, value, kept], attributes, query.shape)
+    inputs = [query, key, value] if kept is None else [query, key, value, None, kept]
+    return _multi_head_attention(inputs, heads, scale)
+
+
+def kept_keys(mask: Tensor, provider: FusedFor | None) -> Tensor:
+    """A mask `[pictures, tokens]` of what is no padding, which is on the right, in the form that attention takes it in.
+
+    A CPU takes how many keys each picture has, a GPU the offsets of its queries and keys, too: see
+    `engine.artifact.Graph` on `key_lengths`.
+    """
+    if provider is None:
+        return mask.bool()[:, None, None, :]
+    lengths = mask.sum(1)
+    if provider == "cpu":
+        return lengths
+    pictures, tokens = mask.shape
+    places = torch.arange(pictures + 1) * tokens
+    return torch.cat([lengths, places, places]).int()
 
 
 def attend_in_windows(
-    query: Tensor, key: Tensor, value: Tensor, windows: Tensor, largest: int, heads: int, provider: FusedFor | None
+    query: Tensor, key: Tensor, value: Tensor, windows: Tensor, heads: int, provider: FusedFor | None
 ) -> Tensor:
     """Attention within windows that follow each other: `[1, patches, heads * size]` to the same shape.
 
-    `windows` `[patches]` numbers them, none having more patches than `largest`.
+    `windows` `[patches]` numbers them from 0.
     """
     scale = (query.shape[-1] // heads) ** -0.5
     if provider == "cpu":
-        attributes = {"heads": heads, "scale": scale, "reach": largest - 1}
+        attributes = {"heads": heads, "scale": scale}
         return operator(f"{DOMAIN}::WindowAttention", [query, key, value, windows], attributes, query.shape)
     together = windows[:, None] == windows
     if provider is None:
         return _attend(query, key, value, heads, together)
     bias = torch.where(together, 0.0, torch.finfo(query.dtype).min).to(query.dtype)[None, None]
-    inputs = [query, key, value, None, None, bias]
+    return _multi_head_attention([query, key, value, None, None, bias], heads, scale)
+
+
+def _multi_head_attention(inputs: Sequence[Tensor | None], heads: int, scale: float) -> Tensor:
+    query = inputs[0]
+    assert query is not None
     attributes = {"num_heads": heads, "scale": scale}
     return operator(f"{MICROSOFT}::MultiHeadAttention", inputs, attributes, query.shape, query.dtype)
 

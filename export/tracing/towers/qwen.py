@@ -67,16 +67,14 @@ class Qwen2Tower(VisionTower):
         half = cos.shape[-1] // 2
         return cos[:, :half], sin[:, :half]
 
-    def layer(
-        self, block: Any, states: Tensor, angles: tuple[Tensor, Tensor], windows: tuple[Tensor, int] | None = None
-    ) -> Tensor:
+    def layer(self, block: Any, states: Tensor, angles: tuple[Tensor, Tensor], windows: Tensor | None = None) -> Tensor:
         """The states `[1, patches, dim]` after a layer, which attends to all or within windows."""
         normed, heads, provider = block.norm1(states), block.heads, self.provider
         query, key = (rotate(part(normed), *angles, heads, provider) for part in (block.query, block.key))
         if windows is None:
             attended = attend(query, key, block.value(normed), heads, provider)
         else:
-            attended = attend_in_windows(query, key, block.value(normed), *windows, heads, provider)
+            attended = attend_in_windows(query, key, block.value(normed), windows, heads, provider)
         states = states + block.output(attended)
         after: Tensor = states + block.mlp(block.norm2(states))
         return after
@@ -88,7 +86,6 @@ class Qwen25Tower(Qwen2Tower):
     def __init__(self, visual: Any) -> None:
         super().__init__(visual)
         side = visual.config.window_size // self._merge // visual.config.patch_size
-        self._largest_window = (side * self._merge) ** 2
         self._attends_to_all = frozenset(visual.config.fullatt_block_indexes)
         order, numbers = grids.windows([_GRID], self._merge, side)
         self.dims |= {name: PATCHES_OF_ONE[name] for name in ("window_order", "windows")}
@@ -100,8 +97,7 @@ class Qwen25Tower(Qwen2Tower):
         states = self._in_order(self.embed(pixels)[0], window_order)[None]
         angles = self.angles(states, self._in_order(patch_positions, window_order))
         for number, block in enumerate(self.blocks):
-            limited = None if number in self._attends_to_all else (windows, self._largest_window)
-            states = self.layer(block, states, angles, limited)
+            states = self.layer(block, states, angles, None if number in self._attends_to_all else windows)
         merged = self.merger(states[0])
         return {IMAGE_EMBEDDINGS: merged.index_select(0, torch.argsort(window_order))[None].float()}
 

@@ -7,8 +7,11 @@ from typing import Any
 from transformers import PreTrainedModel
 
 from ...errors import ExportError
-from .fixed import ClipTower, SiglipTower
+from ..loading import mark_bidirectional
+from .fixed import ClipTower, SiglipTower, TableTower
 from .merged import MergedBody
+from .naflex import NaFlexTower
+from .nemotron import ShuffledProjector
 from .qwen import Qwen2Tower, Qwen3Tower, Qwen25Tower
 from .vision import VisionTower
 
@@ -46,6 +49,12 @@ def _siglip(model: Any) -> Towers:
     return Towers(SiglipTower(model), model.text_model)
 
 
+def _siglip2(model: Any) -> Towers:
+    # What flash attention does not suit is the pooling of its pictures alone.
+    model.text_model._supports_flash_attn = True
+    return Towers(NaFlexTower(model), model.text_model)
+
+
 def _qwen(tower: type[Qwen2Tower]) -> Callable[[Any], Towers]:
     def split(model: Any) -> Towers:
         vision = tower(model.visual)
@@ -54,11 +63,40 @@ def _qwen(tower: type[Qwen2Tower]) -> Callable[[Any], Towers]:
     return split
 
 
+def _paligemma(model: Any) -> Towers:
+    text = model.language_model
+    if text.config.model_type != "gemma":
+        raise ExportError(f"ScoreRT reads PaliGemma with Gemma as its language model, not '{text.config.model_type}'.")
+    # Positions begin with 1, and all of a prompt is a prefix, whose tokens attend to each other.
+    return Towers(
+        TableTower(model.vision_tower, model.multi_modal_projector), MergedBody(_bidirectional(text), first_position=1)
+    )
+
+
+def _modernvbert(model: Any) -> Towers:
+    return Towers(TableTower(model.vision_model, model.connector), MergedBody(model.text_model))
+
+
+def _llama_nemotron_vl(model: Any) -> Towers:
+    vision = TableTower(model.vision_model, ShuffledProjector(model))
+    return Towers(vision, MergedBody(_bidirectional(model.language_model)))
+
+
+def _bidirectional(text: PreTrainedModel) -> PreTrainedModel:
+    text.config.is_causal = False
+    mark_bidirectional(text)
+    return text
+
+
 _SPLITS: dict[str, Callable[[Any], Towers]] = {
     "clip": _clip,
     "siglip": _siglip,
+    "siglip2": _siglip2,
     "qwen2_vl": _qwen(Qwen2Tower),
     "qwen2_5_vl": _qwen(Qwen25Tower),
     "qwen3_vl": _qwen(Qwen3Tower),
+    "paligemma": _paligemma,
+    "modernvbert": _modernvbert,
+    "llama_nemotron_vl": _llama_nemotron_vl,
 }
 """By `model_type`."""

@@ -102,8 +102,8 @@ def test_another_model_is_refused(artifacts: Artifacts, documents: Path, tmp_pat
     [
         ('{"text": "a"}\nnope\n', "Line 2 of {file} is not JSON"),
         (b'{"text": "\xff"}\n', "Line 1 of {file} is not JSON"),
-        ('\n{"id": "a"}\n', "Line 2 of {file} is no document: Object missing required field text; it must be"),
-        ('{"text": 1}', "Line 1 of {file} is no document: Expected str, got int - at $.text"),
+        ('\n{"id": "a"}\n', "Line 2 of {file} is no document: it has no text and no image; it must be"),
+        ('{"text": 1}', "Line 1 of {file} is no document: Expected str | null, got int - at $.text"),
         ('{"text": "a", "id": 1.5}', "Line 1 of {file} is no document: Expected int | str | null, got float - at $.id"),
         ('{"text": "a"}\n{"text": "b", "id": 1}', "Line 1 and line 2 of {file} have the same id, '1'"),
         ("\n", "{file} has no documents"),

@@ -119,8 +119,8 @@ def test_one_batch_may_go_through_several_adapters(exported, name):
     engine = Engine.load(exported(name)[1])
     limits = Truncation(max_length=512, total=512)
     inputs = [
-        *engine._builder.texts(QUERIES[:8], "query", limits, Prompting()),
-        *engine._builder.texts(DOCUMENTS[:8], "document", limits, Prompting()),
+        *engine._builder.contents(QUERIES[:8], "query", limits, Prompting()),
+        *engine._builder.contents(DOCUMENTS[:8], "document", limits, Prompting()),
     ]
     assert len({item.adapter for item in inputs}) == 2
     together = engine._opened.runner.run(inputs)

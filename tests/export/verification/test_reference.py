@@ -25,7 +25,7 @@ MISTAKES: dict[str, tuple[str, Callable[[pytest.MonkeyPatch], None]]] = {
     "embeddings keep their length": ("colbert", lambda patch: patch.setitem(in_onnx._KINDS, "Normalize", _as_they_are)),
     "nothing is skipped": ("colbert", lambda patch: patch.setattr(layouts, "skipped", lambda *_: [])),
     "padding expands queries": ("colbert", lambda patch: patch.setattr(layouts, "expansion_token", lambda *_: 0)),
-    "the marker is another token": ("colbert", lambda patch: patch.setattr(layouts, "_known", lambda *_: 7)),
+    "the marker is another token": ("colbert", lambda patch: patch.setattr(layouts, "known_token", lambda *_: 7)),
 }
 
 

@@ -16,7 +16,7 @@ from export.tracing.network import Network
 from export.tracing.towers.convert import convert_vision
 from export.tracing.towers.vision import VisionTower
 
-FUSED = [("cpu", False, 1e-5), (None, False, 1e-5), ("cuda", True, 2e-2)]
+FUSED = [("cpu", False, 1e-5), (None, False, 1e-5), (None, True, 2e-2), ("cuda", True, 2e-2)]
 """The provider of a graph, whether it computes in float16, and how far its values may be from the original's."""
 
 

@@ -1,6 +1,8 @@
 """Qwen2-VL, Qwen2.5-VL and Qwen3-VL, split: the two graphs together give what transformers' model gives."""
 
 import copy
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -17,10 +19,14 @@ from transformers import (
 
 from engine.images import grids
 from engine.images.grids import Grid
-from export.rewrites.attention_functions import BLOCK
+from engine.score_types import LATE_INTERACTION
+from export.graph import save
+from export.tracing.convert import Converter
+from export.tracing.network import Network
+from export.tracing.towers.convert import convert_vision
 from export.tracing.towers.split import split
 
-from .graphs import FUSED, filled, text_graph, vision_graph
+from .graphs import FUSED, Graph, filled, text_graph, vision_graph
 
 IMAGE, START, END = 290, 288, 289
 MARKS = {"image_token_id": IMAGE, "video_token_id": 291, "vision_start_token_id": START, "vision_end_token_id": END}
@@ -112,11 +118,6 @@ def test_pictures_have_transformers_embeddings(models, vision, grid):
     np.testing.assert_allclose(got, features(models[0], grid), atol=2e-5)
 
 
-def test_a_grid_is_longer_than_a_block_of_attention():
-    """So that windows are seen across the ends of blocks."""
-    assert GRIDS[-1].cells > 2 * BLOCK
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("provider", "half", "tolerance"), FUSED[1:])
 def test_so_they_have_in_other_graphs(models, provider, half, tolerance):
@@ -130,6 +131,27 @@ def test_so_they_have_in_other_graphs(models, provider, half, tolerance):
 def test_the_graph_takes_pictures_of_any_size(models, vision):
     assert all(shape[0] in {"patches", "merged_patches"} for shape in vision.inputs.values())
     assert vision.outputs == {"image_embeddings": [models[1].vision.levels, "rows", 64]}
+
+
+PEAK = """
+import re, sys
+import numpy as np, onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+session.run(None, dict(np.load(sys.argv[2])))
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", open("/proc/self/status").read())[1]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory from /proc")
+def test_large_pictures_take_little_memory(models, vision, tmp_path):
+    """The scores of one layer at 12,000 patches, 2 heads, would take 1,099 MiB."""
+    save(convert_vision(models[1].vision, "cpu"), tmp_path / "vision.onnx")
+    feeds = feeds_of(models[0], Grid(120, 100))
+    np.savez(tmp_path / "feeds.npz", **{name: feeds[name] for name in vision.inputs})
+    command = [sys.executable, "-c", PEAK, str(tmp_path / "vision.onnx"), str(tmp_path / "feeds.npz")]
+    peak = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout) / 1024
+    assert peak < 450, peak
 
 
 class Prompts:
@@ -239,3 +261,15 @@ def test_a_table_is_float32_in_half_precision(models, vision):
     got = half.run(**feeds | {"past": feeds["past"].astype(np.float16)})
     attended = prompts.mask.astype(bool)
     np.testing.assert_allclose(got[attended], prompts.wanted(models[0])[attended], atol=2e-2)
+
+
+@pytest.mark.slow
+def test_a_graph_of_onnxs_own_operators_has_no_past(models, vision):
+    body = models[1].text
+    inputs = ["input_ids", "attention_mask", *body.inputs, "past"]
+    plain = Graph(Converter(Network(body), [], LATE_INTERACTION, inputs).plain("fp32"))
+    assert set(plain.inputs) == set(inputs) - {"past"}
+    prompts = Prompts([[SMALL], [WIDE, TALL], []])
+    got = plain.run(**prompts.feeds(models[0], vision, models[1].vision.levels))
+    attended = prompts.mask.astype(bool)
+    np.testing.assert_allclose(got[attended], prompts.wanted(models[0])[attended], atol=2e-5)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
+from export.tracing.towers.convert import convert_vision
 from export.tracing.towers.split import split
 
 from .graphs import FUSED, filled, text_graph, vision_graph
@@ -74,6 +75,12 @@ def test_the_graph_takes_any_number_of_pictures(models, vision):
     assert vision.outputs["embeddings"][0] == "pictures"
 
 
+def test_the_last_layer_of_clip_is_for_the_token_that_is_projected():
+    graph = convert_vision(split(clip()).vision, "cpu").graph
+    queries = [node.inputs[0] for node in graph if node.op_type == "MultiHeadAttention"]
+    assert [str(query.shape[1]) for query in queries] == ["17", "1"]
+
+
 def test_pictures_do_not_depend_on_their_neighbours(vision):
     given = pixels(4)
     alone = np.concatenate([vision.run(pixels=picture[None]) for picture in given])
@@ -90,6 +97,21 @@ def test_texts_have_transformers_states(models, text, lengths):
     got = text.run(input_ids=ids, attention_mask=mask)
     attended = mask.bool().numpy()
     np.testing.assert_allclose(got[attended], wanted[attended], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_so_they_have_in_half_precision(models):
+    half = text_graph(models[1].text, precision="fp16")
+    ids = torch.randint(0, 298, (2, 12), generator=torch.Generator().manual_seed(0))
+    lengths = np.array([12, 7])
+    mask = torch.from_numpy((np.arange(12) < lengths[:, None]).astype(np.int64))
+    places = np.arange(3) * 12
+    key_lengths = np.concatenate([lengths, places, places]).astype(np.int32)
+    with torch.no_grad():
+        wanted = models[0].text_model(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
+    got = half.run(input_ids=ids, attention_mask=mask, key_lengths=key_lengths)
+    attended = mask.bool().numpy()
+    np.testing.assert_allclose(got[attended], wanted[attended], atol=2e-2)
 
 
 def test_only_clips_texts_are_read_from_left_to_right(models, text):

@@ -2,8 +2,7 @@ import base64
 
 import pytest
 
-from api.media.data_urls import base64_bytes, data_url_bytes
-from engine import InvalidInput
+from engine import InvalidInput, base64_bytes, data_url_bytes
 
 BYTES = bytes(range(256))
 TEXT = base64.b64encode(BYTES).decode()

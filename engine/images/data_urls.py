@@ -1,9 +1,9 @@
-"""Reads the bytes of images that stand in requests themselves: data URLs (RFC 2397) and base64."""
+"""Reads the bytes of images that stand in texts themselves: data URLs (RFC 2397) and base64."""
 
 import base64
 import binascii
 
-from engine import InvalidInput
+from ..errors import InvalidInput
 
 
 def data_url_bytes(url: str) -> bytes:

@@ -1,0 +1,53 @@
+"""Reads the recipes of Llama-Nemotron-VL: a reranker and an embedder, both with the mean over all tokens."""
+
+from engine.artifact import Prompts
+
+from ...checkpoint.files import Checkpoint
+from ...checkpoint.published import nemotron
+from ...recipe import Head, Marking, Recipe
+from ..families import read_template
+from .bodies import pictures
+
+_QUERIES, _PASSAGES = "query: ", "passage: "
+
+
+def reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
+    """The logit is divided by the configuration's temperature, which vLLM does not do."""
+    native = checkpoint.native
+    scale = 1.0 / native["temperature"] if prompts == "authors" else 1.0
+    own = checkpoint.json("processor_config.json") or {}
+    return Recipe(
+        "cross-encoder",
+        checkpoint.architecture,
+        max_length=own.get("rerank_max_length") if prompts == "authors" else None,
+        heads=[
+            _pooling(checkpoint),
+            Head("Dense", {"scale": scale}, checkpoint.folder, {"linear.weight": "score.weight"}),
+        ],
+        activation="sigmoid",
+        template=read_template("nemotron-rerank-vl.jinja"),
+        pictures=pictures(native),
+    )
+
+
+def embedder(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
+    """Queries are texts and passages either or both: `processing_llama_nemotron_vl.py`."""
+    is_vllm = prompts == "vllm"
+    bos = "<|begin_of_text|>"
+    pictured = bos + ("" if is_vllm else _PASSAGES) + "{pictures} {text}"
+    return Recipe(
+        "bi-encoder",
+        checkpoint.architecture,
+        max_length=checkpoint.config.get("p_max_length") if not is_vllm else None,
+        heads=[_pooling(checkpoint), Head("Normalize", {}, checkpoint.folder)],
+        similarity="cosine",
+        query_prompt="" if is_vllm else _QUERIES,
+        document_prompt="" if is_vllm else _PASSAGES,
+        query=Marking(pictured=pictured),
+        document=Marking(pictured=pictured),
+        pictures=pictures(checkpoint.native),
+    )
+
+
+def _pooling(checkpoint: Checkpoint) -> Head:
+    return Head("Pooling", {"pooling_mode": nemotron.POOLING[checkpoint.native["pooling"]]}, checkpoint.folder)
