@@ -76,7 +76,7 @@ def test_the_example_of_a_dialect_is_served(monkeypatch: pytest.MonkeyPatch) -> 
     settings = Settings()
     with TestClient(create_app(Models.load(settings), settings)) as client:
         body = {"query": "capital of France", "passages": ["Cows eat grass.", "Paris is in France."]}
-        answer = client.post("/v1/ranking", json=body)
+        answer = client.post("/v1/ranks", json=body)
         assert [rank["index"] for rank in answer.raise_for_status().json()] == [1, 0]
 
 
