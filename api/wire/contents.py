@@ -107,6 +107,8 @@ def read(items: Sequence[Item | Own], engine: Engine, call: Call) -> list[Conten
     Raises `TextOnlyModel` for images that the model does not read, `UnreadPart`, and as `RequestMedia.read_all`.
     """
     contents: list[Content | Own] = list(items)  # type: ignore[arg-type]
+    if {*map(type, items)} == {str}:  # most requests' are, and many
+        return contents
     found = {place: item for place, item in enumerate(items) if isinstance(item, Item)}
     urls = {place: item.urls for place, item in found.items()}
     images = iter(_images([url for own in urls.values() for url in own], engine, call))

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 _LEFT_OUT = "unsupported_method,positive_data_acceptance"
 _ONE_SCORE_TYPE = {
     "minilm-ce": {"/classify", "/predict"},
-    "minilm-bi": {"/v1/embeddings", "/v2/embed", "/embed", "/similarity"},
+    "minilm-bi": {"/v1/embeddings", "/v2/embed", "/v1/multimodalembeddings", "/embed", "/similarity"},
     "minilm-colbert": {"/token_similarity", "/embed_all"},
 }
 _ALL = {
@@ -24,6 +24,7 @@ _ALL = {
     "/rerank",
     "/v1/rerank",
     "/v2/rerank",
+    "/v1/ranking",
     "/pooling",
     "/tokenize",
     "/detokenize",
