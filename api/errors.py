@@ -65,10 +65,25 @@ class WrongModel(RequestError):
 
 
 class TextOnlyModel(RequestError):
-    """The request has an image, audio or video part and the model reads text."""
+    """The request has an image and the model reads text. The sentence is vLLM's."""
 
     def __init__(self, architecture: str) -> None:
         super().__init__(f"MultiModalParam is not supported for {architecture}")
+
+
+class UnreadPart(RequestError):
+    """The request has a part that no model is given; `kind` begins the sentence, such as "Video"."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"{kind} parts are not read yet: send image_url parts and text parts.")
+
+
+class MediaArguments(RequestError):
+    """The request says how images are to be read, which vLLM's servers refuse in the same words unless told."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(f"Per-request {parameter} are disabled: leave them out, the model says how images are read.")
+        self.parameter = parameter
 
 
 class TooManyImages(RequestError):

@@ -26,6 +26,7 @@ AnyInput: TypeAlias = Input | PictureInput
 """What is computed of one content: tokens by the text graph, or a picture by the vision graph alone."""
 
 Known = TypeVar("Known", bound=ReadInput)
+Laid = TypeVar("Laid", Input, AnyInput)
 
 
 class InputBuilder:
@@ -51,17 +52,20 @@ class InputBuilder:
         layout = self._pair()
         self._check([*queries, *documents])
         if self._template is not None:
-            return self._template.inputs(queries, documents, limits, prompting)
+            return _some_tokens(self._template.inputs(queries, documents, limits, prompting))
         prompting.refuse()
         ids = self._tokenizer.encode([text for text in (*queries, *documents) if isinstance(text, str)])
-        return [
+        return _some_tokens([
             lay_out_pair(query, document, layout, limits)
             for query, document in zip(ids[: len(queries)], ids[len(queries) :], strict=True)
-        ]
+        ])  # fmt: skip
 
     def singles(self, texts: Sequence[ReadInput], limits: Truncation) -> list[Input]:
-        """A cross-encoder's input for each text by itself, without a template. Raises `InvalidInput` for pictures."""
-        layout = self._pair()
+        """A cross-encoder's input for each text by itself, without a template and what comes after its prompts.
+
+        Raises `InvalidInput` for pictures, and as `lay_out_ids`.
+        """
+        layout = replace(self._pair(), end=[])
         if any(isinstance(text, Pictured) for text in texts):
             raise InvalidInput("A picture is scored with a query and not by itself: use score or rerank.")
         encoded = iter(self._tokenizer.encode([text for text in texts if isinstance(text, str)]))
@@ -69,7 +73,7 @@ class InputBuilder:
         for text in texts:
             ids: Sequence[int] = text if _is_tokens(text) else lay_out_prompt(next(encoded), layout).input_ids.tolist()
             inputs.append(self._as_they_are(ids, layout.type_ids[1], limits))
-        return inputs
+        return _some_tokens(inputs)
 
     def contents(
         self, contents: Sequence[ReadInput], role: Role | None, limits: Truncation, prompting: Prompting
@@ -98,7 +102,7 @@ class InputBuilder:
                     inputs.append(self._captions.lay_out(content, role or "document", limits, limit, prompting))
                 case _:
                     inputs.append(self._as_they_are(content, 0, limits, layout.adapter or 0))
-        return inputs
+        return _some_tokens(inputs)
 
     def scored(self, embeddings: Floats, item: Input, role: Role) -> Floats:
         """An input's token embeddings without those that MaxSim must not see: the skipped tokens'."""
@@ -130,6 +134,13 @@ class InputBuilder:
         layout = self._manifest.pair
         assert layout is not None, "embedders were told apart before"
         return layout
+
+
+def _some_tokens(inputs: list[Laid]) -> list[Laid]:
+    """The inputs themselves. Raises `InvalidInput` for one of no tokens, where nothing is put around texts."""
+    if not all(len(item) for item in inputs):
+        raise InvalidInput("An empty text has no tokens that this model could read: send one that says something.")
+    return inputs
 
 
 def listed(contents: ContentOrTokens | Sequence[ContentOrTokens]) -> list[ReadInput]:

@@ -13,7 +13,7 @@ R = TypeVar("R")
 A = TypeVar("A")
 
 
-def advise(remedy: str) -> Callable[[Callable[[R, Call], A]], Callable[[R, Call], A]]:
+def advise(remedy: str, parameter: str = "truncate") -> Callable[[Callable[[R, Call], A]], Callable[[R, Call], A]]:
     """Decorates an answering function, so that its error names `remedy`, such as "set truncate to true"."""
 
     def decorate(answer: Callable[[R, Call], A]) -> Callable[[R, Call], A]:
@@ -24,7 +24,7 @@ def advise(remedy: str) -> Callable[[Callable[[R, Call], A]], Callable[[R, Call]
             except InputTooLong as error:
                 raise InvalidRequest(
                     f"An input has {error.tokens:,} tokens, more than this model takes: shorten it, or {remedy}.",
-                    "body.truncate",
+                    f"body.{parameter}",
                 ) from None
 
         return advised

@@ -74,9 +74,10 @@ def decode(data: bytes, limits: ImageLimits = DEFAULT_LIMITS) -> Image:
     _check_bytes(len(data), limits)
     with _opened(io.BytesIO(data), limits) as picture:
         _check(picture, data, limits)
+        format, bit_depth = picture.format, _bit_depth(picture)
         picture.load()
         _turn_upright(picture)
-        return from_pillow(picture)
+        return Image(_rgb(picture), format, bit_depth)
 
 
 def measure(file: BinaryIO, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[int, int]:
@@ -97,6 +98,10 @@ def from_pillow(picture: "PIL.Image.Image") -> Image:
     It becomes what `transformers.image_transforms.convert_to_rgb` makes of it: transparency lies on white, and values
     of more than 8 bits are clipped to 255. Raises `InvalidInput` where Pillow cannot convert or load it.
     """
+    return Image(_rgb(picture), picture.format, _bit_depth(picture))
+
+
+def _rgb(picture: "PIL.Image.Image") -> Pixels:
     pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     try:
         for top in range(0, picture.height, STRIP):
@@ -105,7 +110,7 @@ def from_pillow(picture: "PIL.Image.Image") -> Image:
     except (OSError, ValueError) as error:
         raise InvalidInput(f"The image cannot be converted to RGB ({error}): convert it before.") from None
     pixels.flags.writeable = False
-    return Image(pixels)
+    return pixels
 
 
 def _on_white(picture: "PIL.Image.Image") -> Pixels:
@@ -115,6 +120,14 @@ def _on_white(picture: "PIL.Image.Image") -> Pixels:
         white = PIL.Image.new("RGBA", picture.size, (255, 255, 255, 255))
         picture = PIL.Image.alpha_composite(white, picture.convert("RGBA"))
     return np.asarray(picture.convert("RGB"))
+
+
+def _bit_depth(picture: "PIL.Image.Image") -> int:
+    """The bits of a pixel, as Pillow's header has them."""
+    import PIL.ImageMode
+
+    mode = PIL.ImageMode.getmode(picture.mode)
+    return len(mode.bands) * (1 if mode.typestr == "|b1" else 8 * np.dtype(mode.typestr).itemsize)
 
 
 def _check_bytes(size: int, limits: ImageLimits) -> None:

@@ -18,12 +18,15 @@ class Image:
 
     `pixels` is uint8 `[height, width, 3]`: red, green and blue. An array that its owner could change is copied.
     `digest` is the SHA-256 of the size and the pixels, in hex: pictures are equal where their digests are, whatever
-    file format they came in.
+    file format they came in. `format` is that of its file, as Pillow names it, and `bit_depth` how many bits a pixel
+    has there; both say nothing about `pixels`.
 
     Raises `InvalidInput` for an array of another type or shape.
     """
 
     pixels: Pixels = field(compare=False, repr=False)
+    format: str | None = field(default=None, compare=False, repr=False)
+    bit_depth: int = field(default=24, compare=False, repr=False)
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:

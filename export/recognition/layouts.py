@@ -14,8 +14,10 @@ from ..recipe import Marking
 
 # Idefics3's sides, at most 4,096 pixels (`engine.images.tiles`), make 8 tiles; its tokenizer names 6.
 _MOST_TILES = 6
-# A prompt whose instruction a request may replace, as Qwen3-Embedding and e5-mistral have it.
-_INSTRUCTION = re.compile(r"Instruct: (.+)\n ?Query: ?$")
+# A prompt whose instruction a request may replace: Qwen3-Embedding's and e5-mistral's, and Qwen3-VL-Embedding's.
+_INSTRUCTION = re.compile(
+    r"Instruct: (.+)\n ?Query: ?$|<\|im_start\|>system\n(Represent .+)<\|im_end\|>\n<\|im_start\|>user\n$"
+)
 
 
 def prompt_layout(tokenizer: PreTrainedTokenizerBase, surrounded: bool, end: Sequence[int] = ()) -> PairLayout:
@@ -70,7 +72,7 @@ def text_layout(
         prefix=prefix,
         suffix=suffix,
         prompt=prompt,
-        instruction=instruction[1] if instruction else None,
+        instruction=instruction[instruction.lastindex or 0] if instruction else None,
         max_length=marking.length,
         expand_to=marking.length if marking.expand else marking.fill,
         expansion_token=_expansion(tokenizer, marking),

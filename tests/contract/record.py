@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from tests.contract.recordings import MODELS, Case, read, send
+from tests.contract.recordings import MODELS, MULTIMODAL, Case, read, send
 
 # What is kept of long lists of numbers, and of base64.
 _NUMBERS, _CHARACTERS = 8, 200
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write a new recording. Returns 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.contract.record", description=__doc__)
     parser.add_argument("url", help="where the other server listens, such as http://127.0.0.1:8000")
-    parser.add_argument("model", choices=MODELS, help="the model it serves, under this name")
+    parser.add_argument("model", choices=MODELS | MULTIMODAL, help="the model it serves, under this name")
     parser.add_argument("output", type=Path, help="the file to write, such as tests/contract/vllm-0.33-bi-encoder.json")
     options = parser.parse_args(arguments)
     with httpx.Client(base_url=options.url, timeout=120) as client:

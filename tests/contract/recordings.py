@@ -12,6 +12,12 @@ MODELS = {
     "minilm-colbert": "vllm-0.32-late-interaction.json",
 }
 
+MULTIMODAL = {
+    name: f"vllm-0.32-multimodal-{name}.json"
+    for name in ("clip", "jina-m0", "qwen3-vl-reranker", "colqwen3", "colmodernvbert")
+}
+"""Models that read images, by their rows of `checkpoints.multimodal`."""
+
 
 class Request(msgspec.Struct):
     method: str
@@ -31,7 +37,7 @@ class Case(msgspec.Struct):
 
 def read(model: str) -> dict[str, Case]:
     """A model's cases by name."""
-    content = (Path(__file__).parent / MODELS[model]).read_bytes()
+    content = (Path(__file__).parent / (MODELS | MULTIMODAL)[model]).read_bytes()
     return {case.name: case for case in msgspec.json.decode(content, type=list[Case])}
 
 

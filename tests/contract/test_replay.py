@@ -3,27 +3,22 @@
 Where ScoreRT does better on purpose, `_IMPROVED` says what it answers instead.
 """
 
-import base64
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from engine import __version__ as scorert_version
+from tests.contract.comparing import assert_same
 from tests.contract.record import record
 from tests.contract.recordings import MODELS, read, send
 from tests.e2e.server import Server
 
 CASES = {(model, case.name): case for model in MODELS for case in read(model).values()}
-TOLERANCE = 1e-4
-
-_RANDOM_ID = re.compile(r"(score|classify|pooling|embd|modelperm)-[0-9a-f]{16}")
 
 # Phrases that clients look for.
 _PHRASES = {
@@ -71,7 +66,7 @@ def test_success(server: Callable[[str], Server], model: str, name: str) -> None
         assert response.text == case.response["text"]
         return
     expected = _IMPROVED.get((model, name), _IMPROVED.get(name, lambda recorded, _: recorded))
-    _assert_same(response.json(), expected(_ties_in_request_order(case.response), model))
+    assert_same(response.json(), expected(_ties_in_request_order(case.response), model))
 
 
 @pytest.mark.parametrize(("model", "name"), [key for key, case in CASES.items() if case.status != 200])
@@ -80,7 +75,7 @@ def test_error(server: Callable[[str], Server], model: str, name: str) -> None:
     response = send(server(model).client, case)
     if name in _ACCEPTED:
         assert response.status_code == 200, response.text
-        _assert_same(response.json(), CASES[model, _ACCEPTED[name]].response)
+        assert_same(response.json(), CASES[model, _ACCEPTED[name]].response)
         return
     assert response.status_code == case.status
     assert response.headers["content-type"] == "application/json"
@@ -153,58 +148,8 @@ def test_what_is_recorded_anew_replays(server: Callable[[str], Server], name: st
     if recorded.content_type is None:
         assert recorded.response == {"text": answer.text}
     elif recorded.status == 200:
-        _assert_same(answer.json(), recorded.response)
+        assert_same(answer.json(), recorded.response)
     assert len(json.dumps(recorded.response)) <= len(json.dumps(case.response)) + 200
-
-
-def _assert_same(actual: Any, expected: Any, where: str = "body") -> None:
-    """Equal but for times, the random part of ids, and 1e-4 in scores."""
-    match expected:
-        case dict():
-            assert isinstance(actual, dict), where
-            assert list(actual) == list(expected), where
-            for key, value in expected.items():
-                _assert_same(actual[key], value, f"{where}.{key}")
-        case list() if expected and (length := _cut(expected[-1], "numbers")):
-            assert len(actual) == length, where
-            assert actual[: len(expected) - 1] == pytest.approx(expected[:-1], abs=TOLERANCE), where
-        case list():
-            assert isinstance(actual, list), where
-            assert len(actual) == len(expected), where
-            for index, value in enumerate(expected):
-                _assert_same(actual[index], value, f"{where}[{index}]")
-        case float():
-            assert actual == pytest.approx(expected, abs=TOLERANCE), where
-        case str() if length := _cut(expected, "characters"):
-            assert len(actual) == length, where
-            start = expected.partition("...")[0]
-            np.testing.assert_allclose(_floats(actual[: len(start)]), _floats(start), atol=TOLERANCE, err_msg=where)
-        case str() if where.endswith("].data"):
-            np.testing.assert_allclose(_floats(actual), _floats(expected), atol=TOLERANCE, err_msg=where)
-        case int() if where.endswith(".created"):
-            assert isinstance(actual, int), where
-            assert actual > 1_700_000_000, where
-        case str() if where.endswith(".id") and _RANDOM_ID.fullmatch(expected):
-            prefix, _, random = expected.partition("-")
-            assert actual.startswith(f"{prefix}-"), where
-            assert len(actual) == len(expected), where
-            assert int(actual.removeprefix(f"{prefix}-"), 16) >= 0, where
-            assert actual != f"{prefix}-{random}", where
-        case _:
-            assert actual == expected, where
-            assert type(actual) is type(expected), where
-
-
-def _cut(value: Any, unit: str) -> int:
-    """How long the recorded list or string was, where its end says that it was cut; else 0."""
-    found = re.search(rf"\.\.\. (\d+) {unit} in all$", value) if isinstance(value, str) else None
-    return int(found[1]) if found else 0
-
-
-def _floats(encoded: str) -> np.ndarray:
-    """The whole float32 numbers at the start of a base64 string."""
-    content = base64.b64decode(encoded[: len(encoded) // 4 * 4])
-    return np.frombuffer(content[: len(content) // 4 * 4], "<f4")
 
 
 def _ties_in_request_order(recorded: dict[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,9 @@ class ApiVersion(msgspec.Struct, frozen=True):
 
 
 class BilledUnits(msgspec.Struct, frozen=True, kw_only=True):
-    """`search_units` are one for every 100 documents begun; `input_tokens` count special tokens too."""
+    """`search_units` are one for every 100 documents begun; `input_tokens` count special tokens, and images' too."""
 
+    images: int | UnsetType = UNSET
     input_tokens: int | UnsetType = UNSET
     search_units: int | UnsetType = UNSET
 

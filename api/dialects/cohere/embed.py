@@ -1,36 +1,39 @@
-"""Answers `/v1/embed` and `/v2/embed` with a bi-encoder's embeddings of texts (Cohere)."""
+"""Answers `/v1/embed` and `/v2/embed` with a bi-encoder's embeddings of texts and images (Cohere)."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from engine import BI_ENCODER, Engine, Role, text_of
+from engine import BI_ENCODER, Engine, Role
 
 from ...endpoint import Call, Endpoint
-from ...errors import InvalidRequest, RequestError, TextOnlyModel
+from ...errors import InvalidRequest, RequestError
+from ...wire.contents import Item, images_of, read
 from ...wire.ids import response_id
 from ...wire.long_inputs import advise
-from ...wire.texts import Item, content
 from .common import BilledUnits, Meta, from_cohere_client
+from .contents import ImageInfo, Input
 from .quantized import EmbeddingType, Written, written
 
-InputType = Literal["search_query", "search_document", "classification", "clustering"]
+InputType = Literal["search_query", "search_document", "classification", "clustering", "image"]
 
 _ROLES: dict[InputType | None, Role] = {"search_query": "query", "search_document": "document"}
 
 
 class EmbedRequest(msgspec.Struct, kw_only=True):
-    """`texts`, or `inputs` whose content is text, to embed.
+    """`texts`, `images` or `inputs` to embed: one of the three. An image is a data URL, or one the server may fetch.
 
-    `input_type` says which of the model's prompts they get: a search's two, no other. `truncate` says which end of
+    `input_type` says which of the model's prompts texts get: a search's two, no other. `truncate` says which end of
     long texts is discarded, those of more than `max_tokens` tokens or than the model takes; "NONE" refuses them.
     `output_dimension` cuts the embeddings of Matryoshka models. `priority`: the lower goes first.
     """
 
     model: str | None = None
     texts: list[str] | None = None
-    inputs: list[Item] | None = None
-    images: list[Any] | None = None
+    images: list[str] | None = None
+    inputs: list[Input] | None = None
     input_type: InputType | None = None
     embedding_types: list[EmbeddingType] | None = None
     truncate: Literal["NONE", "START", "END"] | None = None
@@ -40,20 +43,25 @@ class EmbedRequest(msgspec.Struct, kw_only=True):
 
 
 class FloatsResponse(msgspec.Struct, frozen=True, kw_only=True, tag_field="response_type", tag="embeddings_floats"):
-    """Embeddings in the order of the texts."""
+    """Embeddings in the order of the inputs."""
 
     id: str
     embeddings: Written
     texts: list[str]
+    images: list[ImageInfo] | UnsetType = UNSET
     meta: Meta
 
 
 class ByTypeResponse(msgspec.Struct, frozen=True, kw_only=True, tag_field="response_type", tag="embeddings_by_type"):
-    """Embeddings in the order of the texts, for each type that was asked for."""
+    """Embeddings in the order of the inputs, for each type that was asked for.
+
+    `texts` are those of the inputs, none where the request has `images`; `images` are there where an input has some.
+    """
 
     id: str
     embeddings: dict[EmbeddingType, Written]
     texts: list[str]
+    images: list[ImageInfo] | UnsetType = UNSET
     meta: Meta
 
 
@@ -66,6 +74,7 @@ def embed_floats(request: EmbedRequest, call: Call) -> FloatsResponse | ByTypeRe
         id=response.id,
         embeddings=response.embeddings["float"],
         texts=response.texts,
+        images=response.images,
         meta=Meta.of("1", response.meta.billed_units),
     )
 
@@ -74,14 +83,16 @@ def embed_floats(request: EmbedRequest, call: Call) -> FloatsResponse | ByTypeRe
 def embed(request: EmbedRequest, call: Call) -> ByTypeResponse:
     """Answer one request of version 2."""
     _, engine = call.engine(request.model, BI_ENCODER)
-    if request.input_type is not None and not from_cohere_client(call.headers):
+    if request.input_type not in (None, "image") and not from_cohere_client(call.headers):
         _require_prompts(engine, request.input_type)
-    texts = _texts(request, engine)
-    call.count(len(texts), "texts")
+    name, items = _inputs(request)
+    call.count(len(items), name)
+    contents = read(items, engine, call)
+    images = [ImageInfo.of(image) for image in images_of(contents)]
     call.job.priority = request.priority or 0
     longest = engine.manifest.max_length
     embedded = engine.embed(
-        texts,
+        contents,
         role=_ROLES.get(request.input_type),
         truncate_prompt_tokens=None if request.truncate == "NONE" else min(request.max_tokens or longest, longest),
         truncation_side="left" if request.truncate == "START" else "right",
@@ -92,21 +103,26 @@ def embed(request: EmbedRequest, call: Call) -> ByTypeResponse:
     return ByTypeResponse(
         id=response_id("embed", None, call),
         embeddings={embedding_type: written(embedded.embeddings, embedding_type) for embedding_type in types},
-        texts=texts,
-        meta=Meta.of("2", BilledUnits(input_tokens=sum(embedded.tokens))),
+        texts=[] if name == "images" else [item if isinstance(item, str) else item.own_text for item in items],
+        images=images or UNSET,
+        meta=Meta.of("2", BilledUnits(images=len(images) or UNSET, input_tokens=sum(embedded.tokens))),
     )
 
 
-def _texts(request: EmbedRequest, engine: Engine) -> list[str]:
-    """Raises `TextOnlyModel` for images, `InvalidRequest` where there is neither text nor input."""
-    architecture = engine.manifest.architecture
-    if request.images:
-        raise TextOnlyModel(architecture)
-    if request.texts is not None:
-        return request.texts
-    if request.inputs is None:
-        raise InvalidRequest("texts is missing: give it, or inputs.", "body.texts")
-    return [text_of(content(item, architecture)) for item in request.inputs]
+def _inputs(request: EmbedRequest) -> tuple[str, list[str | Item]]:
+    """What to embed, and the name of its field. Raises `InvalidRequest` where that is not one alone."""
+    images = None if request.images is None else [Item(image=url) for url in request.images]
+    fields: dict[str, Sequence[str | Item] | None] = {
+        "texts": request.texts,
+        "images": images,
+        "inputs": request.inputs,
+    }
+    given = {name: list(items) for name, items in fields.items() if items is not None}
+    if not given:
+        raise InvalidRequest("texts is missing: give it, or images or inputs.", "body.texts")
+    if len(given) > 1:
+        raise InvalidRequest(f"{' and '.join(given)} are given: send one of them.", f"body.{list(given)[-1]}")
+    return given.popitem()
 
 
 def _require_prompts(engine: Engine, input_type: InputType) -> None:
@@ -122,7 +138,7 @@ ENDPOINTS = (
         method="POST",
         paths=("/v1/embed",),
         dialect="Cohere",
-        summary="Embed texts with a bi-encoder",
+        summary="Embed texts and images with a bi-encoder",
         request=EmbedRequest,
         response=FloatsResponse | ByTypeResponse,
         answer=embed_floats,
@@ -131,7 +147,7 @@ ENDPOINTS = (
         method="POST",
         paths=("/v2/embed",),
         dialect="Cohere",
-        summary="Embed texts with a bi-encoder, in one or several types",
+        summary="Embed texts and images with a bi-encoder, in one or several types",
         request=EmbedRequest,
         response=ByTypeResponse,
         answer=embed,

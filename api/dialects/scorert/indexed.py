@@ -3,8 +3,8 @@
 import msgspec
 
 from ...endpoint import Call, Endpoint
+from ...wire.contents import Item, read
 from ...wire.ids import response_id
-from ...wire.texts import Item, content
 from ..vllm.common import Common, common_arguments
 from ..vllm.rerank import Usage
 
@@ -42,13 +42,16 @@ def rerank(request: IndexedRerankRequest, call: Call) -> IndexedRerankResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
     call.count(len(request.document_ids), "document_ids")
-    ranking = call.index(model).rerank(
-        content(request.query, engine.manifest.architecture),
+    index = call.index(model)
+    arguments = common_arguments(request, call)
+    (query,) = read([request.query], engine, call)
+    ranking = index.rerank(
+        query,
         [str(document_id) for document_id in request.document_ids],
         top_n=request.top_n,
         max_tokens_per_query=request.max_tokens_per_query,
         instruction=request.instruction,
-        **common_arguments(request, call),
+        **arguments,
     )
     return IndexedRerankResponse(
         id=response_id("score", request.request_id, call),

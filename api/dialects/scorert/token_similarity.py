@@ -3,7 +3,7 @@
 import msgspec
 
 from ...endpoint import Call, Endpoint
-from ...wire.texts import Item, content
+from ...wire.contents import Item, read
 from ..vllm.common import Common, common_arguments
 
 
@@ -28,8 +28,9 @@ def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityRespo
     """Answer one request."""
     model, engine = call.engine(request.model)
     call.count(1, "document")
-    query, document = (content(item, engine.manifest.architecture) for item in (request.query, request.document))
-    compared = engine.compare_tokens(query, document, **common_arguments(request, call))
+    arguments = common_arguments(request, call)
+    query, document = read([request.query, request.document], engine, call)
+    compared = engine.compare_tokens(query, document, **arguments)
     return TokenSimilarityResponse(
         model=model,
         score=compared.score,

@@ -4,7 +4,7 @@ from engine import BI_ENCODER, LATE_INTERACTION, normalized
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
-from ...wire.texts import TextsOrTokens, several
+from ...wire.contents import TextsOrTokens, several
 from ...wire.vectors import role
 from .common import DIALECT, Common, PromptName, advise_truncate, truncation_arguments
 
@@ -43,7 +43,7 @@ def embed(request: EmbedRequest, call: Call) -> Embeddings:
             "body.normalize",
         )
     embedded = engine.embed(
-        several(request.inputs, call, "inputs"),
+        several(request.inputs, engine, call, "inputs"),
         role=role(request.prompt_name),
         dimensions=request.dimensions,
         **truncation_arguments(request, call),
@@ -58,7 +58,7 @@ def embed_all(request: EmbedAllRequest, call: Call) -> TokenEmbeddings:
     """Answer one request, with those tokens of each text that are scored."""
     _, engine = call.engine(request.model, LATE_INTERACTION)
     embedded = engine.embed_tokens(
-        several(request.inputs, call, "inputs"),
+        several(request.inputs, engine, call, "inputs"),
         role=role(request.prompt_name) or "document",
         **truncation_arguments(request, call),
     )

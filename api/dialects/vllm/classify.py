@@ -7,8 +7,8 @@ import msgspec
 from engine import CROSS_ENCODER
 
 from ...endpoint import Call, Endpoint
+from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
-from ...wire.texts import TextsOrTokens, several
 from .common import Common, CompletionUsage, common_arguments
 
 # What transformers calls the class of a model with one, unless its configuration names it.
@@ -16,9 +16,9 @@ LABEL = "LABEL_0"
 
 
 class ClassifyRequest(Common, kw_only=True):
-    """`use_activation` null means true."""
+    """Texts to classify: no model classifies images by themselves. `use_activation` null means true."""
 
-    input: TextsOrTokens
+    input: Inputs
     use_activation: bool | None = None
 
 
@@ -43,11 +43,9 @@ class ClassifyResponse(msgspec.Struct, frozen=True, kw_only=True):
 def classify(request: ClassifyRequest, call: Call) -> ClassifyResponse:
     """Answer one request."""
     model, engine = call.engine(request.model, CROSS_ENCODER)
-    classes = engine.classify(
-        several(request.input, call),
-        use_activation=request.use_activation is not False,
-        **common_arguments(request, call),
-    )
+    arguments = common_arguments(request, call)
+    texts = several(request.input, engine, call)
+    classes = engine.classify(texts, use_activation=request.use_activation is not False, **arguments)
     return ClassifyResponse(
         id=response_id("classify", request.request_id, call),
         created=int(time.time()),

@@ -7,16 +7,22 @@ import msgspec
 from engine import ScoreArguments, TextArguments
 
 from ...endpoint import Call
+from ...errors import MediaArguments
 
 
 class Common(msgspec.Struct, kw_only=True):
-    """What every request may say. `priority`: the lower goes first. Limits are in tokens."""
+    """What every request may say. `priority`: the lower goes first. Limits are in tokens.
+
+    `mm_processor_kwargs` and `media_io_kwargs` are refused: the model and the server say how images are read.
+    """
 
     model: str | None = None
     request_id: str | None = None
     priority: int | None = None
     truncate_prompt_tokens: int | None = None
     truncation_side: str | None = None
+    mm_processor_kwargs: dict[str, Any] | None = None
+    media_io_kwargs: dict[str, Any] | None = None
 
 
 class Scoring(Common, kw_only=True):
@@ -44,7 +50,10 @@ class CompletionUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def common_arguments(request: Common, call: Call) -> TextArguments:
-    """The keyword arguments that all of the engine's calls have."""
+    """The keyword arguments that all of the engine's calls have. Raises `MediaArguments`."""
+    for name in ("mm_processor_kwargs", "media_io_kwargs"):
+        if getattr(request, name):
+            raise MediaArguments(name)
     call.job.priority = request.priority or 0
     return {
         "truncate_prompt_tokens": request.truncate_prompt_tokens,
@@ -54,7 +63,7 @@ def common_arguments(request: Common, call: Call) -> TextArguments:
 
 
 def scoring_arguments(request: Scoring, call: Call) -> ScoreArguments:
-    """The keyword arguments of the engine's `score` and `rerank`."""
+    """The keyword arguments of the engine's `score` and `rerank`. Raises as `common_arguments`."""
     return {
         **common_arguments(request, call),
         "use_activation": request.use_activation is not False,

@@ -10,6 +10,7 @@ from engine import Task
 
 from ...endpoint import Call, Endpoint
 from . import classify, embeddings, pooling, rerank, score
+from .messages import as_input
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -22,15 +23,21 @@ _ANY: tuple[type[msgspec.Struct], Callable[[Any, Call], Any]] = (pooling.Pooling
 
 
 def invoke(request: pooling.PoolingRequest, call: Call) -> msgspec.Struct:
-    """Answer a request that has texts in `input`: with `task` as `/pooling` does, else by the model's score type."""
+    """Answer a request that has `input`: with `task` as `/pooling` does, else by the model's score type."""
     _, engine = call.engine(request.model)
+    pooling.check_instruction(request, engine)
     kind, answer = _OWN.get(engine.manifest.scoring.task, _ANY) if request.task is None else _ANY
     answered: msgspec.Struct = answer(_as(kind, request), call)
     return answered
 
 
+def invoke_conversation(request: pooling.PooledConversation, call: Call) -> msgspec.Struct:
+    """Answer a request that has `messages`, likewise."""
+    return invoke(as_input(pooling.PoolingRequest, request), call)
+
+
 def _as(kind: type[T], request: pooling.PoolingRequest) -> T:
-    """The same request in the words of another path, which has no field but `instruction` that is not here."""
+    """The same request in the words of another path, which has no field that is not here but Jina's."""
     return kind(**{name: getattr(request, name) for name in kind.__struct_fields__ if hasattr(request, name)})
 
 
@@ -45,6 +52,8 @@ def _invocation(endpoint: Endpoint, *named: str) -> Endpoint:
     )
 
 
+_RESPONSE = embeddings.EmbeddingsResponse | classify.ClassifyResponse | pooling.PoolingResponse
+
 ENDPOINTS = (
     _invocation(rerank.RERANK, "query"),
     _invocation(score.SCORE, "queries", "data_1", "text_1"),
@@ -52,9 +61,20 @@ ENDPOINTS = (
         method="POST",
         paths=("/invocations",),
         dialect="vLLM",
-        summary="Embeddings, token embeddings or classes of texts, as the model gives them",
+        summary="The embedding, token embeddings or class of a conversation's user's content, as the model gives them",
+        request=pooling.PooledConversation,
+        response=_RESPONSE,
+        answer=invoke_conversation,
+        when=lambda fields, headers: "messages" in fields,
+        told_by="a body with `messages`",
+    ),
+    Endpoint(
+        method="POST",
+        paths=("/invocations",),
+        dialect="vLLM",
+        summary="Embeddings, token embeddings or classes of texts and images, as the model gives them",
         request=pooling.PoolingRequest,
-        response=embeddings.EmbeddingsResponse | classify.ClassifyResponse | pooling.PoolingResponse,
+        response=_RESPONSE,
         answer=invoke,
         told_by="any other body",
     ),

@@ -1,13 +1,13 @@
 """Answers `/rerank` with documents in the order of their scores for a query (vLLM and Jina)."""
 
+from typing import Self
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine import text_of
-
 from ...endpoint import Call, Endpoint
+from ...wire.contents import Item, Items, Part, listed, read
 from ...wire.ids import response_id
-from ...wire.texts import Item, Items, content, contents
 from .common import Scoring, scoring_arguments
 
 
@@ -21,8 +21,19 @@ class RerankRequest(Scoring, kw_only=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    text: str
-    multi_modal: None = None
+    """A document as it was given: its text, or the parts of one with images. `image` is there where it was given."""
+
+    text: str | None
+    multi_modal: list[Part] | None = None
+    image: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, item: str | Item) -> Self:
+        if isinstance(item, str):
+            return cls(item)
+        if item.image is not None:
+            return cls(item.text, image=item.image)
+        return cls(None, item.content) if item.urls else cls(item.own_text)
 
 
 class RerankResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,11 +61,11 @@ class RerankResponse(msgspec.Struct, frozen=True):
 def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
-    architecture = engine.manifest.architecture
-    documents = contents(request.documents, architecture)
+    documents = listed(request.documents)
     call.count(len(documents), "documents")
-    query = content(request.query, architecture)
-    ranking = engine.rerank(query, documents, top_n=request.top_n, **scoring_arguments(request, call))
+    arguments = scoring_arguments(request, call)
+    query, *contents = read([request.query, *documents], engine, call)
+    ranking = engine.rerank(query, contents, top_n=request.top_n, **arguments)
     with_documents = request.return_documents is not False
     return RerankResponse(
         id=response_id("score", request.request_id, call),
@@ -63,7 +74,7 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
         results=[
             RerankResult(
                 index=ranked.index,
-                document=Document(text_of(documents[ranked.index])) if with_documents else UNSET,
+                document=Document.of(documents[ranked.index]) if with_documents else UNSET,
                 relevance_score=ranked.score,
             )
             for ranked in ranking.results

@@ -7,8 +7,8 @@ from msgspec import UNSET, UnsetType
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
+from ...wire.contents import Items, listed, read
 from ...wire.ids import response_id
-from ...wire.texts import Items, contents
 from .common import CompletionUsage, Scoring, scoring_arguments
 
 # The names that go together, in the order they are looked for.
@@ -47,9 +47,11 @@ class ScoreResponse(msgspec.Struct, frozen=True, kw_only=True):
 def score(request: ScoreRequest, call: Call) -> ScoreResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
-    queries, documents = (contents(side, engine.manifest.architecture) for side in _sides(request))
+    queries, documents = map(listed, _sides(request))
     call.count(max(len(queries), len(documents)), "documents")
-    scored = engine.score(queries, documents, **scoring_arguments(request, call))
+    arguments = scoring_arguments(request, call)
+    contents = read([*queries, *documents], engine, call)
+    scored = engine.score(contents[: len(queries)], contents[len(queries) :], **arguments)
     return ScoreResponse(
         id=response_id("score", request.request_id, call),
         created=int(time.time()),

@@ -53,6 +53,7 @@ def jina(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
 def qwen3_reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     """Qwen3-VL-Reranker: the rows of "yes" and "no" of the language model's output."""
     tokens = checkpoint.config.get("classifier_from_token") or ["no", "yes"]
+    template = read_template("qwen3-vl-reranker.jinja")
     return Recipe(
         "cross-encoder",
         checkpoint.architecture,
@@ -62,7 +63,8 @@ def qwen3_reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
             Head("TokenRows", {"tokens": tokens, "scale": 1.0}, checkpoint.folder),
         ],
         activation="sigmoid",
-        template=read_template("qwen3-vl-reranker.jinja"),
+        # vLLM's template writes nothing for an empty side (examples/pooling/score/template/qwen3_vl_reranker.jinja).
+        template=template.replace('"NULL"', '""') if prompts == "vllm" else template,
         surrounded=False,
         pictures=_within(checkpoint, prompts, _QWEN3_PIXELS),
     )

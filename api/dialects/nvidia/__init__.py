@@ -1,0 +1,5 @@
+"""Serves the ranking of NVIDIA's NeMo Retriever: https://docs.nvidia.com/nim/nemo-retriever/reranking."""
+
+from . import ranking
+
+ENDPOINTS = ranking.ENDPOINTS

@@ -1,0 +1,79 @@
+"""Answers `/v1/ranking` with passages in the order of their logits for a query (NVIDIA)."""
+
+from typing import Literal
+
+import msgspec
+
+from ...endpoint import Call, Endpoint
+from ...wire.contents import Item, read
+from ...wire.long_inputs import advise
+from ..vllm.rerank import Usage
+
+
+class Query(msgspec.Struct):
+    text: str
+
+
+class Passage(msgspec.Struct):
+    """A text, an image as a data URL, or both."""
+
+    text: str | None = None
+    image: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.text is None and self.image is None:
+            raise ValueError("must have text or image")
+
+
+class RankingRequest(msgspec.Struct, kw_only=True):
+    """Passages to put in order for one query. `truncate` "END" cuts long ones, and "NONE" refuses them."""
+
+    query: Query
+    passages: list[Passage]
+    model: str | None = None
+    truncate: Literal["END", "NONE"] = "NONE"
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """A passage's place in the request, and a cross-encoder's logit for it, or an embedder's score."""
+
+    index: int
+    logit: float
+
+
+class RankingResponse(msgspec.Struct, frozen=True):
+    """Passages by falling logit."""
+
+    rankings: list[Ranked]
+    usage: Usage
+
+
+@advise('set truncate to "END"')
+def rank(request: RankingRequest, call: Call) -> RankingResponse:
+    """Answer one request."""
+    _, engine = call.engine(request.model)
+    call.count(len(request.passages), "passages")
+    passages = read([Item(passage.text, passage.image) for passage in request.passages], engine, call)
+    ranking = engine.rerank(
+        request.query.text,
+        passages,
+        use_activation=False,
+        truncate_prompt_tokens=-1 if request.truncate == "END" else None,
+        job=call.job,
+    )
+    return RankingResponse(
+        [Ranked(ranked.index, ranked.score) for ranked in ranking.results], Usage(ranking.tokens, ranking.tokens)
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/v1/ranking",),
+        dialect="NVIDIA",
+        summary="Put passages, texts and images, in the order of their logits for a query",
+        request=RankingRequest,
+        response=RankingResponse,
+        answer=rank,
+    ),
+)

@@ -1,0 +1,131 @@
+"""Answers `/v1/multimodalembeddings` with a bi-encoder's embeddings of texts, images or both together (Voyage)."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from engine import BI_ENCODER, Content, Engine, text_of
+
+from ...endpoint import Call, Endpoint
+from ...errors import UnreadPart
+from ...wire import contents as wire
+from ...wire.contents import ImageUrl, Item, images_of, read
+from ...wire.long_inputs import advise
+from ...wire.vectors import in_base64
+
+_READ = ("text", "image_url", "image_base64")
+
+
+class Part(msgspec.Struct):
+    """A text, an image's URL, or an image as a data URL: what `type` names, under that name."""
+
+    type: Annotated[str, Meta(extra_json_schema={"enum": list(_READ)})]
+    text: str | UnsetType = UNSET
+    image_url: str | UnsetType = UNSET
+    image_base64: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.type in _READ:
+            if getattr(self, self.type) is UNSET:
+                raise ValueError(f"must have {self.type}, being of type {self.type}")
+        elif not self.type.startswith("video"):
+            raise ValueError(f"must be of type {', '.join(_READ[:-1])} or {_READ[-1]}, not {self.type}")
+
+    @property
+    def shared(self) -> wire.Part:
+        """As other dialects have it. Raises `UnreadPart` for a video."""
+        if self.type not in _READ:
+            raise UnreadPart("Video")
+        if self.type == "text":
+            return wire.Part(type="text", text=self.text)
+        return wire.Part(type="image_url", image_url=ImageUrl(getattr(self, self.type)))
+
+
+class Input(msgspec.Struct):
+    content: Annotated[list[Part], Meta(min_length=1)]
+
+
+class MultimodalRequest(msgspec.Struct, kw_only=True):
+    """`input_type` says which of the model's prompts texts get. `truncation` cuts long texts, which are refused else.
+
+    `output_encoding` "base64" writes the little-endian float32 bytes of an embedding.
+    """
+
+    inputs: list[Input]
+    model: str | None = None
+    input_type: Literal["query", "document"] | None = None
+    truncation: bool = True
+    output_encoding: Literal["base64"] | None = None
+
+
+class Embedding(msgspec.Struct, frozen=True, kw_only=True):
+    object: str = "embedding"
+    embedding: list[float] | str
+    index: int
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """`total_tokens` counts all that the model reads: texts, images and the prompts around them."""
+
+    text_tokens: int
+    image_pixels: int
+    total_tokens: int
+
+    @classmethod
+    def of(cls, contents: Sequence[Content], tokens: Sequence[int], engine: Engine) -> Self:
+        """Of contents, and how many tokens the model read for each."""
+        return cls(
+            text_tokens=sum(
+                own
+                if isinstance(content, str)
+                else min(own, len(engine.tokenize(text_of(content), add_special_tokens=False)))
+                for content, own in zip(contents, tokens, strict=True)
+            ),
+            image_pixels=sum(image.width * image.height for image in images_of(contents)),
+            total_tokens=sum(tokens),
+        )
+
+
+class MultimodalResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """Embeddings in the order of the inputs."""
+
+    object: str = "list"
+    data: list[Embedding]
+    model: str
+    usage: Usage
+
+
+@advise("set truncation to true", "truncation")
+def embed(request: MultimodalRequest, call: Call) -> MultimodalResponse:
+    """Answer one request."""
+    model, engine = call.engine(request.model, BI_ENCODER)
+    call.count(len(request.inputs), "inputs")
+    items = [Item(content=[part.shared for part in own.content]) for own in request.inputs]
+    inputs: list[Content] = read(items, engine, call)
+    embedded = engine.embed(
+        inputs, role=request.input_type, truncate_prompt_tokens=-1 if request.truncation else None, job=call.job
+    )
+    in_numbers = request.output_encoding is None
+    return MultimodalResponse(
+        data=[
+            Embedding(embedding=row.tolist() if in_numbers else in_base64(row), index=index)
+            for index, row in enumerate(embedded.embeddings)
+        ],
+        model=model,
+        usage=Usage.of(inputs, embedded.tokens, engine),
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/v1/multimodalembeddings",),
+        dialect="Voyage",
+        summary="Embed texts, images or both together with a bi-encoder",
+        request=MultimodalRequest,
+        response=MultimodalResponse,
+        answer=embed,
+    ),
+)
