@@ -8,6 +8,13 @@ from engine import Content, Text
 
 from ..endpoint import Call
 from ..errors import InvalidRequest, TextOnlyModel
+from ..media.reading import RequestMedia
+
+
+class ImageUrl(msgspec.Struct):
+    """Where an image is."""
+
+    url: str
 
 
 class Part(msgspec.Struct):
@@ -15,6 +22,7 @@ class Part(msgspec.Struct):
 
     type: str
     text: str | None = None
+    image_url: ImageUrl | None = None
 
     def __post_init__(self) -> None:
         if self.type == "text" and self.text is None:
@@ -36,13 +44,13 @@ Items = str | Item | list[str | Item]
 """One query or document, or several."""
 
 
-def contents(items: Items, architecture: str) -> list[Content]:
+def contents(items: Items, architecture: str, media: RequestMedia | None = None) -> list[Content]:
     """The content of each query or document; a lone one makes a list of one. Raises as `content`."""
     several = items if isinstance(items, list) else [items]
-    return [content(item, architecture) for item in several]
+    return [content(item, architecture, media) for item in several]
 
 
-def content(item: str | Item, architecture: str) -> Content:
+def content(item: str | Item, architecture: str, media: RequestMedia | None = None) -> Content:
     """The content of one query or document.
 
     Raises `TextOnlyModel`, which names `architecture`, for a part that is not text.
@@ -51,9 +59,11 @@ def content(item: str | Item, architecture: str) -> Content:
         return item
     if item.content is None:
         return item.text or ""
-    if any(part.type != "text" for part in item.content):
+    if media is None and any(part.type != "text" for part in item.content):
         raise TextOnlyModel(architecture)
-    return [Text(part.text or "") for part in item.content]
+    urls = [part.image_url.url for part in item.content if part.image_url is not None]
+    images = media.read_all(urls) if media is not None and urls else []
+    return [*images, *(Text(part.text) for part in item.content if part.text is not None)]
 
 
 Tokens = list[int]

@@ -28,7 +28,9 @@ def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityRespo
     """Answer one request."""
     model, engine = call.engine(request.model)
     call.count(1, "document")
-    query, document = (content(item, engine.manifest.architecture) for item in (request.query, request.document))
+    media = call.media if engine.manifest.pictures is not None else None
+    items = (request.query, request.document)
+    query, document = (content(item, engine.manifest.architecture, media) for item in items)
     compared = engine.compare_tokens(query, document, **common_arguments(request, call))
     return TokenSimilarityResponse(
         model=model,

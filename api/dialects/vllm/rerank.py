@@ -51,9 +51,10 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
     architecture = engine.manifest.architecture
-    documents = contents(request.documents, architecture)
+    media = call.media if engine.manifest.pictures is not None else None
+    documents = contents(request.documents, architecture, media)
     call.count(len(documents), "documents")
-    query = content(request.query, architecture)
+    query = content(request.query, architecture, media)
     ranking = engine.rerank(query, documents, top_n=request.top_n, **scoring_arguments(request, call))
     with_documents = request.return_documents is not False
     return RerankResponse(
