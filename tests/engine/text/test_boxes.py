@@ -21,8 +21,12 @@ def inverted(pixels: np.ndarray, box: Box) -> np.ndarray:
     return changed
 
 
+def area(box: Box) -> float:
+    return (box.right - box.left) * (box.bottom - box.top)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["colqwen2", "colqwen2.5", "colqwen3"])
+@pytest.mark.parametrize("name", ["colqwen2", "colqwen2.5", "colqwen3", "colpali", "colmodernvbert"])
 def test_boxes_are_where_graphs_look(multimodal, name):
     _, artifact = multimodal(name)
     engine = Engine.load(artifact, threads=1)
@@ -30,15 +34,16 @@ def test_boxes_are_where_graphs_look(multimodal, name):
     compared = engine.compare_tokens("a query", Image(pixels))
     assert compared.query_boxes == [None] * len(compared.query_tokens)
     assert len(compared.document_boxes) == len(compared.document_tokens) == compared.similarity.shape[1]
-    places = [place for place, box in enumerate(compared.document_boxes) if box is not None]
+    boxes = {place: box for place, box in enumerate(compared.document_boxes) if box is not None}
+    places = list(boxes)
     assert places == [place for place, token in enumerate(compared.document_tokens) if token in PLACEHOLDERS]
     before = engine.embed_tokens([Image(pixels)]).embeddings[0]
-    for place in places[:: len(places) // 7]:
-        box = compared.document_boxes[place]
-        assert box is not None
+    for place, box in list(boxes.items())[:: len(places) // 7]:
         changed = engine.embed_tokens([Image(inverted(pixels, box))]).embeddings[0]
         moved = np.abs(changed - before).sum(axis=1)
-        assert places[int(moved[places].argmax())] == place
+        # A tile's patches and those of the whole picture, which are larger, see the same.
+        alike = [other for other in places if area(boxes[other]) == pytest.approx(area(box))]
+        assert alike[int(moved[alike].argmax())] == place
     engine.close()
 
 
