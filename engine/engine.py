@@ -22,6 +22,7 @@ from .runtime.opening import Opener
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
+from .text.boxes import boxes_of
 from .text.layout import Input
 from .text.tokenizer import Token, Tokenizer
 from .text.truncation import Truncation, truncation
@@ -239,12 +240,21 @@ class Engine:
         contents: dict[Role, ReadContent] = {"query": read_content(query), "document": read_content(document)}
         inputs = {role: self._input(content, role, limits) for role, content in contents.items()}
         rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, arguments.get("job"))
+        seen = {role: np.flatnonzero(self._builder.is_scored(item, role)) for role, item in inputs.items()}
         tokens = {
-            role: [self._tokenizer.token(int(token)) for token in item.input_ids[self._builder.is_scored(item, role)]]
+            role: [self._tokenizer.token(int(token)) for token in item.input_ids[seen[role]]]
             for role, item in inputs.items()
         }
-        products = on_host(rows["query"][0] @ rows["document"][0].T)
-        return TokenSimilarity(tokens["query"], tokens["document"], products, sum(map(len, inputs.values())))
+        located = {role: boxes_of(item, self.manifest.pictures) for role, item in inputs.items()}
+        boxes = {role: [located[role][place] for place in places] for role, places in seen.items()}
+        return TokenSimilarity(
+            query_tokens=tokens["query"],
+            document_tokens=tokens["document"],
+            similarity=on_host(rows["query"][0] @ rows["document"][0].T),
+            tokens=sum(map(len, inputs.values())),
+            query_boxes=boxes["query"],
+            document_boxes=boxes["document"],
+        )
 
     def tokenize(self, text: str, *, add_special_tokens: bool = True) -> list[Token]:
         """A text's tokens, with the special ones of a text by itself, whatever the model's layouts and prompts are."""
