@@ -64,7 +64,7 @@ class Engine:
         self._tokenizer = tokenizer
         self._builder = InputBuilder(manifest, tokenizer, template)
         self._cache = cache or EmbeddingCache(0)
-        self._vision = Vision(vision, self._cache) if vision is not None else None
+        self._vision = None if vision is None else Vision(vision, opened.workers, self._cache_of_pictures())
         self._embedder = Embedder(manifest, self._builder, opened.workers, self._cache, self._vision)
 
     @classmethod
@@ -279,10 +279,16 @@ class Engine:
 
     def _logits(self, inputs: Sequence[Input], job: Job | None) -> Floats:
         job = job or Job()
-        if self._vision is not None:
-            job.submit([item.tokens for item in inputs])
-            inputs = self._vision.placed(inputs, job)
-        return np.array(self._opened.workers.run(inputs, job), dtype=np.float32)
+        job.submit([item.tokens for item in inputs])
+        run = self._opened.workers.run if self._vision is None else self._vision.run
+        return np.array(run(inputs, job), dtype=np.float32)
+
+    def _cache_of_pictures(self) -> EmbeddingCache:
+        """The engine's, but for embedders whose texts and pictures mix: what they give for a page is remembered, which
+        is a fraction of what the vision graph gives."""
+        reading = self.manifest.pictures
+        mixes = reading is not None and reading.placeholder is not None
+        return EmbeddingCache(0) if mixes and not self.manifest.scoring.reads_pairs else self._cache
 
     def _input(self, content: ReadContent, role: Role, limits: Truncation) -> Input:
         """A late-interaction model's input for one content."""
