@@ -84,9 +84,9 @@ def test_many_pictures_go_some_at_a_time(reranker: Engine, monkeypatch: pytest.M
 
 def test_what_a_job_counts_has_the_placeholders(reranker: Engine) -> None:
     job = Job()
-    scores = reranker.score("a query", [noise(8, 56, 84), "text"], job=job)
+    scores = reranker.score("a query", [[noise(8, 56, 84), Text("text")], "text"], job=job)
     assert job.tokens == scores.tokens
-    text = reranker.score("a query", ["", "text"]).tokens
+    text = reranker.score("a query", ["text", "text"]).tokens
     # 4 x 6 patches are 2 x 3 tokens between two marks.
     assert scores.tokens == text + 6 + 2
     with pytest.raises(InvalidInput, match="tokens, more than the 5 that one may have"):
