@@ -90,4 +90,5 @@ def name_axes(model: ir.Model, dims: Mapping[str, Sequence[int | str]] = DIMS) -
 
 def _named(dim: int | ir.SymbolicDim, names: dict[str, str]) -> int | str:
     # A size that turned out to be fixed is a symbol too, called by its number.
-    return int(str(dim)) if str(dim).isdigit() else names.get(str(dim), str(dim))
+    name = names.get(str(dim), str(dim))
+    return int(name) if name.isdigit() else name
