@@ -59,6 +59,7 @@ class PictureRecipe:
     patches for the vision tower. `marked` tiles stand between tokens that name their rows and columns. Without
     `on_queries` the score template has a place for pictures in documents alone. `pixels` are the fewest and the most
     that the authors' code gives a picture, whatever the image processor's file says; None leaves the fewest to that.
+    Without `split` a picture becomes one tile, whatever that file says.
     """
 
     placeholder: str = ""
@@ -66,6 +67,7 @@ class PictureRecipe:
     rows: int = 1
     patches: int = 1
     marked: bool = False
+    split: bool = True
     in_two_dimensions: bool = False
     on_queries: bool = True
     pixels: tuple[int | None, int] | None = None

@@ -148,7 +148,9 @@ class TracedTowers:
         """transformers' image processor on pictures."""
         processor = load_processor(self._checkpoint.folder)
         # Pictures are always RGB by then, whatever the checkpoint says.
-        options: dict[str, Any] = {"return_row_col_info": True} if isinstance(self._pixels, ImageSplitting) else {}
+        options: dict[str, Any] = {}
+        if isinstance(self._pixels, ImageSplitting):
+            options = {"return_row_col_info": True, "do_image_splitting": self._pixels.split}
         if isinstance(self._pixels, SmartResize):
             options["size"] = {"shortest_edge": self._pixels.min_pixels, "longest_edge": self._pixels.max_pixels}
         processed = processor(images=list(images), return_tensors="np", do_convert_rgb=True, **options)
@@ -179,8 +181,10 @@ class TracedTowers:
 
 
 def _within(preprocessing: Preprocessing, recipe: Recipe) -> Preprocessing:
-    """The preprocessing with as many pixels as the authors give a picture."""
+    """The preprocessing with as many pixels, or tiles, as the recipe gives a picture."""
     assert recipe.pictures is not None
+    if isinstance(preprocessing, ImageSplitting) and not recipe.pictures.split:
+        return msgspec.structs.replace(preprocessing, split=False)
     if recipe.pictures.pixels is None or not isinstance(preprocessing, SmartResize):
         return preprocessing
     fewest, most = recipe.pictures.pixels

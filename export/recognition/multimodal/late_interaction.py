@@ -1,11 +1,12 @@
 """Reads the recipes of ColPali's kin: ColPali, ColQwen2, ColQwen2.5, ColQwen3 and ColModernVBERT."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from engine.artifact import Prompts
 
 from ...checkpoint.files import Checkpoint
-from ...recipe import Head, Marking, Recipe
+from ...recipe import Head, Marking, PictureRecipe, Recipe
 from .bodies import pictures
 
 _AUGMENTATION = 10
@@ -89,8 +90,14 @@ def read(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
         document_prompt=own.document,
         query=Marking(tail=own.query_tail, pictured=own.page, caption=own.caption),
         document=Marking(tail=own.document_tail, pictured=own.page, caption=own.caption),
-        pictures=replace(pictures(native), pixels=pixels),
+        pictures=replace(_pictures(native, prompts), pixels=pixels),
     )
+
+
+def _pictures(native: dict[str, Any], prompts: Prompts) -> PictureRecipe:
+    """vLLM shrinks a picture to one tile, and has nothing around it (models/colmodernvbert.py)."""
+    own = pictures(native)
+    return own if prompts == "authors" else replace(own, marked=False, split=False)
 
 
 def _own_prompts(checkpoint: Checkpoint) -> _Prompts:
