@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from engine import Engine
 from tests.e2e.browser import Browser
+from tests.e2e.images import MODELS
 from tests.e2e.server import ROOT, Server
 
 DEFAULT = "all-MiniLM-L6-v2"
@@ -56,3 +58,31 @@ def _variant(artifact: Path, folder: Path, change: Callable[[dict[str, Any]], No
     change(manifest)
     path.write_text(json.dumps(manifest))
     return folder / name
+
+
+@pytest.fixture(scope="session")
+def image_artifacts(
+    contract_artifacts: dict[str, Path], multimodal: Callable[..., tuple[Path, Path]]
+) -> dict[str, Path]:
+    """Those of `images.MODELS`, by name."""
+    return {
+        name: contract_artifacts[name] if options is None else multimodal(*options)[1]
+        for name, options in MODELS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def image_server(image_artifacts: dict[str, Path]) -> Iterator[Server]:
+    """Serves `images.MODELS` under their names."""
+    names = ("--served-model-name", *image_artifacts)
+    with Server("--model", *image_artifacts.values(), *names, "--threads", "1") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def engines(image_artifacts: dict[str, Path]) -> Iterator[dict[str, Engine]]:
+    """The same models in this process."""
+    opened = {name: Engine.load(artifact, threads=1) for name, artifact in image_artifacts.items()}
+    yield opened
+    for engine in opened.values():
+        engine.close()

@@ -174,14 +174,14 @@ def test_version_1_gives_bare_floats(server: Server) -> None:
     np.testing.assert_allclose(answer["embeddings"], embeddings(server, DOCUMENTS), atol=1e-5)
 
 
-def test_inputs_hold_text_alone(server: Server) -> None:
+def test_inputs_of_texts(server: Server) -> None:
     inputs = [{"content": [{"type": "text", "text": "Cows"}, {"type": "text", "text": "graze."}]}]
     answer = embed(server, texts=None, inputs=inputs)
     assert answer["texts"] == ["Cows\ngraze."]
     np.testing.assert_allclose(answer["embeddings"]["float"], embeddings(server, ["Cows\ngraze."]), atol=1e-5)
-    inputs[0]["content"].append({"type": "image_url"})
+    inputs[0]["content"].append({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}})
     for body in ({"inputs": inputs}, {"images": ["data:image/png;base64,AA=="]}):
         refused = server.client.post("/v2/embed", json={"model": "minilm-bi"} | body)
         assert refusal(refused) == ("MultiModalParam is not supported for BertModel", None)
     refused = server.client.post("/v2/embed", json={"model": "minilm-bi"})
-    assert refusal(refused) == ("texts is missing: give it, or inputs.", "body.texts")
+    assert refusal(refused) == ("texts is missing: give it, or images or inputs.", "body.texts")

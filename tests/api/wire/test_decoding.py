@@ -28,8 +28,12 @@ _GOOD = b'{"query": "q", "documents": ["d"]'
         (b'{"query": 1}', "body.query", "query must be a string or an object, not an integer."),
         (b'{"query": ["q"]}', "body.query", "query must be a string or an object, not a list."),
         (b'{"query": true}', "body.query", "query must be a string or an object, not true or false."),
-        (b'{"query": {}}', "body.query", "query must have text or content."),
-        (b'{"query": {"content": []}}', "body.query", "query must have text or content."),
+        (b'{"query": {}}', "body.query", "query must have text, image or both, or else content."),
+        (
+            b'{"query": {"text": "q", "content": []}}',
+            "body.query",
+            "query must have text, image or both, or else content.",
+        ),
         (
             b'{"query": {"content": [{"type": "text"}]}}',
             "body.query",
