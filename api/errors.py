@@ -103,7 +103,9 @@ class BodyTooLarge(RequestError):
     parameter = "body"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"The body is larger than {limit:,} bytes: send fewer or shorter texts at a time.")
+        super().__init__(
+            f"The body is larger than {limit:,} bytes: send fewer or shorter texts, or smaller pictures, at a time."
+        )
 
 
 class BodyTooSlow(RequestError):

@@ -32,7 +32,7 @@ from .index.files import read_index_manifest
 from .index.index import Index
 from .job import Job
 from .precisions import PRECISIONS
-from .results import Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
+from .results import Box, Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .runtime.providers import cores
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
@@ -55,6 +55,7 @@ __all__ = [
     "STORES",
     "ArtifactError",
     "Batch",
+    "Box",
     "CacheUse",
     "Cancelled",
     "Classes",

@@ -67,7 +67,8 @@ class Embedder:
         missing = {key: place for key, place in zip(keys, asked, strict=True) if key not in rows}
         if missing:
             items = [item for _, item in missing.values()]
-            computed = self._workers.run(items if self._vision is None else self._vision.placed(items, job), job)
+            run = self._workers.run if self._vision is None else self._vision.run
+            computed = run(items, job)
             for (key, (role, item)), row in zip(missing.items(), computed, strict=True):
                 rows[key] = self.cache.put(key, self._scored(row, item, role))
         return [rows[key] for key in keys]

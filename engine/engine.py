@@ -22,6 +22,7 @@ from .runtime.opening import Opener
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
+from .text.boxes import boxes_of
 from .text.layout import Input
 from .text.tokenizer import Token, Tokenizer
 from .text.truncation import Truncation, truncation
@@ -63,7 +64,7 @@ class Engine:
         self._tokenizer = tokenizer
         self._builder = InputBuilder(manifest, tokenizer, template)
         self._cache = cache or EmbeddingCache(0)
-        self._vision = Vision(vision, self._cache) if vision is not None else None
+        self._vision = None if vision is None else Vision(vision, opened.workers, self._cache_of_pictures())
         self._embedder = Embedder(manifest, self._builder, opened.workers, self._cache, self._vision)
 
     @classmethod
@@ -239,12 +240,21 @@ class Engine:
         contents: dict[Role, ReadContent] = {"query": read_content(query), "document": read_content(document)}
         inputs = {role: self._input(content, role, limits) for role, content in contents.items()}
         rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, arguments.get("job"))
+        seen = {role: np.flatnonzero(self._builder.is_scored(item, role)) for role, item in inputs.items()}
         tokens = {
-            role: [self._tokenizer.token(int(token)) for token in item.input_ids[self._builder.is_scored(item, role)]]
+            role: [self._tokenizer.token(int(token)) for token in item.input_ids[seen[role]]]
             for role, item in inputs.items()
         }
-        products = on_host(rows["query"][0] @ rows["document"][0].T)
-        return TokenSimilarity(tokens["query"], tokens["document"], products, sum(map(len, inputs.values())))
+        located = {role: boxes_of(item, self.manifest.pictures) for role, item in inputs.items()}
+        boxes = {role: [located[role][place] for place in places] for role, places in seen.items()}
+        return TokenSimilarity(
+            query_tokens=tokens["query"],
+            document_tokens=tokens["document"],
+            similarity=on_host(rows["query"][0] @ rows["document"][0].T),
+            tokens=sum(map(len, inputs.values())),
+            query_boxes=boxes["query"],
+            document_boxes=boxes["document"],
+        )
 
     def tokenize(self, text: str, *, add_special_tokens: bool = True) -> list[Token]:
         """A text's tokens, with the special ones of a text by itself, whatever the model's layouts and prompts are."""
@@ -269,10 +279,16 @@ class Engine:
 
     def _logits(self, inputs: Sequence[Input], job: Job | None) -> Floats:
         job = job or Job()
-        if self._vision is not None:
-            job.submit([item.tokens for item in inputs])
-            inputs = self._vision.placed(inputs, job)
-        return np.array(self._opened.workers.run(inputs, job), dtype=np.float32)
+        job.submit([item.tokens for item in inputs])
+        run = self._opened.workers.run if self._vision is None else self._vision.run
+        return np.array(run(inputs, job), dtype=np.float32)
+
+    def _cache_of_pictures(self) -> EmbeddingCache:
+        """The engine's, but for embedders whose texts and pictures mix: what they give for a page is remembered, which
+        is a fraction of what the vision graph gives."""
+        reading = self.manifest.pictures
+        mixes = reading is not None and reading.placeholder is not None
+        return EmbeddingCache(0) if mixes and not self.manifest.scoring.reads_pairs else self._cache
 
     def _input(self, content: ReadContent, role: Role, limits: Truncation) -> Input:
         """A late-interaction model's input for one content."""

@@ -58,14 +58,33 @@ class Classes:
 
 
 @dataclass(frozen=True, slots=True)
+class Box:
+    """The part of a picture that a token stands for.
+
+    `image` numbers the pictures of its content, from 0. The sides are in pixels of the picture as it was decoded,
+    upright, and no whole numbers where the model reads it at another size. What the model made of that part depends on
+    the rest of the picture, too, since its patches attend to each other.
+    """
+
+    image: int
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
 class TokenSimilarity:
     """`similarity` is float32 `[query tokens, document tokens]`, of the tokens that MaxSim sees, whose strings are
-    given; the score is the sum of its rows' maxima. `tokens` as in `Scores`."""
+    given; the score is the sum of its rows' maxima. Boxes are where the tokens lie on pictures, None for those of text.
+    `tokens` as in `Scores`."""
 
     query_tokens: list[str]
     document_tokens: list[str]
     similarity: Floats
     tokens: int
+    query_boxes: list[Box | None]
+    document_boxes: list[Box | None]
 
     @property
     def score(self) -> float:

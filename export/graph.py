@@ -88,5 +88,7 @@ def name_axes(model: ir.Model, dims: Mapping[str, Sequence[int | str]] = DIMS) -
 
 
 def _named(dim: int | ir.SymbolicDim, names: dict[str, str]) -> int | str:
-    # A size that turned out to be fixed is a symbol too, called by its number.
-    return int(str(dim)) if str(dim).isdigit() else names.get(str(dim), str(dim))
+    # A size found to be fixed is a symbol too, called by its number; a fixed one may be traced as varying.
+    symbol = str(dim)
+    name = symbol if symbol.isdigit() else names.get(symbol, symbol)
+    return int(name) if name.isdigit() else name

@@ -59,7 +59,7 @@ def _open(options: argparse.Namespace, scratch: Path) -> tuple[Checkpoint, OpenE
     if options.from_onnx is not None:
         checkpoint, files = open_graphs(options.from_onnx, *found, options.precision)
         return checkpoint, partial(ImportedGraphs, files=files, built_with=[])
-    checkpoint = open_checkpoint(options.model, *found)
+    checkpoint = open_checkpoint(options.model, *found, scratch=scratch)
     precisions = options.precision or ["fp32"]
     if options.exporter == "transformers":
         return checkpoint, partial(_traced, precisions=precisions, allow_missing=options.allow_missing)

@@ -1,5 +1,7 @@
 // The server's endpoints, as this page uses them.
 
+import { wired } from "./contents.js";
+
 /** What the server said instead of an answer: the sentence, and the HTTP status (0: it was not reached). */
 export class Refusal extends Error {
   constructor(message, status) {
@@ -8,14 +10,23 @@ export class Refusal extends Error {
   }
 }
 
+/** The sentence of what went wrong; what should not have is on the console, too. */
+export function sentence(error) {
+  if (!(error instanceof Refusal)) console.error(error);
+  return error.message;
+}
+
 /** An endpoint's address. It is relative to the page, which a proxy may have under another path. */
 export const address = (path) => new URL(path, document.baseURI).href;
 
-/** What POST /v1/rerank is sent. Too long inputs are cut to the model's maximum, -1, so that every text has a score. */
-export const rankBody = (model, query, documents) => ({
+/**
+ * What POST /v1/rerank is sent. Too long inputs are cut to the model's maximum, -1, so that every text has a score.
+ * `urlOf` as in `wired`.
+ */
+export const rankBody = (model, query, documents, urlOf) => ({
   model,
-  query,
-  documents,
+  query: wired(query, urlOf),
+  documents: documents.map((content) => wired(content, urlOf)),
   truncate_prompt_tokens: -1,
   return_documents: false,
 });
@@ -25,8 +36,10 @@ export const info = (key) => request("info", { key });
 export const rank = (body, key, signal) => request("v1/rerank", { body, key, signal });
 
 /** Which of the query's tokens is how similar to which of the document's: late-interaction models only. */
-export const tokenSimilarity = (model, query, document, key, signal) =>
-  request("token_similarity", { body: { model, query, document, truncate_prompt_tokens: -1 }, key, signal });
+export function tokenSimilarity(model, query, document, key, signal) {
+  const body = { model, query: wired(query), document: wired(document), truncate_prompt_tokens: -1 };
+  return request("token_similarity", { body, key, signal });
+}
 
 async function request(path, { body, key, signal }) {
   const headers = {};

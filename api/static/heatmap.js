@@ -3,17 +3,15 @@
 import { element } from "./elements.js";
 import * as numbers from "./numbers.js";
 import { isSpecial, readable } from "./readable.js";
+import { bounds, highest, shade } from "./shades.js";
 
 // More columns than this no screen shows: then only those which some row matches best.
 const MOST_COLUMNS = 256;
-// Above 1 what stands out stands out more. The legend's gradient in page.css has the same curve.
-const CONTRAST = 1.5;
 
 /** The table of a server's answer, and the lowest and highest similarity in it, which its shades go between. */
 export function heatmap({ query_tokens, document_tokens, similarity }) {
-  const low = similarity.flat().reduce((a, b) => Math.min(a, b), Infinity);
-  const high = similarity.flat().reduce((a, b) => Math.max(a, b), -Infinity);
-  const best = similarity.map((row) => row.reduce((at, value, column) => (value > row[at] ? column : at), 0));
+  const [low, high] = bounds(similarity.flat());
+  const best = similarity.map(highest);
   const all = document_tokens.map((_, column) => column);
   const columns = all.length > MOST_COLUMNS ? all.filter((column) => best.includes(column)) : all;
   const queryWords = readable(query_tokens);
@@ -33,8 +31,7 @@ export function heatmap({ query_tokens, document_tokens, similarity }) {
       const said = chosen ? `${value}, best match` : value;
       const cell = element("td", { title: `${queryWords[row]} – ${documentWords[column]}: ${said}` });
       cell.append(element("span", { className: "hidden" }, said));
-      const shade = high > low ? (values[column] - low) / (high - low) : 1;
-      cell.style.setProperty("--heat", (shade ** CONTRAST).toFixed(3));
+      shade(cell, values[column], low, high);
       if (chosen) cell.className = "match";
       made.append(cell);
     }

@@ -1,12 +1,15 @@
 // The page: what is typed goes to the server, and its answers are shown.
 
-import { Refusal, address, info, rank, rankBody, tokenSimilarity } from "./client.js";
-import { copy, curl } from "./curl.js";
+import { address, info, rank, rankBody, sentence } from "./client.js";
+import { contentOf, labelOf } from "./contents.js";
+import { copy, curl, curlWithPictures } from "./curl.js";
 import { documentsOf, linesOf } from "./documents.js";
 import { byId, say } from "./elements.js";
-import { heatmap } from "./heatmap.js";
+import { onFiles } from "./files.js";
 import * as numbers from "./numbers.js";
+import { Pictures, isPicture } from "./pictures.js";
 import { Ranking } from "./ranking.js";
+import * as tokens from "./tokens.js";
 
 const KEY = "scorert-api-key";
 // Milliseconds without typing before the documents are ranked again; as long as the last ranking took, within these.
@@ -19,6 +22,8 @@ const model = byId("model");
 const key = byId("key");
 const query = byId("query");
 const texts = byId("documents");
+const queryPictures = new Pictures(byId("query-pictures"), { captioned: false }, changed);
+const documentPictures = new Pictures(byId("document-pictures"), { captioned: true }, changed);
 const ranking = new Ranking(byId("results"), byId("scale"), choose);
 
 let models = new Map();
@@ -26,15 +31,10 @@ let pause = SHORTEST_PAUSE;
 let timer;
 // The request that is on its way; a newer one takes its place.
 let current = new AbortController();
-let currentTokens = new AbortController();
-// The documents that the shown ranking is of, and the text of the one whose row was chosen.
+// The query and the documents that the shown ranking is of, and the document whose row was chosen.
+let asked = "";
 let ranked = [];
 let chosen = null;
-
-function next(controller) {
-  controller.abort();
-  return new AbortController();
-}
 
 async function loadModels() {
   try {
@@ -50,18 +50,35 @@ async function loadModels() {
   }
 }
 
+const readsPictures = () => models.get(model.value)?.modalities.includes("image") ?? false;
+
 function describeModel() {
   const served = models.get(model.value);
   byId("about-model").textContent = served
     ? `${served.score_type} · ${served.precision} on ${served.provider} · inputs cut at ${numbers.counted(served.max_length, "token")}`
     : "";
+  const reads = readsPictures();
+  for (const element of document.querySelectorAll(".adding")) element.hidden = !reads;
+  for (const { list, contents } of [queryPictures, documentPictures]) list.hidden = !reads || contents.length === 0;
+}
+
+/** What stands in the form, as contents. A model that reads text alone is not asked about the pictures. */
+function contents() {
+  const lines = linesOf(texts.value);
+  if (!readsPictures()) return [query.value, lines];
+  const pictures = queryPictures.contents.flatMap((content) => content.pictures);
+  return [contentOf(query.value, pictures), [...lines, ...documentPictures.contents]];
 }
 
 /** What stands in the form has changed: show the command for it, and rank in a moment. */
 function changed() {
-  const documents = linesOf(texts.value);
+  const [queried, documents] = contents();
   byId("count").textContent = numbers.counted(documents.length, "document");
-  byId("curl").textContent = curl(address("v1/rerank"), rankBody(model.value, query.value, documents), key.value !== "");
+  const pictured = [queried, ...documents].some((content) => typeof content !== "string");
+  const bodyOf = (urlOf) => rankBody(model.value, queried, documents, urlOf);
+  const to = [address("v1/rerank"), pictured ? bodyOf : bodyOf(), key.value !== ""];
+  byId("curl").textContent = pictured ? curlWithPictures(...to) : curl(...to);
+  byId("about-curl").hidden = !pictured;
   describeModel();
   clearTimeout(timer);
   timer = setTimeout(update, pause);
@@ -69,16 +86,17 @@ function changed() {
 
 async function update() {
   clearTimeout(timer);
-  current = next(current);
-  currentTokens.abort();
+  current.abort();
+  current = new AbortController();
+  tokens.abort();
   const { signal } = current;
   if (models.size === 0) {
     if (!(await loadModels()) || signal.aborted) return;
     changed();
     clearTimeout(timer);
   }
-  const documents = linesOf(texts.value);
-  if (documents.length === 0 || query.value.trim() === "") {
+  const [queried, documents] = contents();
+  if (documents.length === 0 || labelOf(queried).trim() === "") {
     clear();
     tell(documents.length ? "Type a query to rank the documents." : "Type documents to rank.");
     return;
@@ -87,8 +105,8 @@ async function update() {
   const waiting = setTimeout(() => tell(`Ranking ${numbers.counted(documents.length, "document")} …`), PATIENCE);
   const begun = performance.now();
   try {
-    const answer = await rank(rankBody(model.value, query.value, documents), key.value, signal);
-    show(answer.results, documents, performance.now() - begun);
+    const answer = await rank(rankBody(model.value, queried, documents), key.value, signal);
+    show(answer.results, queried, documents, performance.now() - begun);
   } catch (error) {
     if (!signal.aborted) refuse(error);
   } finally {
@@ -96,54 +114,32 @@ async function update() {
   }
 }
 
-function show(results, documents, duration) {
+function show(results, queried, documents, duration) {
   settle();
-  ranked = documents;
+  [asked, ranked] = [queried, documents];
   pause = Math.min(Math.max(duration, SHORTEST_PAUSE), LONGEST_PAUSE);
   ranking.show(results, documents);
   const count = numbers.counted(documents.length, "document");
   tell(`${count} · ${numbers.milliseconds(duration)} · ${numbers.rate(documents.length, duration)} documents/s`);
-  byId("announcement").textContent = `${count} ranked. First: ${documents[results[0].index]}`;
+  byId("announcement").textContent = `${count} ranked. First: ${labelOf(documents[results[0].index])}`;
   const late = models.get(model.value)?.score_type === "late-interaction";
   const kept = documents.indexOf(chosen);
   const index = kept >= 0 ? kept : late ? results[0].index : null;
   ranking.mark(index);
-  byId("tokens").hidden = !late;
   if (late) showTokens(documents[index]);
+  else tokens.hide();
 }
 
 /** A row was chosen: it shows its whole text, and where the model has them its tokens. Once more, and it does not. */
 function choose(index) {
-  const late = !byId("tokens").hidden;
+  const late = tokens.isShown();
   chosen = chosen === ranked[index] && !late ? null : ranked[index];
   ranking.mark(chosen === null ? null : index);
   ranking.row(index).tabIndex = 0;
   if (late) showTokens(chosen);
 }
 
-async function showTokens(document) {
-  currentTokens = next(currentTokens);
-  const { signal } = currentTokens;
-  const matrix = byId("matrix");
-  try {
-    const answer = await tokenSimilarity(model.value, query.value, document, key.value, signal);
-    const { table, low, high, left_out } = heatmap(answer);
-    say(byId("tokens-error"));
-    matrix.replaceChildren(table);
-    const [lowest, , highest] = byId("legend").children;
-    [lowest.textContent, highest.textContent] = [low, high].map(numbers.similarity);
-    byId("tokens-status").textContent =
-      `Score ${numbers.score(answer.score)}: the sum of ${numbers.counted(answer.query_tokens.length, "best match").replace(/s$/, "es")}` +
-      (left_out ? `; ${numbers.counted(left_out, "column")} without one left out` : "");
-    byId("legend").hidden = false;
-  } catch (error) {
-    if (signal.aborted) return;
-    matrix.replaceChildren();
-    byId("tokens-status").textContent = "";
-    byId("legend").hidden = true;
-    say(byId("tokens-error"), sentence(error));
-  }
-}
+const showTokens = (content) => tokens.show(model.value, asked, content, key.value);
 
 function tell(status) {
   byId("status").textContent = status;
@@ -159,7 +155,7 @@ function clear() {
   settle();
   tell("");
   ranking.clear();
-  byId("tokens").hidden = true;
+  tokens.hide();
 }
 
 function refuse(error) {
@@ -168,14 +164,16 @@ function refuse(error) {
   if (error.status === 401) key.setAttribute("aria-invalid", "true");
 }
 
-function sentence(error) {
-  if (!(error instanceof Refusal)) console.error(error);
-  return error.message;
-}
-
-async function open(file) {
+/** Take files into the form: pictures beside the query or as documents, and the first of the others' documents. */
+async function open(files, toQuery) {
+  const pictures = files.filter(isPicture);
+  const [file] = files.filter((one) => !isPicture(one));
   try {
-    texts.value = documentsOf(file.name, await file.text());
+    if (pictures.length && !readsPictures()) {
+      throw new Error(`${model.value} reads text alone: choose a model that reads pictures.`);
+    }
+    if (file) texts.value = documentsOf(file.name, await file.text());
+    await (toQuery ? queryPictures : documentPictures).add(pictures);
   } catch (error) {
     // What is in the form, and its ranking, stay.
     say(byId("error"), error.message);
@@ -202,20 +200,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   update();
 });
-byId("file").addEventListener("change", ({ target }) => {
-  if (target.files[0]) open(target.files[0]);
-  // So that the same file can be chosen again.
-  target.value = "";
-});
-for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
-  // Anywhere on the page: a file dropped beside its field would otherwise replace the page.
-  document.addEventListener(kind, (event) => {
-    if (!event.dataTransfer?.types.includes("Files")) return;
-    event.preventDefault();
-    byId("drop").classList.toggle("over", kind === "dragenter" || kind === "dragover");
-    if (kind === "drop") open(event.dataTransfer.files[0]);
-  });
-}
+onFiles(open);
 byId("copy").addEventListener("click", async ({ target }) => {
   await copy(byId("curl").textContent, byId("curl"));
   target.textContent = "Copied";

@@ -1,7 +1,9 @@
 // The ranking: a row for each document, with its score and a bar.
 
+import { labelOf, picturesOf } from "./contents.js";
 import { element } from "./elements.js";
 import * as numbers from "./numbers.js";
+import { thumbnail } from "./pictures.js";
 
 /**
  * What bars are drawn between: 0 and 1 where all scores are, else the lowest and the highest of them.
@@ -81,17 +83,26 @@ export class Ranking {
   }
 }
 
-function row({ index, relevance_score: score }, position, text, bounds) {
+function row({ index, relevance_score: score }, position, content, bounds) {
   const fill = element("i");
   fill.style.width = `${(filled(score, bounds) * 100).toFixed(2)}%`;
   const button = element(
     "button",
     { type: "button", tabIndex: -1 },
     element("span", { className: "rank" }, String(position + 1)),
-    element("span", { className: "text" }, text),
+    described(content),
     element("span", { className: "bar" }, fill),
     element("data", { className: "score", value: String(score), title: String(score) }, numbers.score(score)),
   );
   button.dataset.index = String(index);
   return element("li", {}, button);
+}
+
+function described(content) {
+  const text = element("span", { className: "text" }, labelOf(content));
+  const pictures = picturesOf(content);
+  if (pictures.length === 0) return text;
+  // A picture without a text has its name for one, which is then said once.
+  const thumbnails = pictures.map((picture) => thumbnail(picture, content.text && picture.name));
+  return element("span", { className: "pictured" }, ...thumbnails, text);
 }

@@ -1,4 +1,4 @@
-"""Builds ColPali in transformers' layout and in colpali-engine's own."""
+"""Builds ColPali in transformers' layout, in colpali-engine's own, and as an adapter."""
 
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,16 @@ from torch import Tensor
 from transformers import PaliGemmaForConditionalGeneration
 
 from checkpoints.minilm import write_json
+from checkpoints.multimodal.adapters import write_adapter
 from checkpoints.multimodal.files import draw, write_model, write_tokenizer
 from checkpoints.rerankers import gemma_tokenizer
 
 _WIDTH = 64
 _DIMENSIONS = 32
 _IMAGE_TOKENS = 16
+
+_TARGETS = r"(.*(language_model).*(down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj).*$|.*(custom_text_proj).*$)"
+"""What the adapters of vidore's ColPali change: the language model and the projection, but not the vision tower."""
 
 
 def colpali(folder: Path) -> Path:
@@ -42,6 +46,21 @@ def colpali_engine(folder: Path) -> Path:
     tokenizer = _tokenizer()
     config = _config(tokenizer) | {"architectures": ["ColPali"], "torch_dtype": "float32"}
     return _write(folder, config, _weights(config), tokenizer, "PaliGemmaProcessor")
+
+
+def colpali_adapter(folder: Path) -> Path:
+    """vidore/colpali-v1.3: an adapter, with its base in the folder `colpaligemma-3b-pt-448-base` beside it.
+
+    The names of what it changes are those of transformers since 4.52, and the base's are older.
+    """
+    base = colpali_engine(folder.parent / "colpaligemma-3b-pt-448-base")
+    weights = {
+        name.replace("language_model.model.", "language_model."): weight
+        for name, weight in _weights(_config(_tokenizer())).items()
+    }
+    write_adapter(folder, base, weights, _TARGETS, seed=53)
+    _write_processor(folder, _tokenizer(), "ColPaliProcessor")
+    return folder
 
 
 def _config(tokenizer: Tokenizer) -> dict[str, Any]:
@@ -106,6 +125,11 @@ def _write(
     folder: Path, config: dict[str, Any], weights: dict[str, Tensor], tokenizer: Tokenizer, processor: str
 ) -> Path:
     write_model(folder, config, weights)
+    _write_processor(folder, tokenizer, processor)
+    return folder
+
+
+def _write_processor(folder: Path, tokenizer: Tokenizer, processor: str) -> None:
     write_tokenizer(
         folder,
         tokenizer,
@@ -136,4 +160,3 @@ def _write(
             "size": {"height": 56, "width": 56},
         },
     )
-    return folder

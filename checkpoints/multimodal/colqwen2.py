@@ -1,22 +1,19 @@
 """Builds ColQwen2 and ColQwen2.5 in transformers' layout, in colpali-engine's own, and as an adapter."""
 
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import Qwen2_5_VLForConditionalGeneration, Qwen2VLForConditionalGeneration
 
-from checkpoints.minilm import write_json
+from checkpoints.multimodal.adapters import write_adapter
 from checkpoints.multimodal.files import draw, write_model
 from checkpoints.multimodal.qwen import write_chat_template, write_qwen2_preprocessor, write_qwen_tokenizer
 from checkpoints.multimodal.qwen2_vl import qwen2_names, qwen2_vl_config
 
 _WIDTH = 64
 _DIMENSIONS = 32
-_RANK = 4
 
 _ROPE = {"mrope_section": [4, 6, 6], "type": "mrope"}
 _TARGETS = r"(.*(model).*(down_proj|gate_proj|up_proj|k_proj|q_proj|v_proj|o_proj).*$|.*(custom_text_proj).*$)"
@@ -37,40 +34,7 @@ def colqwen2_adapter(folder: Path) -> Path:
     """vidore/colqwen2-v1.0: an adapter, with its base vidore/colqwen2-base in the folder `colqwen2-base` beside it."""
     config, weights = _qwen2_config("ColQwen2"), _qwen2_weights()
     base = _write_engine(folder.parent / "colqwen2-base", config, weights, "ColQwen2Processor")
-    folder.mkdir(parents=True)
-    settings: dict[str, Any] = {
-        "alpha_pattern": {},
-        "auto_mapping": None,
-        "base_model_name_or_path": str(base.absolute()),
-        "bias": "none",
-        "fan_in_fan_out": False,
-        "inference_mode": True,
-        "init_lora_weights": "gaussian",
-        "layer_replication": None,
-        "layers_pattern": None,
-        "layers_to_transform": None,
-        "lora_alpha": 2 * _RANK,
-        "lora_dropout": 0.1,
-        "modules_to_save": None,
-        "peft_type": "LORA",
-        "r": _RANK,
-        "rank_pattern": {},
-        "revision": None,
-        "target_modules": _TARGETS,
-        "task_type": "FEATURE_EXTRACTION",
-        "use_dora": False,
-        "use_rslora": False,
-    }
-    write_json(folder / "adapter_config.json", settings)
-    factors: dict[str, Tensor] = {}
-    torch.manual_seed(18)
-    for name, weight in qwen2_names(weights).items():
-        module, parameter = name.rsplit(".", 1)
-        if parameter == "weight" and re.fullmatch(_TARGETS, module):
-            rows, columns = weight.shape
-            factors[f"base_model.model.{module}.lora_A.weight"] = torch.randn(_RANK, columns) * 0.1
-            factors[f"base_model.model.{module}.lora_B.weight"] = torch.randn(rows, _RANK) * 0.1
-    save_file(factors, folder / "adapter_model.safetensors", {"format": "pt"})
+    write_adapter(folder, base, qwen2_names(weights), _TARGETS, seed=18)
     _write_processor(folder, "ColQwen2Processor")
     return folder
 

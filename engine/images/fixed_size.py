@@ -1,5 +1,8 @@
 """Prepares pictures for towers that see one size: CLIP, SigLIP, SigLIP2 of fixed size, and ColPali's PaliGemma."""
 
+import numpy as np
+
+from .boxes import Boxes, whole
 from .grids import Grid
 from .image import Image
 from .processor import ImageProcessor, Prepared, check_ratio
@@ -31,16 +34,34 @@ class FixedSize(ImageProcessor, frozen=True, kw_only=True, tag="fixed-size"):
         """How many pictures of its size the vision graph sees of one: that one."""
         return 1
 
+    def boxes(self, height: int, width: int) -> Boxes:
+        """Where on a picture of that size lies what the vision graph sees."""
+        if self.shortest_edge is None:
+            return whole(height, width)
+        rows, columns = self._resized(height, width)
+        top, left = self._corner(rows, columns)
+        seen: Boxes = np.array([[left, top, left + self.width, top + self.height]], np.float64)
+        seen *= np.tile([width / columns, height / rows], 2)
+        return seen
+
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture. Raises `InvalidInput` for an aspect over 200."""
         grid = self.grid(image.height, image.width)
         if self.shortest_edge is None:
             pixels = self.resize(image.pixels, self.height, self.width)
         else:
-            shorter = min(image.height, image.width)
-            height = int(self.shortest_edge * image.height / shorter)
-            width = int(self.shortest_edge * image.width / shorter)
-            top, left = (height - self.height) // 2, (width - self.width) // 2
+            height, width = self._resized(image.height, image.width)
+            top, left = self._corner(height, width)
             resized = self.resize(image.pixels, height, width)
             pixels = resized[top : top + self.height, left : left + self.width]
         return Prepared(self.normalize(pixels)[None], grid)
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        """The size that the shorter side gives."""
+        assert self.shortest_edge is not None, "others are resized to what is seen"
+        shorter = min(height, width)
+        return int(self.shortest_edge * height / shorter), int(self.shortest_edge * width / shorter)
+
+    def _corner(self, height: int, width: int) -> tuple[int, int]:
+        """The top and the left of what is cut from the middle of a resized picture."""
+        return (height - self.height) // 2, (width - self.width) // 2

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..arrays import Floats
+from .boxes import Boxes, cells, whole
 from .grids import Grid, Numbers
 from .image import Image
 from .processor import ImageProcessor, Prepared
@@ -38,6 +39,10 @@ class NaFlex(ImageProcessor, frozen=True, kw_only=True, tag="naflex"):
     def pieces(self, grid: Grid) -> int:
         """How many patches the vision graph sees of a picture of that grid."""
         return grid.cells
+
+    def boxes(self, height: int, width: int) -> Boxes:
+        """Where on a picture of that size each of those patches lies."""
+        return cells(whole(height, width), self.grid(height, width))
 
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture."""

@@ -11,6 +11,6 @@ Preprocessing: TypeAlias = FixedSize | SmartResize | NaFlex | ImageSplitting | D
 """How a family makes pixels of a picture. In JSON, `kind` tells which.
 
 Each has `grid(height, width)`, what a picture of that size is cut into; `pieces(grid)`, how many pieces of one size the
-vision graph sees of it; and `prepare(image)`, which makes its pixels. The first and the last raise `InvalidInput` for
-sizes that the family's own processor refuses.
+vision graph sees of it; `boxes(height, width)`, where on the picture they lie; and `prepare(image)`, which makes its
+pixels. All that take a size raise `InvalidInput` for those that the family's own processor refuses.
 """

@@ -5,6 +5,7 @@ import math
 import msgspec
 
 from ..errors import InvalidInput
+from .boxes import Boxes, square_cells
 from .image import Image
 from .picture import PictureInput
 from .placeholder import Placeholder
@@ -60,3 +61,13 @@ class PictureReading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         if self.placeholder is None:
             raise InvalidInput("This model embeds a picture by itself: send texts and pictures apart.")
         return self.placeholder.tokens(picture.grid, self.preprocessing.pieces(picture.grid))
+
+    def boxes(self, picture: PictureInput) -> Boxes:
+        """Where on the picture each row of its image embeddings lies, `[rows, 4]`.
+
+        Several rows of a piece are its patches, or blocks of them, row by row: SigLIP's in PaliGemma, and what pixel
+        shuffling leaves of a tile in ColModernVBERT and Llama-Nemotron-VL.
+        """
+        assert self.placeholder is not None, "other pictures are one embedding, which lies nowhere"
+        pieces = self.preprocessing.boxes(picture.image.height, picture.image.width)
+        return square_cells(pieces, self.placeholder.rows)

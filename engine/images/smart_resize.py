@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from .boxes import Boxes, cells, whole
 from .grids import Grid
 from .image import Image
 from .processor import ImageProcessor, Prepared, check_ratio
@@ -41,6 +42,11 @@ class SmartResize(ImageProcessor, frozen=True, kw_only=True, tag="smart-resize")
     def pieces(self, grid: Grid) -> int:
         """How many tokens the vision graph makes of a picture of that grid."""
         return grid.cells // self.merge**2
+
+    def boxes(self, height: int, width: int) -> Boxes:
+        """Where on a picture of that size each of those tokens lies."""
+        grid = self.grid(height, width)
+        return cells(whole(height, width), Grid(grid.rows // self.merge, grid.columns // self.merge))
 
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture. Raises `InvalidInput` for an aspect over 200."""

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from ..arrays import Floats
+from .boxes import Boxes, cells, whole
 from .grids import Grid
 from .image import Image
 from .processor import ImageProcessor, Prepared
@@ -33,6 +34,10 @@ class ImageSplitting(ImageProcessor, frozen=True, kw_only=True, tag="image-split
     def pieces(self, grid: Grid) -> int:
         """How many tiles the vision graph sees of a picture of that grid: the whole one, too, where it is cut."""
         return grid.cells + (grid.cells > 1)
+
+    def boxes(self, height: int, width: int) -> Boxes:
+        """Where on a picture of that size each of those tiles lies."""
+        return _boxes(height, width, self.grid(height, width), whole_too=True)
 
     def _first_size(self, height: int, width: int) -> tuple[int, int]:
         """The size that the longer side gives, its aspect kept and the shorter side made even."""
@@ -98,6 +103,10 @@ class DynamicTiling(ImageProcessor, frozen=True, kw_only=True, tag="dynamic-tili
         """How many tiles the vision graph sees of a picture of that grid."""
         return grid.cells + (self.thumbnail and grid.cells > 1)
 
+    def boxes(self, height: int, width: int) -> Boxes:
+        """Where on a picture of that size each of those tiles lies."""
+        return _boxes(height, width, self.grid(height, width), whole_too=self.thumbnail)
+
     def prepare(self, image: Image) -> Prepared:
         """Make the pixels of a picture."""
         grid = self.grid(image.height, image.width)
@@ -130,6 +139,13 @@ def _tiles(pixels: Floats, grid: Grid, tile: int) -> Floats:
     """Cut `[3, height, width]` into `[tiles, 3, tile, tile]`, row by row."""
     blocks = pixels.reshape(3, grid.rows, tile, grid.columns, tile)
     return blocks.transpose(1, 3, 0, 2, 4).reshape(grid.cells, 3, tile, tile)
+
+
+def _boxes(height: int, width: int, grid: Grid, *, whole_too: bool) -> Boxes:
+    """Where tiles lie, and the whole picture after them if it is a tile, too. No size is filled up: all is resized."""
+    picture = whole(height, width)
+    tiles = cells(picture, grid)
+    return np.concatenate([tiles, picture]) if whole_too and grid.cells > 1 else tiles
 
 
 def _even(side: int) -> int:

@@ -12,11 +12,16 @@ from .tensorrt import Plans
 
 
 def open_session(
-    model: Path, provider: Provider, threads: int, plans: Plans | None = None, records: bool = False
+    model: Path,
+    provider: Provider,
+    threads: int,
+    plans: Plans | None = None,
+    records: bool = False,
+    spins: bool = True,
 ) -> onnxruntime.InferenceSession:
     """A session of `model` on `provider`, with `threads` computing threads in each run.
 
-    With `records` CUDA records runs, for `cuda_graphs`. TensorRT needs `plans`, and builds those that are not there,
+    Those of a run that `spins` keep their cores while they wait for each other. With `records` CUDA records runs, for `cuda_graphs`. TensorRT needs `plans`, and builds those that are not there,
     which takes minutes. Raises `ProviderError` where the provider is installed but does not start (a missing driver or
     CUDA library), or cannot take the graph.
     """
@@ -24,6 +29,8 @@ def open_session(
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if not spins:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if provider.on_gpu:
         # Finds CUDA and cuDNN among pip's nvidia packages; does nothing where they are on the loader's path.
         onnxruntime.preload_dlls()

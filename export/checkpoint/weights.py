@@ -1,12 +1,14 @@
-"""Reads single tensors of a checkpoint without loading the rest of it, and without PyTorch."""
+"""Reads tensors of a checkpoint's files without loading the rest of them, and without PyTorch."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 # Imported for what it does to numpy: it then knows bfloat16, which safetensors asks it for.
 import ml_dtypes  # noqa: F401
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import safe_open
 
 from engine.arrays import Floats
@@ -16,23 +18,45 @@ from ..errors import ExportError
 Weights = Mapping[str, Floats]
 
 
+@dataclass(frozen=True)
+class StoredTensor:
+    """A tensor as a file has it: `values` are of the file's type, or float32 where PyTorch has pickled it."""
+
+    name: str
+    values: NDArray[Any]
+
+    def float32(self) -> Floats:
+        """The values, whatever the file's type."""
+        return self.values.astype(np.float32)
+
+
 def read_tensors(location: Path, wanted: Callable[[str], bool] = lambda name: True) -> Weights:
     """The tensors whose names are `wanted`, or all, in a folder's weights or in one file.
 
     They are float32 whatever the file's type. Raises `ExportError` for PyTorch's own format where there is no PyTorch.
     """
-    weights: dict[str, Floats] = {}
-    for path in _files(location):
-        if path.suffix == ".safetensors":
-            with safe_open(path, framework="np") as file:
-                for name in file.keys():  # noqa: SIM118 - not a dict
-                    if wanted(name):
-                        weights[name] = file.get_tensor(name).astype(np.float32)
-        else:
-            for name, tensor in _unpickled(path).items():
-                if wanted(name):
-                    weights[name] = tensor.float().numpy()
-    return weights
+    stored = (tensor for path in _files(location) for tensor in stored_tensors(path, wanted))
+    return {tensor.name: tensor.float32() for tensor in stored}
+
+
+def stored_tensors(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[StoredTensor]:
+    """One file's, one after the other. Raises as `read_tensors`."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="np") as file:
+            for name in filter(wanted, file.keys()):
+                yield StoredTensor(name, file.get_tensor(name))
+    else:
+        for name, tensor in _unpickled(path).items():
+            if wanted(name):
+                yield StoredTensor(name, tensor.float().numpy())
+
+
+def names_in(path: Path) -> list[str]:
+    """The names of a file's tensors. Raises as `read_tensors`."""
+    if path.suffix != ".safetensors":
+        return [*_unpickled(path)]
+    with safe_open(path, framework="np") as file:
+        return [*file.keys()]
 
 
 def read_rows(location: Path, names: Sequence[str], rows: Sequence[int]) -> Floats | None:

@@ -8,7 +8,8 @@ import onnx_ir as ir
 
 from engine.precisions import Precision
 
-from ..checkpoint.files import OTHER_FRAMEWORKS, Checkpoint, WeightFiles, open_checkpoint
+from ..checkpoint.files import Checkpoint, open_checkpoint
+from ..checkpoint.finding import OTHER_FRAMEWORKS, WeightFiles
 from ..errors import ExportError
 from ..graph import max_batch
 from ..precisions import EIGHT_BIT_FILES, FLOAT16_FILES, FLOAT32_FILES, PRECISIONS
@@ -37,7 +38,7 @@ def open_graphs(
         ignored=OTHER_FRAMEWORKS,
     )
     checkpoint = open_checkpoint(model, revision, overrides, trust_remote_code, wanted)
-    files = [checkpoint.folder / name for name in checkpoint.source.weights if name.endswith(".onnx")]
+    files = [checkpoint.root / name for name in checkpoint.source.weights if name.endswith(".onnx")]
     found = {path: precision_of(path) for path in sorted(files, key=_preference)}
     if not precisions:
         path = next(iter(found))

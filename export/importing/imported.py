@@ -119,7 +119,7 @@ def _open(
     # A choice: some texts of different lengths, so that a pooling which counts padding shows.
     encoding = tokenizer(texts().queries[:8], padding=True, return_tensors="np")
     sample = {name: encoding.get(name, np.zeros_like(encoding["input_ids"])) for name in graph.inputs}
-    is_plain = checkpoint.json("modules.json") is None
+    is_plain = not (checkpoint.root / "modules.json").is_file()
     contents = find_contents(graph, recipe, lambda: load_heads(checkpoint, recipe, tokenizer), is_plain, sample)
 
     def run(feeds: Feeds) -> Floats:

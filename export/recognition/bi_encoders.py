@@ -2,24 +2,11 @@
 
 from typing import Any
 
-from engine.vectors.similarity import Similarity
-
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters, instructions, nemotron
 from ..errors import ExportError
 from ..recipe import Head, Recipe
 from .module_list import Folder, require_kinds
-
-_SIMILARITIES: dict[str | None, Similarity] = {
-    None: "cosine",
-    "cosine": "cosine",
-    "dot": "dot",
-    "dot_product": "dot",
-}
-
-# The names, and their order, of SentenceTransformer.encode_query and encode_document; and e5-mistral's.
-_QUERY_PROMPTS = ("query", "web_search_query")
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
@@ -47,15 +34,12 @@ def _sentence_transformer(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     query_prompt, document_prompt = _prompts(checkpoint, folder)
     if folder.heads[0].config.get("include_prompt", True) is False and (query_prompt or document_prompt):
         raise ExportError("The folder pools without its prompt (include_prompt false), which ScoreRT does not do yet.")
-    similarity = folder.settings.get("similarity_fn_name")
-    if similarity not in _SIMILARITIES:
-        raise ExportError(f"The folder's similarity '{similarity}' is not one ScoreRT has: cosine or dot.")
     return Recipe(
         "bi-encoder",
         checkpoint.architecture,
         folder.transformer.get("max_seq_length"),
         folder.heads,
-        similarity=_SIMILARITIES[similarity],
+        similarity=folder.similarity,
         lower_case=bool(folder.transformer.get("do_lower_case")),
         query_prompt=query_prompt,
         document_prompt=document_prompt,
@@ -68,11 +52,7 @@ def _prompts(checkpoint: Checkpoint, folder: Folder) -> tuple[str, str]:
     if adapters(checkpoint.config):
         instructed = instructions(checkpoint.config)
         return instructed["query"], instructed["document"]
-    found = [
-        next((folder.prompts[name] for name in names if name in folder.prompts), folder.default_prompt)
-        for names in (_QUERY_PROMPTS, _DOCUMENT_PROMPTS)
-    ]
-    return found[0], found[1]
+    return folder.role_prompts
 
 
 def _matryoshka(config: dict[str, Any]) -> list[int] | None:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..checkpoint.files import Checkpoint, read_json
+from engine.vectors.similarity import Similarity
+
+from ..checkpoint.files import Checkpoint
+from ..checkpoint.finding import read_json
 from ..errors import ExportError
 from ..recipe import Head
 
@@ -18,6 +21,17 @@ _LEGACY_MODES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+
+_SIMILARITIES: dict[str | None, Similarity] = {
+    None: "cosine",
+    "cosine": "cosine",
+    "dot": "dot",
+    "dot_product": "dot",
+}
+
+# The names, and their order, of SentenceTransformer.encode_query and encode_document; and e5-mistral's.
+_QUERY_PROMPTS = ("query", "web_search_query")
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,23 @@ class Folder:
         return self.prompts.get(self.settings.get("default_prompt_name") or "", "")
 
     @property
+    def role_prompts(self) -> tuple[str, str]:
+        """The query's and the document's."""
+        query, document = (
+            next((self.prompts[name] for name in names if name in self.prompts), self.default_prompt)
+            for names in (_QUERY_PROMPTS, _DOCUMENT_PROMPTS)
+        )
+        return query, document
+
+    @property
+    def similarity(self) -> Similarity:
+        """How embeddings are compared. Raises `ExportError` for a way that ScoreRT has not."""
+        named = self.settings.get("similarity_fn_name")
+        if named not in _SIMILARITIES:
+            raise ExportError(f"The folder's similarity '{named}' is not one ScoreRT has: cosine or dot.")
+        return _SIMILARITIES[named]
+
+    @property
     def is_colbert(self) -> bool:
         named = self.settings.get("model_type") in ("ColBERT", "MultiVectorEncoder")
         return named or self.has_pylate_modules or self.settings.get("similarity_fn_name") == "MaxSim"
@@ -54,16 +85,16 @@ class Folder:
 
 def read_folder(checkpoint: Checkpoint) -> Folder | None:
     """The folder's modules, in order, or None where it has no `modules.json`."""
-    modules = checkpoint.json("modules.json")
+    modules = read_json(checkpoint.root / "modules.json")
     if modules is None:
         return None
     heads = []
     for module in sorted(modules, key=lambda module: int(module["idx"]))[1:]:
-        path = checkpoint.folder / module["path"]
+        path = checkpoint.root / module["path"]
         heads.append(Head(module["type"].rsplit(".", 1)[-1], read_json(path / "config.json") or {}, path))
     return Folder(
         heads,
-        checkpoint.json("config_sentence_transformers.json") or {},
+        read_json(checkpoint.root / "config_sentence_transformers.json") or {},
         checkpoint.json("sentence_bert_config.json") or {},
         has_pylate_modules=any(module["type"].startswith("pylate.") for module in modules),
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from ..checkpoint.files import read_json
+from ..checkpoint.finding import read_json
 from .module_list import Folder
 
 # What tells whether a template knows both roles: it names them, and it writes what they say. (A language model's own

@@ -20,7 +20,7 @@ from engine.images.reading import PictureReading
 from engine.images.smart_resize import SmartResize
 from engine.images.tiles import ImageSplitting
 from engine.precisions import Precision
-from engine.runtime.feeds import ROWS, Run, fill
+from engine.runtime.feeds import Run, fill
 from engine.runtime.vision_feeds import fill_vision
 from engine.text.layout import Input
 
@@ -87,12 +87,7 @@ class TracedTowers:
         return PRECISIONS[precision].limit
 
     def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
-        model = self._converter.convert(precision, [self._fed(sample) for sample in samples])
-        for value in model.graph.inputs:
-            if value.name == IMAGE_EMBEDDINGS:
-                # The exporter takes the levels, whose number is the tower's, for a size that varies.
-                value.shape = ir.Shape([self._towers.vision.levels, ROWS, self._width])
-        return model
+        return self._converter.convert(precision, [self._fed(sample) for sample in samples])
 
     def _fed(self, sample: Feeds) -> Feeds:
         """What the text graph is fed for the tokens of a text: no pictures."""

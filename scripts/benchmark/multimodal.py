@@ -50,7 +50,7 @@ _SIGLIP_BASE = {
 }
 _QWEN2_VL_TOWER = {"embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4, "depth": 8}
 """The published tower has 32 layers; 8 cost a quarter."""
-_TEXT = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 8, "num_attention_heads": 8}
+_TEXT = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 4, "num_attention_heads": 8}
 """A language model large enough that computing outweighs what surrounds it."""
 
 
@@ -121,7 +121,9 @@ def _made(name: str, build: Callable[[Path], None]) -> tuple[Path, Path]:
     checkpoint, artifact = CACHE / "checkpoints" / name, CACHE / "artifacts" / name
     if not artifact.exists():
         build(checkpoint)
-        assert export([str(checkpoint), "--output", str(artifact.parent), "--force"]) == 0
+        # Long enough for the page, and short enough to verify in minutes.
+        longest = ["--max-length", "1536"] if name != "siglip" else []
+        assert export([str(checkpoint), "--output", str(artifact.parent), "--force", *longest]) == 0
     return checkpoint, artifact
 
 

@@ -36,6 +36,6 @@ def test_its_own_image_processor_agrees(built):
     path = folder / "config.json"
     config = json.loads(path.read_text()) if path.exists() else {}  # an adapter has none
     source = Source(model=name, revision=None, weights={})
-    read = read_preprocessing(Checkpoint(folder, config, {}, source, name, False))
+    read = read_preprocessing(Checkpoint(folder, folder, config, {}, source, name, False))
     # transformers has no processor for Llama-Nemotron-VL.
     assert check_preprocessing(read, folder) != name.startswith("nemotron")

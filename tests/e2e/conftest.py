@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine import Engine
+from tests.e2e.browser import Browser
 from tests.e2e.images import MODELS
 from tests.e2e.server import ROOT, Server
 
@@ -40,6 +41,12 @@ def server(contract_artifacts: dict[str, Path], tmp_path_factory: pytest.TempPat
         "--model", ROOT / "models" / DEFAULT, *contract_artifacts.values(), *variants, "--threads", "1"
     ) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with Browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 def _variant(artifact: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:

@@ -101,7 +101,10 @@ def test_a_body_of_no_declared_length_is_counted(server: Server) -> None:
             yield b"a" * 100_000
 
     error = refusal(server.client.post("/rerank", content=chunks()), 413)
-    assert error["message"] == "The body is larger than 5,000,000 bytes: send fewer or shorter texts at a time."
+    assert (
+        error["message"]
+        == "The body is larger than 5,000,000 bytes: send fewer or shorter texts, or smaller pictures, at a time."
+    )
     assert error["param"] == "body"
 
 

@@ -5,7 +5,6 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium.webdriver.common.action_chains import ActionChains
@@ -14,6 +13,7 @@ from selenium.webdriver.support.select import Select
 from tokenizers.pre_tokenizers import ByteLevel
 
 from tests.e2e.browser import Browser
+from tests.e2e.page import contrasts, fill, module, opened, ranked, shown, wait_for
 from tests.e2e.server import Server
 
 pytestmark = pytest.mark.slow
@@ -29,63 +29,10 @@ def server(contract_artifacts: dict[str, Path]) -> Iterator[Server]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
-
-
 @pytest.fixture
 def page(chromium: Browser, server: Server) -> Iterator[Browser]:
-    """The page as it is when its first ranking is there; nothing but this server is asked for anything, ever."""
-    chromium.emulate()
-    chromium.requested()
-    chromium.complaints()
-    chromium.driver.get(server.url)
-    chromium.wait(lambda: chromium.texts("#results .rank"), "the first ranking")
-    yield chromium
-    assert {url for url in chromium.requested() if not url.startswith(server.url)} == set()
-    # A refused request is on the console too; it is not what this looks for.
-    assert [line for line in chromium.complaints() if "Failed to load resource" not in line] == []
-
-
-def fill(page: Browser, query: str, documents: list[str]) -> None:
-    page.write("#query", query)
-    page.write("#documents", "\n".join(documents))
-
-
-def shown(page: Browser) -> list[tuple[str, float]]:
-    """The rows: text and score."""
-    script = """
-    const rows = [...document.querySelectorAll("#results li")];
-    return rows.map((row) => [row.querySelector(".text").textContent, Number(row.querySelector(".score").value)]);
-    """
-    return [(text, score) for text, score in page.driver.execute_script(script)]
-
-
-def ranked(server: Server, model: str, query: str, documents: list[str]) -> list[tuple[str, float]]:
-    """What the server says the rows should be."""
-    answer = server.client.post("/v1/rerank", json={"model": model, "query": query, "documents": documents}).json()
-    return [(documents[result["index"]], result["relevance_score"]) for result in answer["results"]]
-
-
-def wait_for(page: Browser, rows: list[tuple[str, float]]) -> None:
-    def there() -> bool:
-        now = shown(page)
-        return [text for text, _ in now] == [text for text, _ in rows] and [score for _, score in now] == pytest.approx(
-            [score for _, score in rows], abs=1e-5
-        )
-
-    page.wait(there, f"{rows}")
-
-
-def module(page: Browser, name: str, call: str, *arguments: Any) -> Any:
-    """What a function of one of the page's modules returns, or the message of the error that it throws."""
-    script = f"""
-    const done = arguments[arguments.length - 1];
-    import("/static/{name}").then((it) => done(it.{call}(...arguments[0]))).catch((error) => done(error.message));
-    """
-    return page.driver.execute_async_script(script, list(arguments))
+    with opened(chromium, server) as page:
+        yield page
 
 
 def test_ranks_what_was_typed(page: Browser, server: Server) -> None:
@@ -337,43 +284,16 @@ def test_every_field_has_a_name(page: Browser) -> None:
     assert [html for html, name in named if not name] == []
 
 
-CONTRAST = """
-const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-// Colours drawn over each other, as 0 to 255.
-const painted = (...colours) => {
-  for (const colour of colours) { canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1); }
-  return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
-};
-const luminance = (rgb) => rgb
-  .map((value) => value / 255)
-  .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
-  .reduce((sum, value, index) => sum + value * [0.2126, 0.7152, 0.0722][index], 0);
-const contrasts = {};
-for (const element of document.querySelectorAll("body *")) {
-  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-  if (!own || !element.checkVisibility() || element.closest(".hidden, noscript")) continue;
-  const grounds = [];
-  for (let at = element; at; at = at.parentElement) grounds.unshift(getComputedStyle(at).backgroundColor);
-  const ground = painted("white", ...grounds);
-  const text = painted(getComputedStyle(element).color);
-  const [dark, light] = [luminance(ground), luminance(text)].sort((a, b) => a - b);
-  const name = element.tagName + "." + element.className + "#" + element.id;
-  contrasts[name] = Math.min(contrasts[name] ?? 99, (light + 0.05) / (dark + 0.05));
-}
-return [contrasts, luminance(painted("white", getComputedStyle(document.body).backgroundColor))];
-"""
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out(page: Browser, scheme: str) -> None:
     """WCAG 2's contrast for text of any size: 4.5 and more."""
     page.emulate(scheme=scheme)
     Select(page.find("#model")).select_by_value("minilm-colbert")
     page.wait(lambda: page.texts("#matrix td.match"), "the tokens")
-    contrasts, ground = page.driver.execute_script(CONTRAST)
+    found, ground = contrasts(page)
     assert (ground > 0.5) == (scheme == "light")
-    assert len(contrasts) > 15
-    assert {name: contrast for name, contrast in contrasts.items() if contrast < 4.5} == {}
+    assert len(found) > 15
+    assert {name: contrast for name, contrast in found.items() if contrast < 4.5} == {}
 
 
 def test_fits_a_phone(page: Browser) -> None:

@@ -206,6 +206,7 @@ def test_info(server: Server) -> None:
         "precision": "fp32",
         "provider": "cpu",
         "max_length": 512,
+        "modalities": ["text"],
     }
 
 

@@ -1,10 +1,13 @@
 """A query or document is a text or a sequence of parts, alone or among others, wherever the engine takes one."""
 
+import io
+
 import numpy as np
+import PIL.Image
 import pytest
 
-from engine import Engine, InvalidInput, Text, text_of
-from engine.content import is_content
+from engine import Engine, Image, InvalidInput, Text, text_of
+from engine.content import Pictured, is_content, read_content, read_contents
 
 PARTS = [Text("Paris is"), Text("in France.")]
 JOINED = "Paris is\nin France."
@@ -50,4 +53,46 @@ def test_what_is_no_content_is_one_sentence(artifacts, wrong):
             engine.embed(wrong)
     with pytest.raises(InvalidInput, match="Texts must be a text"):
         engine.embed(np.array([101, 102]))
+    engine.close()
+
+
+def red(size: int = 4) -> Image:
+    return Image(np.full((size, size, 3), (255, 0, 0), np.uint8))
+
+
+def png(size: int = 4) -> bytes:
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (size, size), (255, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_pictures_come_first_and_in_every_form(tmp_path):
+    (tmp_path / "red.png").write_bytes(png())
+    forms = [red(), png(), tmp_path / "red.png", PIL.Image.open(io.BytesIO(png()))]
+    for form in forms:
+        assert read_content(form) == Pictured((red(),), "")
+        assert read_content([Text("a"), form, Text("b")]) == Pictured((red(),), "a\nb")
+    assert read_content([Text("a")]) == "a"
+
+
+def test_a_list_of_pictures_is_as_many_contents():
+    assert read_contents([red(), png()], "documents") == [Pictured((red(),), "")] * 2
+    assert read_contents([[red(), png()]], "documents") == [Pictured((red(), red()), "")]
+    assert read_contents([red(), Text("a")], "documents") == [Pictured((red(),), "a")]
+    assert read_contents([[red()], "a"], "documents") == [Pictured((red(),), ""), "a"]
+
+
+def test_a_string_is_never_a_picture(tmp_path):
+    path = tmp_path / "red.png"
+    path.write_bytes(png())
+    assert read_content(str(path)) == str(path)
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        read_content(tmp_path / "none.png")
+
+
+def test_a_model_of_texts_refuses_pictures_in_one_sentence(artifacts):
+    engine = Engine.load(artifacts("minilm-bi"))
+    for call in (lambda: engine.score("q", [red()]), lambda: engine.embed([red()]), lambda: engine.score(red(), "d")):
+        with pytest.raises(InvalidInput, match="reads text alone: leave pictures out, or use a multimodal model"):
+            call()
     engine.close()

@@ -1,5 +1,6 @@
 """`scripts/quickstart` for real, in a copy of the checkout and from an unrelated folder."""
 
+import base64
 import os
 import re
 import signal
@@ -7,9 +8,12 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -35,10 +39,34 @@ def test_second_run_installs_nothing(
     _assert_ranking(second.stdout)
 
 
-@pytest.mark.parametrize("module", ["torch", "transformers", "sentence_transformers", "onnx"])
+@pytest.mark.parametrize("module", ["torch", "torchvision", "transformers", "sentence_transformers", "onnx"])
 def test_serving_set_is_without(module: str, first_run: subprocess.CompletedProcess[str], checkout: Path) -> None:
     imported = subprocess.run([checkout / ".venv-serve/bin/python", "-c", f"import {module}"], capture_output=True)
     assert b"ModuleNotFoundError" in imported.stderr
+
+
+def test_pictures_are_served_with_it(
+    first_run: subprocess.CompletedProcess[str], checkout: Path, multimodal: Callable[..., tuple[Path, Path]]
+) -> None:
+    python, artifact = checkout / ".venv-serve/bin/python", multimodal("colqwen2")[1]
+    picture = (checkout / "export/verification/samples/page.png").read_bytes()
+    url = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    with Server("--model", artifact, command=[python, "-m", "api"], folder=checkout) as server:
+        body = {"query": "a ferry", "documents": [{"image": url}, "Cows eat grass."]}
+        results = server.client.post("/rerank", json=body).raise_for_status().json()["results"]
+    assert {result["index"] for result in results} == {0, 1}
+
+
+def test_texts_need_no_pillow(first_run: subprocess.CompletedProcess[str], checkout: Path) -> None:
+    program = """
+import sys
+sys.modules["PIL"] = None
+from engine import Engine
+print(Engine.load("models/all-MiniLM-L6-v2").score("a", ["b"]).scores.shape)
+"""
+    command = [checkout / ".venv-serve/bin/python", "-c", program]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
+    assert done.stdout == "(1,)\n", done.stderr
 
 
 def test_keep_leaves_a_server_that_answers(

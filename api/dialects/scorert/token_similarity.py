@@ -2,6 +2,8 @@
 
 import msgspec
 
+from engine import Box
+
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, read
 from ..vllm.common import Common, common_arguments
@@ -14,14 +16,29 @@ class TokenSimilarityRequest(Common, kw_only=True):
     document: str | Item
 
 
-class TokenSimilarityResponse(msgspec.Struct, frozen=True):
-    """`similarity` has a row for each query token, a column for each document token; `score` adds the rows' maxima."""
+class TokenBox(msgspec.Struct, frozen=True):
+    """Where a token lies: on which of its content's images, from 0, and its left, top, right and bottom there.
+
+    They are in pixels of the image as it was sent, turned upright.
+    """
+
+    image: int
+    box: tuple[float, float, float, float]
+
+
+class TokenSimilarityResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """`similarity` has a row for each query token, a column for each document token; `score` adds the rows' maxima.
+
+    Tokens of text have no box.
+    """
 
     model: str
     score: float
     query_tokens: list[str]
     document_tokens: list[str]
     similarity: list[list[float]]
+    query_boxes: list[TokenBox | None]
+    document_boxes: list[TokenBox | None]
 
 
 def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityResponse:
@@ -37,7 +54,13 @@ def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityRespo
         query_tokens=compared.query_tokens,
         document_tokens=compared.document_tokens,
         similarity=compared.similarity.tolist(),
+        query_boxes=list(map(_token_box, compared.query_boxes)),
+        document_boxes=list(map(_token_box, compared.document_boxes)),
     )
+
+
+def _token_box(box: Box | None) -> TokenBox | None:
+    return None if box is None else TokenBox(box.image, (box.left, box.top, box.right, box.bottom))
 
 
 ENDPOINTS = (

@@ -1,5 +1,7 @@
 """Answers `/info` with what is served and within what limits (TEI's fields, and a list of models)."""
 
+from typing import Literal, TypeAlias
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -28,8 +30,14 @@ class ModelType(msgspec.Struct, frozen=True):
     embedding: Embedding | UnsetType = UNSET
 
 
+Modality: TypeAlias = Literal["text", "image"]
+
+
 class ServedModel(msgspec.Struct, frozen=True):
-    """`max_length` is in tokens; `provider` is the execution provider that runs the graph."""
+    """`max_length` is in tokens; `provider` is the execution provider that runs the graph.
+
+    `modalities` are what queries and documents may be made of: text, and images where the model reads some.
+    """
 
     name: str
     score_type: ScoreTypeName
@@ -37,6 +45,7 @@ class ServedModel(msgspec.Struct, frozen=True):
     precision: str
     provider: str
     max_length: int
+    modalities: list[Modality]
 
 
 class Info(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +93,7 @@ def info(_: None, call: Call) -> Info:
                 engine.graph.precision,
                 engine.provider,
                 engine.manifest.max_length,
+                ["text"] if engine.manifest.pictures is None else ["text", "image"],
             )
             for name, engine in call.models
         ],

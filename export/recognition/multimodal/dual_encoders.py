@@ -6,7 +6,7 @@ from engine.artifact import Prompts
 
 from ...checkpoint.files import Checkpoint
 from ...recipe import Head, Marking, Recipe
-from ..module_list import Folder
+from ..module_list import Folder, require_kinds
 from .bodies import pictures
 
 _PROJECTIONS = {
@@ -16,7 +16,7 @@ _PROJECTIONS = {
 
 
 def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Recipe:
-    """Both towers' embeddings have length 1, as their classes compare them, but in folders of sentence-transformers.
+    """Both towers' embeddings have length 1, as their classes compare them; in sentence-transformers' folders if said.
 
     SigLIP's texts are padded to the longest input and the padding is attended to, as in training
     (https://huggingface.co/docs/transformers/model_doc/siglip); vLLM does not pad them.
@@ -28,9 +28,18 @@ def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Rec
         Head("Pooling", {"pooling_mode": "lasttoken"}, checkpoint.folder),
         Head("Dense", {}, checkpoint.folder, _PROJECTIONS[kind]),
     ]
-    if folder is None:
-        heads.append(Head("Normalize", {}, checkpoint.folder))
     fill = native["text_config"]["max_position_embeddings"] if kind == "siglip" and prompts == "authors" else None
     side = Marking(fill=fill)
-    recipe = Recipe("bi-encoder", checkpoint.architecture, heads=heads, similarity="cosine", pictures=pictures(native))
-    return replace(recipe, query=side, document=side)
+    recipe = Recipe("bi-encoder", checkpoint.architecture, similarity="cosine", query=side, document=side)
+    recipe = replace(recipe, pictures=pictures(native))
+    if folder is None:
+        return replace(recipe, heads=[*heads, Head("Normalize", {}, checkpoint.folder)])
+    require_kinds(folder, "Normalize")
+    query_prompt, document_prompt = folder.role_prompts
+    return replace(
+        recipe,
+        heads=[*heads, *folder.heads],
+        similarity=folder.similarity,
+        query_prompt=query_prompt,
+        document_prompt=document_prompt,
+    )

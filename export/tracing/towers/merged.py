@@ -63,6 +63,8 @@ class MergedBody(PreTrainedModel):
             more["position_ids"] = torch.arange(input_ids.shape[1])[None] + self.first_position
         if past_key_values is not None:
             more["past_key_values"] = past_key_values
+        # A graph has as many levels as the tower; without this they would be traced as a size that varies.
+        assert image_embeddings is None or image_embeddings.shape[0] == self.levels
         embed = self.language_model.get_input_embeddings()
         if image_rows is None or image_embeddings is None:
             return self.language_model(inputs_embeds=embed(input_ids), attention_mask=attention_mask, **more)

@@ -40,7 +40,7 @@ def write(folder: Path, **files: Any) -> None:
 
 
 def checkpoint(folder: Path, **config: Any) -> Checkpoint:
-    return Checkpoint(folder, config, {}, Source(model="tiny", revision=None, weights={}), "tiny", False)
+    return Checkpoint(folder, folder, config, {}, Source(model="tiny", revision=None, weights={}), "tiny", False)
 
 
 def agreed(folder: Path, processor_class: type, **config: Any) -> Preprocessing:

@@ -226,6 +226,12 @@ def test_prompts_have_transformers_states(models, vision, text, pictures):
     np.testing.assert_allclose(got[attended], prompts.wanted(models[0])[attended], atol=2e-5)
 
 
+def test_the_text_graph_takes_a_table_of_any_length(models, text):
+    assert text.inputs["image_embeddings"] == [models[1].text.levels, "rows", 64]
+    assert text.inputs["image_rows"] == ["batch", "tokens"]
+    assert text.inputs["positions"] == [3, "batch", "tokens"]
+
+
 def test_prompts_do_not_depend_on_their_neighbours(models, vision, text):
     prompts = Prompts([[SMALL], [WIDE, TALL], []])
     feeds = prompts.feeds(models[0], vision, models[1].vision.levels)

@@ -220,6 +220,11 @@ def test_prompts_have_the_models_states(whole, vision, text, pictures):
     np.testing.assert_allclose(got[attended], wanted[attended], atol=1e-4)
 
 
+def test_the_text_graph_takes_a_table_of_any_length(text):
+    assert text.inputs["image_embeddings"] == [1, "rows", 64]
+    assert text.inputs["image_rows"] == ["batch", "tokens"]
+
+
 def test_prompts_do_not_depend_on_their_neighbours(whole, vision, text):
     prompts = Prompts([1, 2, 0], whole.rows)
     feeds = prompts.feeds(vision)

@@ -1,0 +1,261 @@
+"""Merges a LoRA adapter as peft saves it (https://huggingface.co/docs/peft) with its base: W + scale * B @ A.
+
+Numpy and safetensors do it, one file of weights at a time.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from safetensors.numpy import save_file
+
+from engine.artifact import sha256
+
+from ..errors import ExportError
+from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find, read_json
+from .weights import StoredTensor, names_in, stored_tensors
+
+_CONFIG = "adapter_config.json"
+_WEIGHTS = WeightFiles(
+    description="adapter_model.safetensors or adapter_model.bin",
+    needs=[[["adapter_model*.safetensors"], ["adapter_model*.bin"]]],
+    beside=[],
+    ignored=PYTORCH_WEIGHTS.ignored,
+)
+
+# What changes more than a product of two matrices can say, and the values that do not. The others must be empty.
+_ALLOWED: dict[str, Sequence[Any]] = {
+    "peft_type": ["LORA"],
+    "bias": ["none"],
+    # Others change the base's weights, too.
+    "init_lora_weights": [True, False, "gaussian", "orthogonal", "eva"],
+}
+_EMPTY = (
+    "alora_invocation_tokens",
+    "arrow_config",
+    "layer_replication",
+    "lora_bias",
+    "target_parameters",
+    "trainable_token_indices",
+    "use_dora",
+    "use_qalora",
+)
+
+_FACTOR = re.compile(r"(.+)\.lora_(embedding_)?([AB])(?:\.default)?(?:\.weight)?")
+# Parts of names that come and go with the class that saved them and the age of transformers; the others tell layers of
+# texts and of pictures apart.
+_WRAPPERS = {"base_layer", "base_model", "language_model", "model", "modules_to_save", "vision_model", "vlm"}
+_NOT_LINKED = re.compile(r"\..*|adapter_.*|checkpoint-.*|.*\.(safetensors|bin|index\.json)")
+
+_Path = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The folder of a checkpoint that was made, and the sha256 of the files of weights that it was made of."""
+
+    folder: Path
+    digests: dict[str, str]
+
+
+def is_adapter(found: Found) -> bool:
+    """Whether a folder has an adapter and no weights besides."""
+    return (found.root / _CONFIG).is_file() and all(
+        path.name.startswith("adapter_") for path in found.root.iterdir() if path.suffix in (".safetensors", ".bin")
+    )
+
+
+def merge(adapter: Found, folder: Path) -> Merged:
+    """Write the checkpoint that an adapter and its base are into `folder`: links, and weights that are changed.
+
+    What else the adapter's folder has is taken before the base's: its tokenizer, processors and README. Changed weights
+    are float32. Raises `ExportError` for an adapter that is more than products, or that is not one of its base.
+    """
+    settings = read_json(adapter.root / _CONFIG)
+    _require_plain(settings)
+    base = _find_base(settings)
+    files = {"": adapter.weights(_WEIGHTS), f"{base.model}/": base.weights(PYTORCH_WEIGHTS)}
+    own, stored = files.values()
+    names = {name for path in stored for name in names_in(path)}
+    changes = _Changes.of([tensor for path in own for tensor in stored_tensors(path)], settings, names)
+    folder.mkdir(parents=True)
+    for source in dict.fromkeys((base.root, base.folder, adapter.root)):
+        _link_files(source, folder)
+    _write_config(folder, settings)
+    _write_weights(stored, changes, folder)
+    return Merged(folder, {f"{prefix}{path.name}": sha256(path) for prefix, paths in files.items() for path in paths})
+
+
+def _require_plain(settings: dict[str, Any]) -> None:
+    strange = [name for name, values in _ALLOWED.items() if settings.get(name) not in (None, *values)]
+    strange += [name for name in _EMPTY if settings.get(name)]
+    for name in strange:
+        raise ExportError(
+            f"The adapter's {_CONFIG} has {name} {json.dumps(settings[name])}, which ScoreRT cannot merge: merge it "
+            "with peft (merge_and_unload), and export the folder that this saves."
+        )
+
+
+def _find_base(settings: dict[str, Any]) -> Found:
+    name = settings.get("base_model_name_or_path")
+    if not name:
+        raise ExportError(f"The adapter's {_CONFIG} names no base: give base_model_name_or_path, a folder or a hub id.")
+    try:
+        return find(str(name), settings.get("revision"), PYTORCH_WEIGHTS)
+    except ExportError as error:
+        raise ExportError(f"The base that the adapter's {_CONFIG} names cannot be opened: {error}") from None
+
+
+@dataclass(frozen=True)
+class _Lora:
+    """The product `scale * b @ a`, in the shape of a layer's weight or of its transpose, as `is_transposed` says."""
+
+    a: StoredTensor
+    b: StoredTensor
+    scale: float
+    is_transposed: bool
+
+    def added_to(self, weight: StoredTensor) -> StoredTensor:
+        a, b = self.a.float32(), self.b.float32()
+        # A convolution's weight is a matrix whose columns are the places of its kernel.
+        product = b.reshape(len(b), -1) @ a.reshape(len(a), -1) * self.scale
+        product = product.T if self.is_transposed else product
+        rows, *columns = weight.values.shape
+        if product.shape != (rows, math.prod(columns)):
+            raise ExportError(
+                f"The adapter changes {list(product.shape)} numbers of {weight.name}, which is "
+                f"{list(weight.values.shape)} in its base: give the base that it was trained on."
+            )
+        return StoredTensor(weight.name, weight.float32() + product.reshape(weight.values.shape))
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """What an adapter does to the weights of its base, by their names there: products added, whole tensors in place of
+    them, and tensors that the base has none of."""
+
+    products: Mapping[str, _Lora] = field(default_factory=dict)
+    tensors: Mapping[str, StoredTensor] = field(default_factory=dict)
+    additions: Sequence[StoredTensor] = ()
+
+    @classmethod
+    def of(cls, tensors: Sequence[StoredTensor], settings: dict[str, Any], names: set[str]) -> Self:
+        """Place an adapter's tensors among the base's weights. Raises `ExportError` for one that has no place."""
+        base = _Names(names)
+        factors: dict[tuple[str, bool], dict[str, StoredTensor]] = {}
+        whole: dict[str, StoredTensor] = {}
+        additions = []
+        for tensor in tensors:
+            name = tensor.name.removeprefix("base_model.model.")
+            if found := _FACTOR.fullmatch(name):
+                module, is_embedding, factor = found.groups()
+                factors.setdefault((module, bool(is_embedding)), {})[factor] = tensor
+            elif place := base.find(name):
+                whole[place] = tensor
+            elif _is_saved_whole(name, settings):
+                additions.append(StoredTensor(name, tensor.values))
+            else:
+                raise _not_of_this_base(tensor.name)
+        products = {}
+        for (module, is_embedding), pair in factors.items():
+            place = base.find(f"{module}.weight")
+            first = next(iter(pair.values()))
+            if place is None or len(pair) < 2:
+                raise _not_of_this_base(first.name)
+            scale = _scale(module, len(pair["A"].values), settings)
+            products[place] = _Lora(pair["A"], pair["B"], scale, is_embedding or bool(settings.get("fan_in_fan_out")))
+        return cls(products, whole, additions)
+
+    def touch(self, names: set[str]) -> bool:
+        """Whether one of these weights is changed."""
+        return not names.isdisjoint({*self.products, *self.tensors})
+
+    def applied(self, weight: StoredTensor) -> StoredTensor:
+        """A weight of the base as it is after the merge."""
+        if weight.name in self.tensors:
+            weight = StoredTensor(weight.name, self.tensors[weight.name].values)
+        return self.products[weight.name].added_to(weight) if weight.name in self.products else weight
+
+
+class _Names:
+    """The base's names of weights, to be found by what a model of another age or class calls them."""
+
+    def __init__(self, names: set[str]) -> None:
+        self._by_path: dict[_Path, list[str]] = {}
+        for name in names:
+            self._by_path.setdefault(_path(name), []).append(name)
+
+    def find(self, name: str) -> str | None:
+        """The only weight whose name has the same path, or else the only one where one path ends in the other."""
+        wanted = _path(name)
+        found = self._by_path.get(wanted) or [
+            name
+            for path, names in self._by_path.items()
+            if path and (path[-len(wanted) :] == wanted or wanted[-len(path) :] == path)
+            for name in names
+        ]
+        return found[0] if len(found) == 1 else None
+
+
+def _path(name: str) -> _Path:
+    return tuple(part for part in name.split(".") if part not in _WRAPPERS)
+
+
+def _is_saved_whole(name: str, settings: dict[str, Any]) -> bool:
+    """Whether a tensor is of a module that was trained whole."""
+    module = name.rsplit(".", 1)[0]
+    return any(module.endswith(saved) for saved in settings.get("modules_to_save") or [])
+
+
+def _scale(module: str, rank: int, settings: dict[str, Any]) -> float:
+    """alpha / r, or alpha / sqrt(r) where the adapter is rank-stabilised (https://arxiv.org/abs/2312.03732)."""
+    patterns: dict[str, float] = settings.get("alpha_pattern") or {}
+    named = (alpha for pattern, alpha in patterns.items() if re.fullmatch(rf"(.*\.)?({pattern})", module))
+    alpha = next(named, settings["lora_alpha"])
+    return float(alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank))
+
+
+def _not_of_this_base(name: str) -> ExportError:
+    return ExportError(
+        f"The adapter's {name} changes no weight of its base, or several: give the base that it was trained on as "
+        f"base_model_name_or_path in its {_CONFIG}."
+    )
+
+
+def _link_files(source: Path, folder: Path) -> None:
+    """Link what is no weights, in place of links of the same names."""
+    for path in source.iterdir():
+        if not _NOT_LINKED.fullmatch(path.name):
+            (folder / path.name).unlink(missing_ok=True)
+            (folder / path.name).symlink_to(path.resolve())
+
+
+def _write_config(folder: Path, settings: dict[str, Any]) -> None:
+    """Name the class that the adapter was trained around as the architecture, where it says one."""
+    trained = (settings.get("auto_mapping") or {}).get("base_model_class")
+    config = read_json(folder / "config.json")
+    if trained and config is not None:
+        (folder / "config.json").unlink()
+        text = json.dumps(config | {"architectures": [trained]}, indent=2)
+        (folder / "config.json").write_text(text, encoding="utf-8")
+
+
+def _write_weights(stored: Sequence[Path], changes: _Changes, folder: Path) -> None:
+    """Write the base's files of weights anew where they are changed, and link the others."""
+    places: dict[str, str] = {}
+    for number, path in enumerate(stored, 1):
+        names = set(names_in(path))
+        additions = changes.additions if path == stored[-1] else ()
+        file = folder / f"model-{number:05}-of-{len(stored):05}.safetensors"
+        places |= dict.fromkeys([*names, *(tensor.name for tensor in additions)], file.name)
+        if path.suffix == ".safetensors" and not additions and not changes.touch(names):
+            file.symlink_to(path.resolve())
+            continue
+        tensors = [*map(changes.applied, stored_tensors(path)), *additions]
+        save_file({tensor.name: tensor.values for tensor in tensors}, file, {"format": "pt"})
+    index = {"metadata": {}, "weight_map": places}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")

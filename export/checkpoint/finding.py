@@ -1,0 +1,137 @@
+"""Finds a model's files: in a local folder, on the Hugging Face Hub, or in the Hub's cache."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from ..errors import ExportError
+
+# Configuration, tokenizers and remote code; never another framework's weights.
+_SMALL_FILES = ["*.json", "*.txt", "*.model", "*.metadata", "*.jinja", "*.py", "README.md", "colbert_linear.pt"]
+OTHER_FRAMEWORKS = ["openvino/*", "tf_model*", "flax_model*", "rust_model*", "coreml/*"]
+
+
+Patterns = list[str]
+"""Files by name, with wildcards."""
+Need = list[Patterns]
+"""Choices, the best first."""
+
+
+@dataclass(frozen=True)
+class WeightFiles:
+    """Names the files of a model that hold its weights.
+
+    Each need is met by the first of its choices that has files. `beside` are patterns of what else is downloaded,
+    `ignored` of what never is.
+    """
+
+    description: str
+    needs: list[Need]
+    beside: list[str]
+    ignored: list[str]
+
+
+PYTORCH_WEIGHTS = WeightFiles(
+    description="*.safetensors or *.bin beside its config.json",
+    needs=[[["*.safetensors"], ["*.bin"]]],
+    beside=[],
+    ignored=["onnx/*", *OTHER_FRAMEWORKS],
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model's whole folder, `root`, and what a manifest calls it: the folder's name or the hub id."""
+
+    root: Path
+    model: str
+    revision: str | None
+
+    @property
+    def name(self) -> str:
+        """What the model is called without its organisation."""
+        return self.model.split("/")[-1]
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the configuration, the weights and the tokenizer are.
+
+        Some folders of sentence-transformers keep those of their first module in a folder of its own (`0_CLIPModel`).
+        """
+        modules = None if (self.root / "config.json").is_file() else read_json(self.root / "modules.json")
+        return self.root / first_module(modules) if modules else self.root
+
+    def weights(self, wanted: WeightFiles) -> list[Path]:
+        """The files of weights there are, in the order of their names. Raises `ExportError` for none."""
+        found = sorted({path for choices in wanted.needs for path in first_there(self.folder, choices)})
+        if not found:
+            raise ExportError(f"{self.model} has no weights: expected {wanted.description}.")
+        return found
+
+
+def first_module(modules: Sequence[dict[str, Any]]) -> str:
+    """The folder of the first of a `modules.json`'s modules, which reads texts and pictures."""
+    return str(min(modules, key=lambda module: int(module["idx"]))["path"])
+
+
+def find(model: str, revision: str | None, wanted: WeightFiles) -> Found:
+    """Find `model`'s files: a local folder, or a hub id that is downloaded or already cached.
+
+    The Hub is asked with the token of the environment (HF_TOKEN, or `hf auth login`). Raises `ExportError`.
+    """
+    local = Path(model).expanduser()
+    if local.is_dir():
+        return Found(local.resolve(), local.resolve().name, revision)
+    if local.exists() or model.startswith((".", "/", "~")):
+        raise ExportError(f"{model} is not a folder: give a checkpoint's folder or a hub id such as org/name.")
+    root = _download(model, revision, wanted)
+    return Found(root, model, root.name)
+
+
+def first_there(folder: Path, choices: Need) -> list[Path]:
+    """The files of the first choice that has some."""
+    found = ([path for pattern in patterns for path in folder.glob(pattern)] for patterns in choices)
+    return next((paths for paths in found if paths), [])
+
+
+def read_json(path: Path) -> Any:
+    """The file's content, or None if there is no such file."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ExportError(f"{path} is not valid JSON: {error}.") from None
+
+
+def _download(model: str, revision: str | None, wanted: WeightFiles) -> Path:
+    try:
+        for choices in wanted.needs:
+            for patterns in choices:
+                allowed = [*_SMALL_FILES, *wanted.beside, *patterns]
+                root = Path(
+                    snapshot_download(model, revision=revision, allow_patterns=allowed, ignore_patterns=wanted.ignored)
+                )
+                if first_there(Found(root, model, None).folder, [patterns]):
+                    break
+        return root
+    except HFValidationError:
+        raise ExportError(f"{model} is neither a folder here nor a hub id such as org/name.") from None
+    except LocalEntryNotFoundError:
+        raise ExportError(
+            f"{model} is not in the local cache and the Hub could not be reached: check the network, or give a folder."
+        ) from None
+    except RepositoryNotFoundError:
+        raise ExportError(
+            f"The Hub has no model {model} that you may read: check the id, and set HF_TOKEN for a private model."
+        ) from None
+    except HfHubHTTPError as error:
+        raise ExportError(f"The Hub refused {model}: {error.server_message or error}.") from None
+    except OSError as error:
+        raise ExportError(f"{model} could not be downloaded: {error}.") from None
