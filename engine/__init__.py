@@ -22,7 +22,7 @@ from .errors import (
     ScoreRTError,
     UnsupportedTask,
 )
-from .images.data_urls import base64_bytes, data_url_bytes
+from .images.data_urls import data_url_bytes
 from .images.decode import FORMATS as IMAGE_FORMATS
 from .images.decode import MOST_PIXELS as MOST_IMAGE_PIXELS
 from .images.decode import ImageLimits
@@ -95,7 +95,6 @@ __all__ = [
     "UnsupportedTask",
     "Waiting",
     "__version__",
-    "base64_bytes",
     "cores",
     "data_url_bytes",
     "decode_image",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from engine import Image, Job, base64_bytes, data_url_bytes, decode_image
+from engine import Image, Job, data_url_bytes, decode_image
 
 from ..errors import TooManyImages
 from ..settings.errors import SettingsError
@@ -85,17 +85,12 @@ class RequestMedia:
         self._images = 0
         self._lock = threading.Lock()
 
-    def read(self, url: str) -> Image:
-        """The image at a `data:`, `http:`, `https:` or `file:` URL.
+    def read_all(self, urls: Sequence[str]) -> list[Image]:
+        """The images at `data:`, `http:`, `https:` or `file:` URLs, some of them at a time; equal URLs are read once.
 
-        Raises `InvalidInput`, in one sentence, where it is not allowed, not there or no image; `TooManyImages` and
+        Raises `InvalidInput`, in one sentence, where one is not allowed, not there or no image; `TooManyImages` and
         `ImagesFull`; and the errors of the request's job, which waits while others fetch and decode.
         """
-        self._count(1)
-        return self._read(url)
-
-    def read_all(self, urls: Sequence[str]) -> list[Image]:
-        """The images at several URLs, some of them at a time; equal URLs are read once. Raises as `read` does."""
         self._count(len(urls))
         if len(urls) == 1:
             return [self._read(urls[0])]
@@ -108,11 +103,6 @@ class RequestMedia:
             for future in reading.values():
                 future.cancel()
         return [images[url] for url in urls]
-
-    def read_base64(self, text: str) -> Image:
-        """The image in base64, without anything before it. Raises as `read` does."""
-        self._count(1)
-        return self._media.image(base64_bytes(text), self._job, self._holding)
 
     def close(self) -> None:
         """Let others hold as many pixels as this request did."""

@@ -117,10 +117,10 @@ def test_the_job_of_a_client_that_leaves_is_cancelled(answering: Answering) -> N
 
 def test_the_images_of_a_request_are_held_until_it_is_answered(answering: Answering) -> None:
     held = answering.media.held
-    reads = endpoint(lambda _, call: [call.media.read(IMAGE).width, held.held], request=dict)
+    reads = endpoint(lambda _, call: [call.media.read_all([IMAGE])[0].width, held.held], request=dict)
     assert ask(answering, reads, body=b"{}").body == b"[12,96]"
     assert held.held == 0
-    fails = endpoint(lambda _, call: call.media.read(IMAGE).width / 0, request=dict)
+    fails = endpoint(lambda _, call: call.media.read_all([IMAGE])[0].width / 0, request=dict)
     with pytest.raises(ZeroDivisionError):
         ask(answering, fails, body=b"{}")
     assert held.held == 0

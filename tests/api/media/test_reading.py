@@ -31,7 +31,7 @@ def data_url(file: bytes) -> str:
 
 def refusal(url: str, media: Media | None = None) -> str:
     with pytest.raises(InvalidInput) as raised:
-        (media or Media(MediaSettings())).of(Job(timeout=20)).read(url)
+        (media or Media(MediaSettings())).of(Job(timeout=20)).read_all([url])
     error = client_error(raised.value)
     assert error is not None
     assert (error.code, error.type) == (400, "BadRequestError")
@@ -41,19 +41,18 @@ def refusal(url: str, media: Media | None = None) -> str:
 class TestSchemes:
     def test_images_in_the_request_need_no_permission(self) -> None:
         media = Media(MediaSettings()).of(Job())
-        assert media.read(data_url(PNG)) == WANTED
-        assert media.read(data_url(PNG).replace("data:image/png", "DATA:text/plain;charset=utf-8")) == WANTED
-        assert media.read_base64(base64.b64encode(PNG).decode()) == WANTED
+        assert media.read_all([data_url(PNG)]) == [WANTED]
+        assert media.read_all([data_url(PNG).replace("data:image/png", "DATA:text/plain;charset=utf-8")]) == [WANTED]
 
     def test_images_are_fetched_from_allowed_hosts(self) -> None:
         with Site({"/a.png": response(Content_Type="text/html")}) as site, Fetching(site) as fetching:
             media = Media(MediaSettings(allowed_domains=["images.example"]), fetching.fetcher).of(Job())
-            assert media.read("HTTP://images.example/a.png") == WANTED
+            assert media.read_all(["HTTP://images.example/a.png"]) == [WANTED]
 
     def test_images_are_read_from_the_allowed_folder(self, tmp_path: Path) -> None:
         (tmp_path / "a.png").write_bytes(PNG)
         media = Media(MediaSettings(allowed_path=tmp_path))
-        assert media.of(Job()).read(f"File://{tmp_path}/a.png") == WANTED
+        assert media.of(Job()).read_all([f"File://{tmp_path}/a.png"]) == [WANTED]
         assert "could not be read" in refusal("file:///etc/passwd", media)
 
     @pytest.mark.parametrize("url", ["http://images.example/a.png", "https://127.0.0.1/", "HTTP:"])
@@ -134,17 +133,17 @@ class TestBytes:
             (ImageLimits(formats=("JPEG",)), PNG, "is no JPEG file"),
         ):
             assert sentence in refusal(data_url(file), Media(MediaSettings(limits=limits)))
-            assert Media(MediaSettings()).of(Job()).read(data_url(file)).width == 12
+            assert Media(MediaSettings()).of(Job()).read_all([data_url(file)])[0].width == 12
 
 
 class TestCounting:
     def test_images_of_a_request(self) -> None:
         server = Media(MediaSettings(max_images=2))
         media = server.of(Job())
-        media.read(data_url(PNG))
-        media.read_base64(base64.b64encode(PNG).decode())
+        media.read_all([data_url(PNG)])
+        media.read_all([data_url(PNG)])
         sentence = r"^The request has more than 2 images, the most that one may have: send several\.$"
-        for read in (lambda: media.read(data_url(PNG)), lambda: server.of(Job()).read_all([data_url(PNG)] * 3)):
+        for read in (lambda: media.read_all([data_url(PNG)]), lambda: server.of(Job()).read_all([data_url(PNG)] * 3)):
             with pytest.raises(TooManyImages, match=sentence) as raised:
                 read()
             error = client_error(raised.value)
@@ -157,13 +156,13 @@ class TestCounting:
         first, second = server.of(Job()), server.of(Job())
         first.read_all([data_url(PNG), data_url(PNG)])
         assert server.held.held == 96
-        second.read(data_url(PNG))
+        second.read_all([data_url(PNG)])
         with pytest.raises(ImagesFull):
-            second.read(data_url(PNG))
+            second.read_all([data_url(PNG)])
         first.close()
-        second.read(data_url(PNG))
+        second.read_all([data_url(PNG)])
         with pytest.raises(InvalidInput, match="more than 200 pixels together"):
-            second.read(data_url(PNG))
+            second.read_all([data_url(PNG)])
         second.close()
         assert server.held.held == 0
 

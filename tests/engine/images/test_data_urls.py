@@ -2,7 +2,8 @@ import base64
 
 import pytest
 
-from engine import InvalidInput, base64_bytes, data_url_bytes
+from engine import InvalidInput, data_url_bytes
+from engine.images.data_urls import base64_bytes
 
 BYTES = bytes(range(256))
 TEXT = base64.b64encode(BYTES).decode()

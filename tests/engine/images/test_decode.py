@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from transformers.image_transforms import convert_to_rgb
 
-from engine import InvalidInput
+from engine import Image, InvalidInput
 from engine.images.decode import ImageLimits, decode, from_pillow
 
 from .pictures import MODES, picture, pictures, saved
@@ -100,6 +100,16 @@ def test_a_jpeg_with_a_second_picture_is_a_jpeg():
 def test_a_jpeg_of_scans_is_decoded():
     file = saved(picture("RGB", 40, 40, 2), "JPEG", progressive=True)
     assert np.array_equal(decode(file).pixels, np.asarray(opened(file)))
+
+
+@pytest.mark.parametrize(("mode", "format", "depth"), [
+    ("RGB", "JPEG", 24), ("L", "JPEG", 8), ("CMYK", "JPEG", 32), ("RGBA", "PNG", 32), ("1", "PNG", 1), ("P", "GIF", 8),
+    ("I;16", "PNG", 16),
+])  # fmt: skip
+def test_what_a_file_was_is_remembered(mode, format, depth):
+    image = decode(saved(picture(mode, 5, 7, 0), format))
+    assert (image.format, image.bit_depth) == (format, depth)
+    assert image == Image(image.pixels), "it says nothing of the pixels"
 
 
 def test_limits_are_met_exactly():
