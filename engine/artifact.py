@@ -148,7 +148,8 @@ class TextLayout(_Part, frozen=True):
     `skip` tokens are not scored.
 
     A content with pictures is read as `pictured` instead, a text with all special tokens, in which `{pictures}` and
-    `{text}` stand for what it has; its text comes after the `caption`, and a space.
+    `{text}` stand for what it has; its text comes after the `caption`, and a space. With a `blank` a text without
+    pictures is read so, too: with a black one of that many pixels a side, and after its `prompt` instead.
     """
 
     prefix: list[int]
@@ -163,6 +164,7 @@ class TextLayout(_Part, frozen=True):
     skip: list[int] = []
     pictured: str | None = None
     caption: str = ""
+    blank: int | None = None
 
     def __post_init__(self) -> None:
         if self.instruction is not None and self.instruction not in self.prompt:

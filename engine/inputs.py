@@ -91,10 +91,14 @@ class InputBuilder:
         if prompting.instruction is not None and layout.instruction is not None:
             prompt = prompt.replace(layout.instruction, prompting.instruction, 1)
         limit = limits.query if role == "query" else limits.document
-        encoded = iter(self._tokenizer.encode([prompt + text for text in contents if isinstance(text, str)]))
+        texts = [prompt + text for text in contents if isinstance(text, str) and layout.blank is None]
+        encoded = iter(self._tokenizer.encode(texts))
         inputs: list[AnyInput] = []
         for content in contents:
             match content:
+                case str() if layout.blank is not None:
+                    assert self._captions is not None, "only models that read pictures have a blank one"
+                    inputs.append(self._captions.beside_blank(content, prompt, role or "document", limits, limit))
                 case str():
                     inputs.append(lay_out_text(next(encoded), layout, limits, limit))
                 case Pictured():

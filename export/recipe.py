@@ -34,7 +34,7 @@ class Marking:
     the first token of each text of `skip_texts`, are not scored. The defaults are plain tokens.
 
     `tail` comes after each text, in tokens that its own do not merge with. `fill` is the length that padding tokens
-    fill up and that are attended to, in models trained so. `pictured` and `caption` are those of
+    fill up and that are attended to, in models trained so. `pictured`, `caption` and `blank` are those of
     `engine.artifact.TextLayout`.
     """
 
@@ -48,6 +48,7 @@ class Marking:
     fill: int | None = None
     pictured: str | None = None
     caption: str = ""
+    blank: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ class PictureRecipe:
     patches for the vision tower. `marked` tiles stand between tokens that name their rows and columns. Without
     `on_queries` the score template has a place for pictures in documents alone. `pixels` are the fewest and the most
     that the authors' code gives a picture, whatever the image processor's file says; None leaves the fewest to that.
-    Without `split` a picture becomes one tile, whatever that file says.
+    `most_pixels` is the most where that allows more. Without `split` a picture becomes one tile, whatever the file
+    says.
     """
 
     placeholder: str = ""
@@ -71,6 +73,7 @@ class PictureRecipe:
     in_two_dimensions: bool = False
     on_queries: bool = True
     pixels: tuple[int | None, int] | None = None
+    most_pixels: int | None = None
     sides: Sides = field(default_factory=Sides)
 
 

@@ -17,6 +17,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "colqwen2.5": colqwen2.colqwen2_5,
     "colqwen2.5-engine": colqwen2.colqwen2_5_engine,
     "colqwen3": qwen3_vl.colqwen3,
+    "colqwen3-engine": qwen3_vl.colqwen3_engine,
     "colqwen3-ops": qwen3_vl.colqwen3_ops,
     "colqwen3-nvidia": qwen3_vl.colqwen3_nvidia,
     "colpali": colpali.colpali,

@@ -1,4 +1,4 @@
-"""Builds checkpoints with the body of Qwen3-VL: a reranker, an embedder, and ColQwen3 as three authors publish it."""
+"""Builds checkpoints with the body of Qwen3-VL: a reranker, an embedder, and ColQwen3 as four authors publish it."""
 
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,14 @@ def colqwen3(folder: Path) -> Path:
     return _write(folder, _config() | settings, weights)
 
 
+def colqwen3_engine(folder: Path) -> Path:
+    """ColQwen3 as colpali-engine saves it: the class has TomoroAI's name, and other names for its weights."""
+    weights = {name.removeprefix("model."): weight for name, weight in _weights(seed=34).items()}
+    weights["custom_text_proj.weight"] = _projection(seed=36)
+    weights["custom_text_proj.bias"] = torch.randn(_DIMENSIONS) * 0.1
+    return _write(folder, _config() | {"architectures": ["ColQwen3"]}, weights, "ColQwen3Processor")
+
+
 def colqwen3_ops(folder: Path) -> Path:
     """OpenSearch-AI/Ops-Colqwen3-4B: names without a prefix, as colpali-engine saves its ColQwen3."""
     settings = {
@@ -51,8 +59,9 @@ def colqwen3_ops(folder: Path) -> Path:
         "model_type": "ops_colqwen3",
     }
     weights = {name.removeprefix("model."): weight for name, weight in _weights(seed=24).items()}
-    weights["custom_text_proj.weight"] = _projection(seed=26)
-    weights["custom_text_proj.bias"] = torch.randn(_DIMENSIONS) * 0.1
+    # The layer is as wide as the model, and its first dimensions are used.
+    weights["custom_text_proj.weight"] = _projection(seed=26, dimensions=_WIDTH)
+    weights["custom_text_proj.bias"] = torch.randn(_WIDTH) * 0.1
     return _write(folder, _config() | settings, weights, "OpsColQwen3Processor")
 
 
@@ -136,9 +145,9 @@ def _weights(seed: int) -> dict[str, Tensor]:
     return weights
 
 
-def _projection(seed: int) -> Tensor:
+def _projection(seed: int, dimensions: int = _DIMENSIONS) -> Tensor:
     torch.manual_seed(seed)
-    return torch.randn(_DIMENSIONS, _WIDTH) * 0.2
+    return torch.randn(dimensions, _WIDTH) * 0.2
 
 
 def _write(

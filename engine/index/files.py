@@ -70,7 +70,7 @@ def embedder_of(manifest: Manifest, graph: Graph) -> str:
         seen += [own, manifest.pictures]
     elif layout is not None:
         # Indexes from before there were pictures stay valid.
-        del layout["pictured"], layout["caption"]
+        del layout["pictured"], layout["caption"], layout["blank"]
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()
 
 

@@ -1,6 +1,8 @@
 """Lays out contents with pictures for embedders, whose prompt for them is in the manifest's layouts."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy as np
 from ..artifact import PICTURES, TEXT, Manifest, Role, TextLayout
 from ..content import Pictured
 from ..errors import InputTooLong, InvalidInput
+from ..images.image import Image
 from ..images.picture import PictureInput
 from ..images.reading import PictureReading
 from ..text.layout import Input
@@ -46,10 +49,36 @@ class Captions:
         layout = self._layouts[role]
         if layout.pictured is None:
             return self._alone(content)
+
+        def captioned(text: str) -> str:
+            return " ".join(part for part in (layout.caption, text) if part)
+
+        return self._cut(layout, content, captioned, limits, limit, prompting)
+
+    def beside_blank(self, text: str, prompt: str, role: Role, limits: Truncation, limit: int | None) -> Input:
+        """The input of a text after its prompt, with the picture of nothing that the layout has for texts.
+
+        Raises as `lay_out`.
+        """
+        layout = self._layouts[role]
+        assert layout.blank is not None, "others read texts by themselves"
+        content = Pictured((_blank(layout.blank),), text)
+        return self._cut(layout, content, lambda text: prompt + text, limits, limit, Prompting())
+
+    def _cut(
+        self,
+        layout: TextLayout,
+        content: Pictured,
+        told: Callable[[str], str],
+        limits: Truncation,
+        limit: int | None,
+        prompting: Prompting,
+    ) -> Input:
+        """`told` says what the prompt has for a text, masked."""
         text = self._control.mask(content.text)
         text = text if limit is None else self._control.keep(text, limit)
         while True:
-            item = self._written(layout, content, text, prompting.instruction)
+            item = self._written(layout, content, told(text), prompting.instruction)
             over = len(item) - (limits.max_length if limits.total is None else limits.total)
             if over <= 0:
                 return item
@@ -70,7 +99,7 @@ class Captions:
     def _written(self, layout: TextLayout, content: Pictured, text: str, instruction: str | None) -> Input:
         assert layout.pictured is not None, "others embed pictures alone"
         (stand_ins,) = self._pictures.stand_ins([content])
-        values = {PICTURES: stand_ins, TEXT: " ".join(part for part in (layout.caption, text) if part)}
+        values = {PICTURES: stand_ins, TEXT: text}
         if instruction is not None and layout.instruction is not None:
             values[layout.instruction] = self._control.mask(instruction)
         # All at once: what a user wrote may look like another's place.
@@ -78,3 +107,8 @@ class Captions:
         written, pictures = self._pictures.written(prompt, self._pictures.lay_out([content]))
         ids = np.array(self._control.encode([written])[0], np.int64)
         return self._pictures.placed(Input(ids, np.zeros_like(ids), len(ids)), pictures)
+
+
+@cache
+def _blank(side: int) -> Image:
+    return Image(np.zeros((side, side, 3), np.uint8))

@@ -104,6 +104,8 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
     # A classifier's 1 / temperature multiplies what is there before the activation, and a shift is added to that.
     scale = head.config.get("scale", 1.0)
     scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}
+    if "rows" in head.config:
+        scaled = {name: tensor[: head.config["rows"]] for name, tensor in scaled.items()}
     if "shift" in head.config:
         scaled["linear.bias"] = scaled["linear.bias"] + np.float32(head.config["shift"])
     loaded = LoadedHead(head.kind, head.config, scaled)

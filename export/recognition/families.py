@@ -103,10 +103,12 @@ FAMILIES = (
 )
 
 MULTIMODAL = (
-    Family("jina-m0", _CROSS, "JinaVLForRanking", "qwen2_vl", "jinaai/jina-reranker-m0"),
-    Family("qwen3-vl-reranker", _CROSS, "Qwen3VLForConditionalGeneration", "qwen3_vl", "Qwen/Qwen3-VL-Reranker-2B"),
+    Family("jina-m0", _CROSS, "JinaVLForRanking", "qwen2_vl", "jinaai/jina-reranker-m0",
+           template="jina-reranker-m0.jinja"),
+    Family("qwen3-vl-reranker", _CROSS, "Qwen3VLForConditionalGeneration", "qwen3_vl", "Qwen/Qwen3-VL-Reranker-2B",
+           template="qwen3-vl-reranker.jinja"),
     Family("nemotron-rerank-vl", _CROSS, "LlamaNemotronVLForSequenceClassification", "llama_nemotron_vl",
-           "nvidia/llama-nemotron-rerank-vl-1b-v2"),
+           "nvidia/llama-nemotron-rerank-vl-1b-v2", template="nemotron-rerank-vl.jinja"),
     Family("colpali", _LATE, "ColPaliForRetrieval", "paligemma", "vidore/colpali-v1.3-hf"),
     Family("colpali-engine", _LATE, "ColPali", "paligemma", "vidore/colpali-v1.3-merged"),
     Family("colpali-adapter", _LATE, "ColPali (LoRA)", "paligemma", "vidore/colpali-v1.3"),
@@ -116,6 +118,7 @@ MULTIMODAL = (
     Family("colqwen2.5-engine", _LATE, "ColQwen2_5", "qwen2_5_vl", ""),
     Family("colqwen2-adapter", _LATE, "ColQwen2 (LoRA)", "qwen2_vl", "vidore/colqwen2-v1.0"),
     Family("colqwen3", _LATE, "ColQwen3", "qwen3_vl", "TomoroAI/tomoro-colqwen3-embed-4b"),
+    Family("colqwen3-engine", _LATE, "ColQwen3 (colpali-engine)", "qwen3_vl", ""),
     Family("colqwen3-ops", _LATE, "OpsColQwen3Model", "qwen3_vl", "OpenSearch-AI/Ops-Colqwen3-4B"),
     Family("colqwen3-nvidia", _LATE, "Qwen3VLNemotronEmbedModel", "qwen3_vl", "nvidia/nemotron-colembed-vl-4b-v2"),
     Family("colmodernvbert", _LATE, "ColModernVBertForRetrieval", "modernvbert", "ModernVBERT/colmodernvbert-merged"),

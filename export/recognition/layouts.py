@@ -81,6 +81,7 @@ def text_layout(
         adapter=adapter,
         pictured=marking.pictured,
         caption=marking.caption,
+        blank=marking.blank,
     )
 
 

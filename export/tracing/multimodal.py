@@ -180,7 +180,9 @@ def _within(preprocessing: Preprocessing, recipe: Recipe) -> Preprocessing:
     assert recipe.pictures is not None
     if isinstance(preprocessing, ImageSplitting) and not recipe.pictures.split:
         return msgspec.structs.replace(preprocessing, split=False)
-    if recipe.pictures.pixels is None or not isinstance(preprocessing, SmartResize):
+    if not isinstance(preprocessing, SmartResize):
         return preprocessing
-    fewest, most = recipe.pictures.pixels
-    return msgspec.structs.replace(preprocessing, min_pixels=fewest or preprocessing.min_pixels, max_pixels=most)
+    own = preprocessing.min_pixels, preprocessing.max_pixels
+    fewest, most = recipe.pictures.pixels or own
+    most = min(most, recipe.pictures.most_pixels or most)
+    return msgspec.structs.replace(preprocessing, min_pixels=fewest or own[0], max_pixels=most)

@@ -110,10 +110,23 @@ class PicturedReference:
             return _feeds(self._ids(prompt, special=False), processed)
         prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
         text = own_text(content)
+        if marking.blank is not None:
+            return self._beside_blank(text, prompt, marking, marking.blank)
         while True:
             ids = self._ids(prompt + text + marking.tail, special=True)
             if len(ids) <= self._max_length:
                 return _feeds(ids, {})
+            text = self._without_end(text, len(ids) - self._max_length)
+
+    def _beside_blank(self, text: str, before: str, marking: Marking, side: int) -> Feeds:
+        """A text with a picture of nothing."""
+        processed = self._process([PIL.Image.new("RGB", (side, side))])
+        assert marking.pictured is not None, "a prompt for pictures has room for one"
+        while True:
+            prompt = marking.pictured.replace(PICTURES, self._written(processed, 0)).replace(TEXT, before + text)
+            ids = self._ids(prompt, special=False)
+            if len(ids) <= self._max_length:
+                return _feeds(ids, processed)
             text = self._without_end(text, len(ids) - self._max_length)
 
     def _text_of_two_towers(self, text: str, marking: Marking) -> Feeds:

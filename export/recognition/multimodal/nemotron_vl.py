@@ -8,8 +8,6 @@ from ...recipe import Head, Marking, Recipe
 from ..families import read_template
 from .bodies import pictures
 
-_QUERIES, _PASSAGES = "query: ", "passage: "
-
 
 def reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     """The logit is divided by the configuration's temperature, which vLLM does not do."""
@@ -32,21 +30,29 @@ def reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
 
 def embedder(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     """Queries are texts and passages either or both: `processing_llama_nemotron_vl.py`."""
-    is_vllm = prompts == "vllm"
-    bos = "<|begin_of_text|>"
-    pictured = bos + ("" if is_vllm else _PASSAGES) + "{pictures} {text}"
+    query, passage = ("", "") if prompts == "vllm" else _prefixes(checkpoint)
+    # The space after a picture stays where there is no text.
+    side = Marking(pictured=f"<|begin_of_text|>{passage}{{pictures}} {{text}}")
     return Recipe(
         "bi-encoder",
         checkpoint.architecture,
-        max_length=checkpoint.config.get("p_max_length") if not is_vllm else None,
+        max_length=checkpoint.config.get("p_max_length") if prompts == "authors" else None,
         heads=[_pooling(checkpoint), Head("Normalize", {}, checkpoint.folder)],
         similarity="cosine",
-        query_prompt="" if is_vllm else _QUERIES,
-        document_prompt="" if is_vllm else _PASSAGES,
-        query=Marking(pictured=pictured),
-        document=Marking(pictured=pictured),
+        query_prompt=query,
+        document_prompt=passage,
+        query=side,
+        document=side,
         pictures=pictures(checkpoint.native),
     )
+
+
+def _prefixes(checkpoint: Checkpoint) -> tuple[str, str]:
+    """What queries and passages begin with, as the checkpoint's own processor says."""
+    settings = checkpoint.json("processor_config.json") or {}
+    names = {"query_prefix": "query:", "passage_prefix": "passage:"}
+    query, passage = (f"{settings.get(name, default)} ".lstrip() for name, default in names.items())
+    return query, passage
 
 
 def _pooling(checkpoint: Checkpoint) -> Head:

@@ -19,6 +19,9 @@ _JINA_PIXELS = (4 * 28**2, 768 * 28**2)
 _QWEN3_PIXELS = (4 * 32**2, 1800 * 32**2)
 """Those that Qwen3-VL-Embedding's code gives a picture (https://github.com/QwenLM/Qwen3-VL-Embedding)."""
 
+_DSE_PIXELS = (4 * 28**2, 2560 * 28**2)
+"""Those that the code on DSE's model card gives a picture, after qwen_vl_utils has made the smallest larger."""
+
 
 def jina(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     """jina-reranker-m0: the document first, and two layers over the state of a token of its own."""
@@ -80,14 +83,19 @@ def qwen3_embedding(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
 
 
 def dse(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
-    """DSE: documents are pictures with a question, and a query begins with a picture of nothing that is left out here.
+    """DSE: documents are pictures with a question, and texts stand beside a picture of nothing.
 
-    See https://huggingface.co/MrLight/dse-qwen2-2b-mrl-v1.
+    See https://huggingface.co/MrLight/dse-qwen2-2b-mrl-v1, which asks for that picture with sides of 1. The smallest
+    that qwen_vl_utils makes has 56.
     """
     system = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
     tail = "<|im_end|>\n<|im_start|>assistant\n<|endoftext|>"
     caption = "What is shown in this image?"
-    return _embedder(checkpoint, system, system + "{pictures}{text}" + tail, tail, caption, prompts)
+    own = _embedder(checkpoint, "", system + "{pictures}{text}" + tail, "", caption, prompts, _DSE_PIXELS)
+    if prompts == "vllm":
+        return own
+    side = replace(own.query, blank=56)
+    return replace(own, query_prompt="Query: ", document_prompt="Document: ", query=side, document=side)
 
 
 def _embedder(
