@@ -21,9 +21,10 @@ def open_session(
 ) -> onnxruntime.InferenceSession:
     """A session of `model` on `provider`, with `threads` computing threads in each run.
 
-    Those of a run that `spins` keep their cores while they wait for each other. With `records` CUDA records runs, for `cuda_graphs`. TensorRT needs `plans`, and builds those that are not there,
-    which takes minutes. Raises `ProviderError` where the provider is installed but does not start (a missing driver or
-    CUDA library), or cannot take the graph.
+    Those of a run that `spins` keep their cores while they wait for each other. With `records` CUDA records runs, for
+    `cuda_graphs`. TensorRT needs `plans`, and builds those that are not there, which takes minutes. Raises
+    `ProviderError` where the provider is installed but does not start (a missing driver or CUDA library), or cannot
+    take the graph.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
