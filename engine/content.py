@@ -16,9 +16,13 @@ if TYPE_CHECKING:  # Pillow is imported by those who decode: text needs none
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A part of a content that is text."""
+    """A part of a content that is text. Raises `InvalidInput` for what is no string."""
 
     text: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise InvalidInput(f"The text of a Text must be a string, not {type(self.text).__name__}: convert it.")
 
 
 Picture: TypeAlias = Union[Image, bytes, Path, "PIL.Image.Image"]
@@ -70,6 +74,13 @@ def read_contents(contents: object, name: str) -> list[ReadContent]:
     return [read_content(content) for content in several]
 
 
+def read_one(content: object, name: str) -> ReadContent:
+    """Read one content. Raises `InvalidInput`, which calls it `name`, for what is none."""
+    if not is_one_of_several(content):
+        raise InvalidInput(f"{name} must be one text, a list of parts such as [Text(...)], or a picture.")
+    return read_content(content)
+
+
 def own_text(content: ReadContent) -> str:
     """The text of a content that was read."""
     return content if isinstance(content, str) else content.text
@@ -98,7 +109,7 @@ def is_one_of_several(value: object) -> TypeGuard[Content]:
 
 
 def _is_parts(value: object) -> TypeGuard[Sequence[Part]]:
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+    if not isinstance(value, Sequence) or isinstance(value, str | bytes | bytearray | memoryview):
         return False
     return len(value) > 0 and all(isinstance(part, Text) or _is_picture(part) for part in value)
 

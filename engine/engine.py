@@ -9,7 +9,7 @@ import numpy as np
 from .arguments import QueryArguments, ScoreArguments, TextArguments, known
 from .arrays import Floats
 from .artifact import TOKENIZER, Manifest, Role, read_manifest
-from .content import Content, ReadContent, read_content
+from .content import Content, ReadContent, read_one
 from .embedder import Embedder
 from .errors import InvalidInput, UnsupportedTask
 from .inputs import AnyInput, ContentOrTokens, InputBuilder, aligned, listed
@@ -225,7 +225,7 @@ class Engine:
         self._require_embedder()
         limits = self._begin(known(arguments, QueryArguments))
         prompting = Prompting(arguments.get("instruction"))
-        return self._embedder.query(read_content(query), limits, prompting, arguments.get("job"))
+        return self._embedder.query(read_one(query, "query"), limits, prompting, arguments.get("job"))
 
     def compare(self, query: Floats, documents: Sequence[Floats]) -> Floats:
         """A query's score with each document, `[documents]`, from embeddings `[dim]` or token embeddings `[tokens,
@@ -237,7 +237,10 @@ class Engine:
         """What a late-interaction score is made of: each query token's dot product with each document token."""
         self._require(LATE_INTERACTION)
         limits = self._begin(known(arguments, TextArguments))
-        contents: dict[Role, ReadContent] = {"query": read_content(query), "document": read_content(document)}
+        contents: dict[Role, ReadContent] = {
+            "query": read_one(query, "query"),
+            "document": read_one(document, "document"),
+        }
         inputs = {role: self._input(content, role, limits) for role, content in contents.items()}
         rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, arguments.get("job"))
         seen = {role: np.flatnonzero(self._builder.is_scored(item, role)) for role, item in inputs.items()}

@@ -178,13 +178,14 @@ def aligned(
 
 
 def _is_tokens(value: object) -> TypeGuard[Sequence[int]]:
-    if not isinstance(value, Sequence) or isinstance(value, str | bytes):
-        return False
-    return len(value) > 0 and isinstance(value[0], int)
+    return _may_be_tokens(value) and len(value) > 0 and isinstance(value[0], int)
 
 
 def _is_content_or_tokens(value: object) -> bool:
     # No tokens at all have an error of their own.
-    if is_one_of_several(value):
-        return True
-    return isinstance(value, Sequence) and all(isinstance(token, int) for token in value)
+    return is_one_of_several(value) or (_may_be_tokens(value) and all(isinstance(token, int) for token in value))
+
+
+def _may_be_tokens(value: object) -> TypeGuard[Sequence[object]]:
+    # The bytes of a file are numbers, too.
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview)

@@ -26,6 +26,9 @@ DOMAIN = "scorert"
 DIMS = {name: feed.dims for name, feed in FEEDS.items()}
 """The dimensions of a text graph's inputs, but for the past."""
 
+MULTIPLE = 8
+"""The tokens that runs of some graphs are padded to a multiple of: see `multiple`."""
+
 _PAST_AXIS = 3
 
 # ONNX files hold at most 2 GiB; larger weights go to a file beside the graph.
@@ -46,7 +49,7 @@ def multiple(model: ir.Model) -> int:
     """
     biased = (node for node in model.graph if node.op_type == "MultiHeadAttention" and len(node.inputs) > 5)
     is_half = any(node.inputs[5] is not None and node.inputs[5].dtype == ir.DataType.FLOAT16 for node in biased)
-    return 8 if is_half else 1
+    return MULTIPLE if is_half else 1
 
 
 def max_batch(model: ir.Model) -> int | None:

@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Sequence
 from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
@@ -60,6 +60,8 @@ def _invalid_field(complaint: str, kind: Any) -> InvalidRequest:
         predicate = f"must be {_alternatives([_in_words(kind) for kind in wanted])}, not {_in_words(mismatch[2])}"
     elif complaint.startswith("Invalid enum value") and (choices := _choices(kind, path)):
         predicate = f"must be {_alternatives(choices)}"
+    elif length := re.fullmatch(r"Expected `array` of length >= (\d+)", complaint):
+        predicate = f"has too few elements: give it at least {length[1]}"
     else:
         predicate = complaint
     field = re.match(r"\w*", path)
@@ -88,6 +90,8 @@ def _choices(kind: Any, path: str) -> list[str]:
 
 
 def _members(kind: Any) -> Sequence[Any]:
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else [kind]
 
 

@@ -96,3 +96,25 @@ def test_a_model_of_texts_refuses_pictures_in_one_sentence(artifacts):
         with pytest.raises(InvalidInput, match="reads text alone: leave pictures out, or use a multimodal model"):
             call()
     engine.close()
+
+
+@pytest.mark.parametrize("wrong", [5, None])
+def test_the_text_of_a_part_is_a_string(wrong):
+    with pytest.raises(InvalidInput, match=r"^The text of a Text must be a string, not \w+: convert it\.$"):
+        Text(wrong)
+
+
+@pytest.mark.parametrize("wrong", [None, 5, [], ["a", "b"], [[Text("a")], "b"], bytearray(b"a")])
+def test_a_comparison_is_of_one_content_with_one(artifacts, wrong):
+    engine = Engine.load(artifacts("minilm-colbert"))
+    for arguments in ((wrong, "a"), ("a", wrong)):
+        with pytest.raises(InvalidInput, match=r"^(query|document) must be one text, a list of parts such as "):
+            engine.compare_tokens(*arguments)
+    engine.close()
+
+
+@pytest.mark.parametrize("wrong", [bytearray(b"\x89PNG"), [bytearray(b"\x89PNG")], memoryview(b"\x89PNG")])
+def test_bytes_that_can_change_are_no_tokens(artifacts, wrong):
+    engine = Engine.load(artifacts("minilm-bi"))
+    with pytest.raises(InvalidInput, match="Texts must be a text, a list of token ids, a picture"):
+        engine.embed(wrong)

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from transformers import PreTrainedModel
 
 from ...errors import ExportError
+from ...graph import MULTIPLE
 from ..loading import mark_bidirectional
 from .fixed import ClipTower, SiglipTower, TableTower
 from .merged import MergedBody
@@ -42,17 +44,28 @@ def _clip(model: Any) -> Towers:
     # Each layer says that it is not causal, and transformers' model tells it otherwise as it runs.
     for layer in model.text_model.encoder.layers:
         layer.self_attn.is_causal = True
-    return Towers(ClipTower(model), model.text_model)
+    return Towers(ClipTower(model), _with_room(model.text_model))
 
 
 def _siglip(model: Any) -> Towers:
-    return Towers(SiglipTower(model), model.text_model)
+    return Towers(SiglipTower(model), _with_room(model.text_model))
 
 
 def _siglip2(model: Any) -> Towers:
     # What flash attention does not suit is the pooling of its pictures alone.
     model.text_model._supports_flash_attn = True
-    return Towers(NaFlexTower(model), model.text_model)
+    return Towers(NaFlexTower(model), _with_room(model.text_model))
+
+
+def _with_room(text: Any) -> Any:
+    """Give padding positions, too, up to a number of tokens that every graph takes: CLIP has 77."""
+    embeddings = text.embeddings
+    table = embeddings.position_embedding
+    more = -table.num_embeddings % MULTIPLE
+    table.weight = torch.nn.Parameter(torch.nn.functional.pad(table.weight, (0, 0, 0, more)), requires_grad=False)
+    table.num_embeddings += more
+    embeddings.position_ids = torch.arange(table.num_embeddings)[None]
+    return text
 
 
 def _qwen(tower: type[Qwen2Tower]) -> Callable[[Any], Towers]:

@@ -7,7 +7,9 @@ from api.dialects import ENDPOINTS
 from api.dialects.cohere.embed import EmbedRequest
 from api.dialects.tei.similarity import SimilarityRequest
 from api.dialects.vllm.embeddings import EmbeddingsRequest
+from api.dialects.vllm.pooling import PooledConversation
 from api.dialects.vllm.rerank import RerankRequest
+from api.dialects.voyage.multimodal import MultimodalRequest
 from api.errors import InvalidRequest
 from api.wire.decoding import decode
 
@@ -107,6 +109,12 @@ def test_types_that_no_dialect_has_yet_are_named_too(kind: Any, message: str) ->
             "embedding_types[1]",
             "'float', 'int8', 'uint8', 'binary', 'ubinary' or 'base64'",
         ),
+        (
+            b'{"messages": [{"role": "tool", "content": "x"}]}',
+            PooledConversation,
+            "messages[0].role",
+            "'system', 'developer', 'user' or 'assistant'",
+        ),
     ],
 )
 def test_a_choice_names_what_there_is(body: bytes, kind: Any, path: str, choices: str) -> None:
@@ -114,6 +122,19 @@ def test_a_choice_names_what_there_is(body: bytes, kind: Any, path: str, choices
         decode(body, kind)
     assert str(raised.value) == f"{path} must be {choices}."
     assert raised.value.parameter == f"body.{path.split('.')[0].split('[')[0]}"
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "path"),
+    [
+        (b'{"messages": []}', PooledConversation, "messages"),
+        (b'{"inputs": [{"content": []}]}', MultimodalRequest, "inputs[0].content"),
+    ],
+)
+def test_a_list_that_may_not_be_empty_says_so(body: bytes, kind: Any, path: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        decode(body, kind)
+    assert str(raised.value) == f"{path} has too few elements: give it at least 1."
 
 
 @pytest.mark.parametrize("kind", dict.fromkeys(endpoint.request for endpoint in ENDPOINTS if endpoint.request))

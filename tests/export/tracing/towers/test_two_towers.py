@@ -114,6 +114,16 @@ def test_so_they_have_in_half_precision(models):
     np.testing.assert_allclose(got[attended], wanted[attended], atol=2e-2)
 
 
+def test_a_run_of_the_longest_texts_has_room_for_its_padding(models, text):
+    ids = torch.randint(0, 298, (2, 80), generator=torch.Generator().manual_seed(0))
+    mask = (torch.arange(80) < torch.tensor([77, 70])[:, None]).long()
+    with torch.no_grad():
+        wanted = models[0].text_model(input_ids=ids[:, :77], attention_mask=mask[:, :77]).last_hidden_state.numpy()
+    got = text.run(input_ids=ids, attention_mask=mask)[:, :77]
+    attended = mask[:, :77].bool().numpy()
+    np.testing.assert_allclose(got[attended], wanted[attended], atol=1e-5)
+
+
 def test_only_clips_texts_are_read_from_left_to_right(models, text):
     ids = torch.arange(1, 13)[None]
     changed = ids.clone()
