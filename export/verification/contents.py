@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import cycle
 
 from engine.artifact import Manifest
 from engine.content import Pictured, ReadContent
@@ -20,14 +21,23 @@ _TOGETHER = "What the page before says of it"
 
 @dataclass(frozen=True)
 class Contents:
-    """Queries and documents, and which of them are scored together."""
+    """Queries and documents, and which of them are scored together: texts as `texts` pairs them.
+
+    A picture is in one pair as a document, and in four as a query: each costs the reference a run of the vision tower.
+    """
 
     queries: Sequence[ReadContent]
     documents: Sequence[ReadContent]
 
     @property
     def pairs(self) -> list[tuple[ReadContent, ReadContent]]:
-        return paired(self.queries, self.documents)
+        queries, documents = texts().queries, texts().documents
+        pairs: list[tuple[ReadContent, ReadContent]] = [*paired(queries, documents)]
+        shown = self.documents[len(documents) :]
+        pairs += [(query, document) for query, document in zip(cycle(queries), shown, strict=False)]
+        for query in self.queries[len(queries) :]:
+            pairs += [(query, document) for document in (*documents[:2], *shown[:2])]
+        return pairs
 
 
 def contents(manifest: Manifest) -> Contents:
