@@ -194,7 +194,7 @@ def _colours(processor: Any) -> _Colours:
     return {
         "filter": _filter(processor.resample),
         "mean": _channels("image_mean", processor.image_mean),
-        "std": _channels("image_std", processor.image_std),
+        "std": _divisors("image_std", processor.image_std),
         "rescale": float(_number("rescale_factor", processor.rescale_factor)),
     }
 
@@ -218,6 +218,13 @@ def _channels(setting: str, value: Any) -> Channels:
         raise _refused(setting, value, "give three numbers, for red, green and blue")
     red, green, blue = (float(_number(setting, number)) for number in values)
     return red, green, blue
+
+
+def _divisors(setting: str, value: Any) -> Channels:
+    channels = _channels(setting, value)
+    if min(channels) <= 0:
+        raise _refused(setting, value, "give numbers above 0")
+    return channels
 
 
 def _number(setting: str, value: Any) -> float:

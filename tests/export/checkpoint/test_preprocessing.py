@@ -290,6 +290,7 @@ def test_published_spellings(tmp_path, processor, settings, config, want):
         (OLD_CLIP | {"resample": 9}, "resample is 9"),
         (OLD_CLIP | {"image_mean": [0.5]}, r"image_mean is \[0.5\]: give three numbers"),
         (OLD_CLIP | {"image_std": ["1", 1, 1]}, 'image_std is "1": give a number'),
+        (OLD_CLIP | {"image_std": [1, 0, 1]}, r"image_std is \[1, 0, 1\]: give numbers above 0"),
         (OLD_CLIP | {"rescale_factor": None}, "rescale_factor is null: give a number"),
         (PALIGEMMA | {"size": 56}, r'size is {"shortest_edge": 56}: give a height and a width'),
         (PALIGEMMA | {"size": {"height": 56.5, "width": 56}}, "height is 56.5: give a whole number of at least 1"),
