@@ -160,6 +160,15 @@ class TracedTowers:
         return {"pixel_values": np.concatenate(tiles), "tiles": [len(own) for own in tiles]}
 
     def _run(self, feeds: Feeds) -> Floats:
+        try:
+            return self._computed(feeds)
+        except (IndexError, RuntimeError, ValueError) as error:
+            raise ExportError(
+                f"The checkpoint's model does not take what its own processor makes ({error}): correct config.json or "
+                "preprocessor_config.json, which contradict each other."
+            ) from None
+
+    def _computed(self, feeds: Feeds) -> Floats:
         assert self._recipe.pictures is not None
         with torch.no_grad():
             tensors = {name: torch.from_numpy(array) for name, array in feeds.items()}

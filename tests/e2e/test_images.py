@@ -218,6 +218,12 @@ class TestScoring:
         response = image_server.client.post(path, json={"model": "minilm-bi"} | body)
         assert refusal(response) == ("MultiModalParam is not supported for BertModel", None)
 
+    def test_a_query_of_nvidias_is_text(self, image_server: Server) -> None:
+        body = {"query": {"text": "a", "image": URLS[0]}, "passages": [{"text": "b"}]}
+        sentence, parameter = refusal(image_server.client.post("/v1/ranking", json={"model": "m0"} | body))
+        assert sentence == "query must be text alone: send images as passages."
+        assert parameter == "body.query"
+
     def test_arguments_of_processors(self, image_server: Server) -> None:
         for name in ("mm_processor_kwargs", "media_io_kwargs"):
             for path, body in (("/score", {"queries": "a", "documents": "b"}), ("/pooling", {"input": "a"})):

@@ -110,3 +110,11 @@ def _plain(engine: Engine) -> tuple[Any, Any]:
     from engine.text.truncation import Truncation
 
     return Truncation(engine.manifest.max_length), Prompting()
+
+
+def test_a_query_whose_prompt_has_no_place_for_a_picture_is_text(multimodal: Callable[..., tuple[Path, Path]]) -> None:
+    engine = Engine.load(multimodal("nemotron-rerank-vl")[1])
+    assert engine.score("a query", [noise(1), [noise(1), Text("both")]]).scores.shape == (2,)
+    with pytest.raises(InvalidInput, match="no place for a picture there: send pictures as the documents"):
+        engine.score(noise(1), ["a passage"])
+    engine.close()

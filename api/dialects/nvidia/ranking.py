@@ -11,7 +11,14 @@ from ..vllm.rerank import Usage
 
 
 class Query(msgspec.Struct):
+    """A text: NVIDIA's rerankers have no place for a picture in it."""
+
     text: str
+    image: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.image is not None:
+            raise ValueError("must be text alone: send images as passages")
 
 
 class Passage(msgspec.Struct):

@@ -115,6 +115,8 @@ def _smart_resize(processor: Any) -> SmartResize:
     if size.keys() != {"shortest_edge", "longest_edge"}:
         raise _refused("size", size, "give shortest_edge and longest_edge, in pixels of the whole picture")
     numbers = _positive({setting: getattr(processor, setting) for setting in _PATCHES} | size)
+    if numbers["shortest_edge"] > numbers["longest_edge"]:
+        raise _refused("size", size, "shortest_edge, the fewest pixels, must be at most longest_edge, the most")
     return SmartResize(
         patch=numbers["patch_size"],
         merge=numbers["merge_size"],

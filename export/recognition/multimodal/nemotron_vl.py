@@ -1,5 +1,7 @@
 """Reads the recipes of Llama-Nemotron-VL: a reranker and an embedder, both with the mean over all tokens."""
 
+from dataclasses import replace
+
 from engine.artifact import Prompts
 
 from ...checkpoint.files import Checkpoint
@@ -24,7 +26,7 @@ def reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
         ],
         activation="sigmoid",
         template=read_template("nemotron-rerank-vl.jinja"),
-        pictures=pictures(native),
+        pictures=replace(pictures(native), on_queries=False),
     )
 
 

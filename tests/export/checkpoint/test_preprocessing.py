@@ -299,6 +299,10 @@ def test_published_spellings(tmp_path, processor, settings, config, want):
             {"image_processor_type": "Qwen2VLImageProcessor", "size": {"max_pixels": 9, "min_pixels": 3}},
             "size is .*: give shortest_edge and longest_edge, in pixels",
         ),
+        (
+            {"image_processor_type": "Qwen2VLImageProcessor", "min_pixels": 10**9, "max_pixels": 78400},
+            "shortest_edge, the fewest pixels, must be at most longest_edge, the most",
+        ),
         ({"image_processor_type": "Siglip2ImageProcessor", "max_num_patches": "x"}, 'max_num_patches is "x"'),
         (
             {"image_processor_type": "Idefics3ImageProcessor", "size": {"height": 9, "width": 9}},
