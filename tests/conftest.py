@@ -20,15 +20,18 @@ settings.register_profile("anywhere", deadline=None, suppress_health_check=[Heal
 settings.load_profile("anywhere")
 
 
+_BY_ROW = ("export/recognition/test_families.py", "export/recognition/test_multimodal.py")
+
+
 class Scheduling(LoadScopeScheduling):
     """A module's tests run in one process, one after the other, because its fixtures take long to make.
 
-    Of `test_families` that is so for each row of the table alone.
+    Of the tests of families that is so for each row of a table alone.
     """
 
     def _split_scope(self, nodeid: str) -> str:
         module, _, test = nodeid.partition("::")
-        row = re.search(r"\[(.+)\]$", test) if module.endswith("test_families.py") else None
+        row = re.search(r"\[(.+)\]$", test) if module.endswith(_BY_ROW) else None
         return row[1] if row else module
 
 
