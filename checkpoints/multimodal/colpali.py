@@ -103,6 +103,9 @@ def _weights(config: dict[str, Any]) -> dict[str, Tensor]:
     """Weights under the names of colpali-engine, which are those of transformers before 4.52 inside `model`."""
     weights = draw(PaliGemmaForConditionalGeneration, config, seed=51)
     del weights["lm_head.weight"]  # the input's table, too
+    for name, weight in weights.items():
+        if "language_model" in name and name.endswith("norm.weight"):
+            weight -= 1  # Gemma adds it
     named = {
         name.replace("language_model.", "language_model.model.").replace(
             "vision_tower.", "vision_tower.vision_model."

@@ -161,7 +161,7 @@ def _read_more_than_padding(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Sharpen the attention of the text tower, whose output is that of the last of 64 tokens, mostly padding."""
     for name, weight in weights.items():
         if name.startswith("text_model.") and name.endswith(("q_proj.weight", "k_proj.weight")):
-            weight *= 4
+            weight *= 3
     return weights
 
 
