@@ -65,6 +65,8 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
     Raises `ExportError` and `VerificationError`; either way nothing is left behind.
     """
     recipe = recognise(checkpoint, options.score_type, options.prompts)
+    if options.provider is not None and recipe.pictures is not None:
+        raise ExportError("TensorRT's plans are for models of texts: leave --provider out, and serve with cuda.")
     progress.say(f"{checkpoint.source.model} is a {recipe.score_type} ({recipe.architecture})")
     target = options.output / options.name
     with staged(target, options.force) as folder:

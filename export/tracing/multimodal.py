@@ -110,7 +110,7 @@ class TracedTowers:
         return making.quantize(model, [fill_vision(names, [picture], reading.sides) for picture in self._samples()])
 
     def plain(self, precision: Precision) -> ir.Model:
-        raise ExportError("TensorRT's plans are for models of texts: leave --provider out, and serve with cuda.")
+        raise AssertionError("TensorRT was refused before")
 
     @cached_property
     def _towers(self) -> Towers:

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 from rich.console import Console
 
-from checkpoints import families
+from checkpoints import families, multimodal
 from engine.artifact import PAST, read_manifest
 from engine.progress import Progress
 from export.__main__ import main
@@ -48,6 +48,14 @@ def test_it_is_refused_before_anything_is_read(tmp_path, capsys):
         "error: The installed ONNX Runtime has no tensorrt provider: run the export on the GPU that will serve the "
         "model, with scorert[gpu] and TensorRT, or leave --provider out.\n"
     )
+    assert not (tmp_path / "out").exists()
+
+
+def test_models_of_pictures_are_refused_before_they_are_loaded(tmp_path):
+    checkpoint = open_checkpoint(str(multimodal.build("clip", tmp_path)), None, {}, False)
+    options = Options(tmp_path / "out", "clip", provider="tensorrt")
+    with pytest.raises(ExportError, match="TensorRT's plans are for models of texts: leave --provider out"):
+        export(checkpoint, lambda *_: pytest.fail("it was loaded"), options, Progress(Console(quiet=True)))
     assert not (tmp_path / "out").exists()
 
 

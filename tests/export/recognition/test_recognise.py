@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from checkpoints import multimodal
 from checkpoints.minilm import build_minilm_bi, build_minilm_colbert, build_minilm_pylate, write_json
 from export.checkpoint.files import open_checkpoint
 from export.errors import ExportError
@@ -80,6 +81,19 @@ def test_prompts_of_each_role_are_found(tmp_path):
         ({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}, "nothing in its files says how it scores"),
         ({"model_type": "t5", "architectures": ["T5Model"]}, "model type 't5', which ScoreRT cannot export"),
         ({"model_type": "bert"}, "A checkpoint without architectures has no scoring head"),
+        (
+            {"model_type": "llava_next", "architectures": ["LlavaNextForConditionalGeneration"]},
+            "model type 'llava_next', which ScoreRT cannot export",
+        ),
+        ({"model_type": "idefics3", "architectures": ["ColIdefics3"]}, "ColIdefics3 has the model type 'idefics3'"),
+        (
+            {"model_type": "qwen2_vl", "architectures": ["Qwen2VLForConditionalGeneration"]},
+            r"nothing in its files says how it scores: give the folder the name of a model in `[^`]*`\.$",
+        ),
+        (
+            {"model_type": "qwen3_vl", "architectures": ["Qwen3VLForConditionalGeneration"]},
+            "or for a reranker name the tokens it answers with",
+        ),
     ],
 )
 def test_what_cannot_be_exported_is_one_sentence(tmp_path, config, message):
@@ -250,3 +264,30 @@ def test_the_shipped_texts_are_many_and_mixed():
     assert len(content["documents"]) + len(content["queries"]) >= 64
     assert min(lengths) == 1
     assert max(lengths) > 1000
+
+
+def test_a_folder_of_clip_says_whether_embeddings_have_length_1(tmp_path):
+    found = recipe(multimodal.build("clip-folder", tmp_path))
+    assert [head.kind for head in found.heads] == ["Pooling", "Dense"], "sentence-transformers leaves their length"
+    modules = json.loads((tmp_path / "clip-ViT-B-32" / "modules.json").read_text(encoding="utf-8"))
+    normalize = {"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"}
+    write_json(tmp_path / "clip-ViT-B-32" / "modules.json", [*modules, normalize])
+    assert [head.kind for head in recipe(tmp_path / "clip-ViT-B-32").heads] == ["Pooling", "Dense", "Normalize"]
+    write_json(tmp_path / "clip-ViT-B-32" / "modules.json", [*modules, normalize | {"type": "x.Dense"}])
+    with pytest.raises(ExportError, match="has a Dense module; ScoreRT has Normalize"):
+        recipe(tmp_path / "clip-ViT-B-32")
+
+
+def test_prefixes_of_a_processors_file_are_followed_and_another_prompt_is_refused(tmp_path):
+    nvidia = multimodal.build("colqwen3-nvidia", tmp_path)
+    write_json(nvidia / "processor_config.json", {"query_prefix": "q:", "passage_prefix": "p:"})
+    found = recipe(nvidia)
+    assert found.query_prompt == "<|im_start|>user\nQuery: q: "
+    assert found.document.pictured.startswith("<|im_start|>user\n{pictures}p: {text}")
+    native = multimodal.build("colqwen2", tmp_path)
+    page = "<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>Describe the image.<|im_end|><|endoftext|>"
+    write_json(native / "processor_config.json", {"query_prefix": "Find: ", "visual_prompt_prefix": page})
+    assert recipe(native).query_prompt == "Find: "
+    write_json(native / "processor_config.json", {"visual_prompt_prefix": page.replace("Describe", "Read")})
+    with pytest.raises(ExportError, match=r"has visual_prompt_prefix .*, which is not ColQwen2ForRetrieval's prompt"):
+        recipe(native)
