@@ -99,6 +99,11 @@ def settings_of(folder: Path, name: str = "config.json") -> dict[str, Any]:
     return settings
 
 
+def tokenizer_of(folder: Path) -> Any:
+    """transformers' own, without the question whether a checkpoint's code may run."""
+    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+
+
 def built(kind: type[PreTrainedModel], config: Any, weights: dict[str, Tensor]) -> Any:
     """A model with these weights, all of them and no others but a language model's output rows."""
     model: Any = kind(config)
@@ -124,8 +129,8 @@ class TwoTowers(Embedder):
         self.model = kind.from_pretrained(folder).eval()
         self.processor = processor.from_pretrained(folder)
         # SiglipTokenizer wants another library. The file's normaliser prepares texts as that class does.
-        load = PreTrainedTokenizerFast if kind is SiglipModel else AutoTokenizer
-        self.tokenizer = load.from_pretrained(folder)
+        load = PreTrainedTokenizerFast.from_pretrained if kind is SiglipModel else tokenizer_of
+        self.tokenizer: Any = load(folder)
         self.padding: dict[str, Any] = {"padding": "max_length", "max_length": 64} if padded else {}
 
     def ids(self, role: str, content: Content) -> list[int]:
@@ -164,7 +169,7 @@ class QwenBody:
 
     def __init__(self, folder: Path, model: Any, fewest: int | None = None, most: int | None = None) -> None:
         self.model = model
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = tokenizer_of(folder)
         self.processor = Qwen2VLImageProcessorPil.from_pretrained(folder)
         size = dict(self.processor.size)
         self.size = {"shortest_edge": fewest or size["shortest_edge"], "longest_edge": most or size["longest_edge"]}
@@ -351,7 +356,7 @@ class Processed(Embedder):
     def __init__(self, folder: Path, model: Any, processor: Any) -> None:
         self.model = model
         self.processor = processor
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = tokenizer_of(folder)
 
     @property
     def reads_types(self) -> bool:
@@ -418,7 +423,7 @@ class EngineProcessor:
 def colqwen2(folder: Path) -> Embedder:
     """transformers' layout, for ColQwen2.5, too."""
     images = Qwen2VLImageProcessorPil.from_pretrained(folder)
-    processor = ColQwen2Processor(image_processor=images, tokenizer=AutoTokenizer.from_pretrained(folder))
+    processor = ColQwen2Processor(image_processor=images, tokenizer=tokenizer_of(folder))
     return ColQwen2(folder, ColQwen2ForRetrieval.from_pretrained(folder).eval(), processor)
 
 
@@ -455,7 +460,7 @@ def colqwen2_adapter(folder: Path) -> Embedder:
 def colpali(folder: Path) -> Embedder:
     """transformers' layout and processor."""
     images = SiglipImageProcessorPil.from_pretrained(folder)
-    processor = ColPaliProcessor(image_processor=images, tokenizer=AutoTokenizer.from_pretrained(folder))
+    processor = ColPaliProcessor(image_processor=images, tokenizer=tokenizer_of(folder))
     return Processed(folder, ColPaliForRetrieval.from_pretrained(folder).eval(), processor)
 
 
@@ -467,7 +472,7 @@ class EngineColPaliProcessor:
 
     def __init__(self, folder: Path) -> None:
         images = SiglipImageProcessorPil.from_pretrained(folder)
-        self.processor = PaliGemmaProcessor(image_processor=images, tokenizer=AutoTokenizer.from_pretrained(folder))
+        self.processor = PaliGemmaProcessor(image_processor=images, tokenizer=tokenizer_of(folder))
 
     def process_images(self, pictures: list[Picture]) -> Any:
         return self.processor(text=["<image><bos>Describe the image."], images=pictures, return_tensors="pt")
@@ -516,7 +521,7 @@ def colmodernvbert_nested(folder: Path) -> Embedder:
 def _modernvbert_processor(folder: Path) -> Any:
     return ColModernVBertProcessor(
         image_processor=Idefics3ImageProcessorPil.from_pretrained(folder),
-        tokenizer=AutoTokenizer.from_pretrained(folder),
+        tokenizer=tokenizer_of(folder),
         image_seq_len=settings_of(folder, "processor_config.json")["image_seq_len"],
     )
 
@@ -533,7 +538,7 @@ class NemotronVL(Embedder):
             SiglipVisionModel, SiglipVisionModel.config_class(**vision), self._part("vision_model.vision_model.")
         )
         self.language = built(LlamaModel, LlamaModel.config_class(**language), self._part("language_model."))
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.tokenizer = tokenizer_of(folder)
 
     def _part(self, prefix: str) -> dict[str, Tensor]:
         return {name.removeprefix(prefix): w for name, w in self.weights.items() if name.startswith(prefix)}
