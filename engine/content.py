@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 from .errors import InvalidInput
-from .images.decode import DEFAULT_LIMITS, decode, from_pillow
-from .images.files import opened
+from .images.decode import decode, from_pillow
+from .images.files import decode_file
 from .images.image import Image
 
 if TYPE_CHECKING:  # Pillow is imported by those who decode: text needs none
@@ -128,12 +128,6 @@ def _image(picture: Picture) -> Image:
         case bytes():
             return decode(picture)
         case Path():
-            return decode(_file(picture))
+            return decode_file(picture)
         case _:
             return from_pillow(picture)
-
-
-def _file(path: Path) -> bytes:
-    """The bytes of a file, up to one more than may be decoded."""
-    with opened(path) as file:
-        return file.read(DEFAULT_LIMITS.max_bytes + 1)

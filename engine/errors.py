@@ -71,7 +71,9 @@ class DeadlineExceeded(ScoreRTError):
     """The job's time was over before its last input had run."""
 
     def __init__(self, timeout: float) -> None:
-        super().__init__(f"The answer took longer than {timeout:g} s: send fewer or shorter texts at a time.")
+        super().__init__(
+            f"The answer took longer than {timeout:g} s: send fewer texts or pictures, or smaller ones, at a time."
+        )
 
 
 class EngineClosed(ScoreRTError):

@@ -75,5 +75,5 @@ class Job:
         if self._max_tokens is not None and self.tokens > self._max_tokens:
             raise InvalidInput(
                 f"The request has {self.tokens:,} tokens, more than the {self._max_tokens:,} that one may have: "
-                "send fewer or shorter texts at a time."
+                "send fewer texts or pictures, or smaller ones, at a time."
             )

@@ -31,7 +31,8 @@ export class Matches {
     this.elements = [query, this.said, group("Document", "", this.document)];
     // How well each part of the query is matched is shaded on its pictures for good.
     const maxima = this.best.map((column, row) => this.similarity[row][column]);
-    this.query.marks.forEach((mark, row) => shade(mark, maxima[row], ...bounds(maxima)));
+    const [low, high] = bounds(maxima);
+    this.query.marks.forEach((mark, row) => shade(mark, maxima[row], low, high));
     this.query.marks[0].tabIndex = 0;
     this.paint(null);
   }

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ..images.decode import DEFAULT_LIMITS, decode, measure
-from ..images.files import opened
+from ..images.decode import decode, measure
+from ..images.files import decode_file, opened
 from ..images.image import Image
 
 
@@ -33,8 +33,4 @@ class PictureFile:
             return measure(file)
 
     def image(self) -> Image:
-        if isinstance(self.file, bytes):
-            return decode(self.file)
-        with opened(self.file) as file:
-            data = file.read(DEFAULT_LIMITS.max_bytes + 1)
-        return decode(data)
+        return decode(self.file) if isinstance(self.file, bytes) else decode_file(self.file)

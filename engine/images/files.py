@@ -1,4 +1,4 @@
-"""Opens the file of a picture by its path."""
+"""Opens and decodes the file of a picture by its path."""
 
 import os
 import stat
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import InvalidInput
+from .decode import DEFAULT_LIMITS, decode
+from .image import Image
 
 
 @contextmanager
@@ -20,6 +22,14 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         raise InvalidInput(f"The picture {path} cannot be read: {error.strerror or error}.") from None
+
+
+def decode_file(path: Path) -> Image:
+    """Decode a picture's file. Raises `InvalidInput` as `opened` and `decode` do."""
+    with opened(path) as file:
+        # One byte more than may be decoded tells that a file is too large, however large it is.
+        data = file.read(DEFAULT_LIMITS.max_bytes + 1)
+    return decode(data)
 
 
 def _is_file(path: Path) -> bool:

@@ -7,13 +7,14 @@ Positions go by the sizes of pictures alone, so they are computed here and not i
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Feeds
-from ..images.grids import Grid, Taps, antialiased, bilinear_taps, positions, windows
+from ..arrays import Feeds, Floats
+from ..images.grids import Grid, Taps, Windows, antialiased, bilinear_taps, positions, windows
 from ..images.naflex import pad
 from ..images.processor import Prepared
 from ..images.reading import Sides
@@ -49,9 +50,12 @@ PADDED_PATCHES: Dims = {
 """`NaFlex`: `naflex.pad`, and `grids.antialiased`, whose weights for padding are any."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VisionRun:
-    """The pictures of one run, which is `padded` where each has a row of its own."""
+    """The pictures of one run, which is `padded` where each has a row of its own.
+
+    What several inputs are parts of is computed once.
+    """
 
     pictures: Sequence[Prepared]
     sides: Sides
@@ -65,6 +69,20 @@ class VisionRun:
     def patches(self) -> int:
         """The most that a picture has."""
         return max(grid.cells for grid in self.grids)
+
+    @cached_property
+    def taps(self) -> Taps:
+        taps = [bilinear_taps(grid, self.sides.table, self.sides.merge) for grid in self.grids]
+        return Taps(np.concatenate([own.entries for own in taps]), np.concatenate([own.weights for own in taps]))
+
+    @cached_property
+    def windows(self) -> Windows:
+        return windows(self.grids, self.sides.merge, self.sides.window)
+
+    @cached_property
+    def tables(self) -> list[tuple[Floats, Floats]]:
+        """The weights of the table's rows and of its columns for each picture."""
+        return [antialiased(grid, self.sides.table) for grid in self.grids]
 
 
 def fill_vision(names: Collection[str], pictures: Sequence[Prepared], sides: Sides) -> Feeds:
@@ -86,16 +104,11 @@ def _patch_positions(run: VisionRun) -> NDArray[Any]:
     return np.concatenate([positions(grid, run.sides.merge) for grid in run.grids])
 
 
-def _taps(run: VisionRun) -> Taps:
-    taps = [bilinear_taps(grid, run.sides.table, run.sides.merge) for grid in run.grids]
-    return Taps(np.concatenate([own.entries for own in taps]), np.concatenate([own.weights for own in taps]))
-
-
 def _table_weights(run: VisionRun, axis: int) -> NDArray[Any]:
     """The weights of the table's rows (`axis` 0) or columns for each patch; padding has the first patch's."""
     weights = np.empty((len(run.pictures), run.patches, run.sides.table), np.float32)
-    for number, grid in enumerate(run.grids):
-        own = antialiased(grid, run.sides.table)[axis]
+    for number, table in enumerate(run.tables):
+        own = table[axis]
         weights[number, : len(own)], weights[number, len(own) :] = own, own[0]
     return weights
 
@@ -104,10 +117,10 @@ _FILLS: dict[str, Callable[[VisionRun], NDArray[Any]]] = {
     PIXELS: _pixels,
     PATCH_MASK: _patch_mask,
     "patch_positions": _patch_positions,
-    "taps": lambda run: _taps(run).entries,
-    "tap_weights": lambda run: _taps(run).weights,
-    "window_order": lambda run: windows(run.grids, run.sides.merge, run.sides.window).order,
-    "windows": lambda run: windows(run.grids, run.sides.merge, run.sides.window).numbers,
+    "taps": lambda run: run.taps.entries,
+    "tap_weights": lambda run: run.taps.weights,
+    "window_order": lambda run: run.windows.order,
+    "windows": lambda run: run.windows.numbers,
     "table_rows": lambda run: _table_weights(run, 0),
     "table_columns": lambda run: _table_weights(run, 1),
 }

@@ -1,6 +1,8 @@
 """Turns text into token ids, with the `tokenizers` library alone."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -8,6 +10,8 @@ from typing import Self
 import tokenizers
 
 from ..errors import InvalidInput
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,15 @@ class Tokenizer:
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Each text's token ids without special tokens around them; equal texts are tokenised once."""
         distinct = list(dict.fromkeys(texts))
-        encodings = self._tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
+        with _refusing_surrogates(distinct):
+            encodings = self._tokenizer.encode_batch_fast(distinct, add_special_tokens=False)
         ids = {text: encoding.ids for text, encoding in zip(distinct, encodings, strict=True)}
         return [ids[text] for text in texts]
 
     def tokenize(self, text: str, *, add_special_tokens: bool = True) -> list[Token]:
         """A text's tokens, as the checkpoint's own tokenizer puts special ones around them."""
-        encoding = self._tokenizer.encode(text, add_special_tokens=add_special_tokens)
+        with _refusing_surrogates([text]):
+            encoding = self._tokenizer.encode(text, add_special_tokens=add_special_tokens)
         parts = zip(encoding.ids, encoding.tokens, encoding.special_tokens_mask, encoding.offsets, strict=True)
         return [Token(token_id, token, special == 1, *offsets) for token_id, token, special, offsets in parts]
 
@@ -80,7 +86,8 @@ class Tokenizer:
 
         The tokens of a character that takes several all have the whole of it.
         """
-        offsets: list[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
+        with _refusing_surrogates([text]):
+            offsets: list[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
         return offsets
 
     def content(self) -> str:
@@ -101,3 +108,18 @@ class Tokenizer:
     def special_tokens(self) -> set[str]:
         """Those of the added tokens that are no text but speak to the model."""
         return {token.content for token in self._tokenizer.get_added_tokens_decoder().values() if token.special}
+
+
+@contextmanager
+def _refusing_surrogates(texts: Sequence[str]) -> Iterator[None]:
+    """Raises `InvalidInput` for what a Python string may hold and UTF-8 has no bytes for, once that is why it failed."""
+    try:
+        yield
+    except TypeError:
+        for text in texts:
+            if (found := _SURROGATE.search(text)) is not None:
+                raise InvalidInput(
+                    f"A text has half of a surrogate pair, U+{ord(found[0]):04X}, which is no character: decode it "
+                    'with errors="replace".'
+                ) from None
+        raise

@@ -63,9 +63,7 @@ class TracedTowers:
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers", "pillow"]
         self.heads = load_heads(checkpoint, recipe, tokenizer)
-        self.warning = stray_weights(loaded, recipe.architecture)
-        if self.warning and not allow_missing:
-            raise ExportError(f"{self.warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
+        self.warning = stray_weights(loaded, recipe.architecture, allow_missing)
         own = read_preprocessing(checkpoint)
         self._is_checked = check_preprocessing(own, checkpoint.folder)
         self._pixels = _within(own, recipe)
@@ -80,7 +78,7 @@ class TracedTowers:
         return self._reference_model
 
     def reference(self, model: ReferenceModel, max_length: int) -> PicturedReference:
-        process = self._processor if self._is_checked else self._own_pixels
+        process = self._processed if self._is_checked else self._own_pixels
         return PicturedReference(model, self._tokenizer, process, self._recipe, max_length)
 
     def limit(self, precision: Precision) -> Limit:
@@ -139,16 +137,20 @@ class TracedTowers:
         """The pictures that activations are measured on: those of the verification."""
         return [self._pixels.prepare(decode(sample.data)) for sample in pictures()]
 
-    def _processor(self, images: Sequence[PIL.Image.Image]) -> dict[str, Any]:
-        """transformers' image processor on pictures."""
-        processor = load_processor(self._checkpoint.folder)
+    @cached_property
+    def _processor(self) -> Any:
+        """transformers' image processor."""
+        return load_processor(self._checkpoint.folder)
+
+    def _processed(self, images: Sequence[PIL.Image.Image]) -> dict[str, Any]:
+        """Pictures as transformers' image processor makes them."""
         # Pictures are always RGB by then, whatever the checkpoint says.
         options: dict[str, Any] = {}
         if isinstance(self._pixels, ImageSplitting):
             options = {"return_row_col_info": True, "do_image_splitting": self._pixels.split}
         if isinstance(self._pixels, SmartResize):
             options["size"] = {"shortest_edge": self._pixels.min_pixels, "longest_edge": self._pixels.max_pixels}
-        processed = processor(images=list(images), return_tensors="np", do_convert_rgb=True, **options)
+        processed = self._processor(images=list(images), return_tensors="np", do_convert_rgb=True, **options)
         found = dict(processed)
         if isinstance(self._pixels, ImageSplitting):
             found |= {name: found[name][0] for name in ("rows", "cols")}

@@ -158,11 +158,16 @@ def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, di
     return body, report
 
 
-def stray_weights(loaded: Strays, architecture: str) -> str | None:
-    """One sentence on the weights that are missing or too many, or None."""
+def stray_weights(loaded: Strays, architecture: str, allow_missing: bool) -> str | None:
+    """One sentence on the weights that are missing or too many, or None. Raises it, unless they are allowed."""
     parts = [
         f"{what} {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
         for what, names in (("lacks the weights", loaded.missing), ("has unexpected weights", loaded.unexpected))
         if names
     ]
-    return f"The checkpoint {' and '.join(parts)}: it is not what {architecture} loads." if parts else None
+    if not parts:
+        return None
+    warning = f"The checkpoint {' and '.join(parts)}: it is not what {architecture} loads."
+    if not allow_missing:
+        raise ExportError(f"{warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
+    return warning

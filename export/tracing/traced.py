@@ -13,7 +13,6 @@ from engine.images.reading import PictureReading
 from engine.precisions import Precision
 
 from ..checkpoint.files import Checkpoint
-from ..errors import ExportError
 from ..heads.in_numpy import apply
 from ..heads.loaded import load_heads
 from ..precisions import PRECISIONS, Limit
@@ -43,9 +42,7 @@ class TracedNetwork:
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers"]
         self.heads = load_heads(checkpoint, recipe, tokenizer)
-        self.warning = stray_weights(loaded, recipe.architecture)
-        if self.warning and not allow_missing:
-            raise ExportError(f"{self.warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
+        self.warning = stray_weights(loaded, recipe.architecture, allow_missing)
         self._network = loaded.network
         inputs = ["input_ids", "attention_mask"]
         # What transformers would feed: not every tokenizer makes token type ids, and not every body reads them.

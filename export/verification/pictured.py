@@ -18,10 +18,9 @@ from engine.artifact import PICTURES, TEXT
 from engine.content import Pictured, ReadContent, own_text
 from engine.images.image import Image
 
-from ..errors import ExportError
 from ..recipe import Marking, Recipe
 from .contents import file_of
-from .reference import ReferenceModel
+from .reference import ReferenceModel, too_long_template, without_end
 
 ProcessImages = Callable[[Sequence[PIL.Image.Image]], dict[str, Any]]
 """An image processor of transformers: its arrays by their names, and `rows` and `cols` of tiles where it makes some."""
@@ -90,11 +89,8 @@ class PicturedReference:
                 return _feeds(ids, processed)
             role = "document" if texts["document"] else "query"
             if not texts[role]:
-                raise ExportError(
-                    f"The score template alone takes {len(ids)} tokens of {self._max_length}: give a longer "
-                    "--max-length."
-                )
-            texts[role] = self._without_end(texts[role], over)
+                raise too_long_template(len(ids), self._max_length)
+            texts[role] = without_end(self._tokenizer, texts[role], over)
 
     def _content(self, content: ReadContent, role: str) -> Feeds:
         marking = self._recipe.query if role == "query" else self._recipe.document
@@ -112,22 +108,23 @@ class PicturedReference:
         text = own_text(content)
         if marking.blank is not None:
             return self._beside_blank(text, prompt, marking, marking.blank)
-        while True:
-            ids = self._ids(prompt + text + marking.tail, special=True)
-            if len(ids) <= self._max_length:
-                return _feeds(ids, {})
-            text = self._without_end(text, len(ids) - self._max_length)
+        return _feeds(self._fitting(text, lambda text: self._ids(prompt + text + marking.tail, special=True)), {})
 
     def _beside_blank(self, text: str, before: str, marking: Marking, side: int) -> Feeds:
         """A text with a picture of nothing."""
         processed = self._process([PIL.Image.new("RGB", (side, side))])
         assert marking.pictured is not None, "a prompt for pictures has room for one"
-        while True:
-            prompt = marking.pictured.replace(PICTURES, self._written(processed, 0)).replace(TEXT, before + text)
-            ids = self._ids(prompt, special=False)
-            if len(ids) <= self._max_length:
-                return _feeds(ids, processed)
-            text = self._without_end(text, len(ids) - self._max_length)
+        prompt = marking.pictured.replace(PICTURES, self._written(processed, 0))
+        ids = self._fitting(text, lambda text: self._ids(prompt.replace(TEXT, before + text), special=False))
+        return _feeds(ids, processed)
+
+    def _fitting(self, text: str, ids_around: Callable[[str], list[int]]) -> list[int]:
+        """The tokens of a prompt around a text, whose end is cut until they fit."""
+        while len(ids := ids_around(text)) > self._max_length:
+            if not text:
+                raise too_long_template(len(ids), self._max_length)
+            text = without_end(self._tokenizer, text, len(ids) - self._max_length)
+        return ids
 
     def _text_of_two_towers(self, text: str, marking: Marking) -> Feeds:
         """CLIP's tokens, or SigLIP's with their padding, which is attended to."""
@@ -158,13 +155,6 @@ class PicturedReference:
     def _ids(self, text: str, special: bool) -> list[int]:
         ids: list[int] = self._tokenizer(text, add_special_tokens=special)["input_ids"]
         return ids
-
-    def _without_end(self, text: str, tokens: int) -> str:
-        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        if tokens >= len(spans):
-            return ""
-        end, following = spans[-tokens - 1][1], spans[-tokens][0]
-        return text[: min(end, following)]
 
 
 def _images(content: ReadContent) -> list[PIL.Image.Image]:

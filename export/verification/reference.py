@@ -115,21 +115,11 @@ class Reference:
             if len(ids) <= self._max_length:
                 return prompt
             if document:
-                document = self._without_end(document, len(ids) - self._max_length)
+                document = without_end(self._tokenizer, document, len(ids) - self._max_length)
             elif query:
-                query = self._without_end(query, len(ids) - self._max_length)
+                query = without_end(self._tokenizer, query, len(ids) - self._max_length)
             else:
-                raise ExportError(
-                    f"The score template alone takes {len(ids)} tokens of {self._max_length}: give a longer "
-                    "--max-length."
-                )
-
-    def _without_end(self, text: str, tokens: int) -> str:
-        spans = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
-        if tokens >= len(spans):
-            return ""
-        end, following = spans[-tokens - 1][1], spans[-tokens][0]
-        return text[: min(end, following)]
+                raise too_long_template(len(ids), self._max_length)
 
     def embeddings(self, texts: Sequence[str], role: str) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""
@@ -200,3 +190,17 @@ class Reference:
         # Not every tokenizer makes token type ids for a graph that reads them.
         none = np.zeros_like(encoding["input_ids"])
         return {name: encoding.get(name, none) for name in self.model.inputs}
+
+
+def without_end(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -> str:
+    """A text without its last tokens."""
+    spans = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    if tokens >= len(spans):
+        return ""
+    end, following = spans[-tokens - 1][1], spans[-tokens][0]
+    return text[: min(end, following)]
+
+
+def too_long_template(tokens: int, max_length: int) -> ExportError:
+    """What is wrong where a score template is longer than its model's inputs without any text."""
+    return ExportError(f"The score template alone takes {tokens} tokens of {max_length}: give a longer --max-length.")

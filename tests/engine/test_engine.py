@@ -131,6 +131,15 @@ def test_lengths_that_do_not_pair_up_are_refused(cross_encoder, queries, documen
         cross_encoder.score(queries, documents)
 
 
+@pytest.mark.parametrize("kind", ["cross_encoder", "bi_encoder", "colbert"])
+def test_half_a_surrogate_pair_is_refused(kind, request):
+    engine = request.getfixturevalue(kind)
+    with pytest.raises(InvalidInput, match="half of a surrogate pair, U\\+DC80"):
+        engine.score(["query"], ["document \udc80"])
+    with pytest.raises(InvalidInput, match="half of a surrogate pair, U\\+D800"):
+        engine.tokenize("\ud800")
+
+
 def test_tasks_of_another_score_type_are_refused(cross_encoder, bi_encoder):
     with pytest.raises(UnsupportedTask, match=r"^Unsupported task: 'embed'"):
         cross_encoder.embed("a")
