@@ -112,7 +112,7 @@ class Tokenizer:
 
 @contextmanager
 def _refusing_surrogates(texts: Sequence[str]) -> Iterator[None]:
-    """Raises `InvalidInput` for what a Python string may hold and UTF-8 has no bytes for, once that is why it failed."""
+    """Raises `InvalidInput` where they are why it failed: a Python string may hold them, and UTF-8 may not."""
     try:
         yield
     except TypeError:

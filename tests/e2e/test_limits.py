@@ -166,7 +166,7 @@ def test_a_deadline(artifact: Path) -> None:
         begun = time.perf_counter()
         error = refusal(server.client.post("/rerank", json=LARGE), 504)
         assert time.perf_counter() - begun < 5
-        assert error["message"] == "The answer took longer than 0.5 s: send fewer texts or pictures, or smaller ones, at a time."
+        assert error["message"].startswith("The answer took longer than 0.5 s: send fewer texts or pictures")
         assert gauges(server)["scorert_queue_sequences"] == 0
         assert server.client.post("/score", json=SMALL).status_code == 200
         # A body that does not come in time.
