@@ -145,7 +145,7 @@ class TextLayout(_Part, frozen=True):
     `adapter` is the graph's input of that name, where it has one. `max_length` cuts longer texts without asking, as
     ColBERT models do; it counts the prefix and suffix too. `expand_to` pads a query to that many tokens with
     `expansion_token`, whose embeddings are scored; they are attended to only if `attend_to_expansion`. Embeddings of
-    `skip` tokens are not scored.
+    `skip` tokens are not scored. An empty text is read as `empty`.
 
     A content with pictures is read as `pictured` instead, a text with all special tokens, in which `{pictures}` and
     `{text}` stand for what it has; its text comes after the `caption`, and a space. With a `blank` a text without
@@ -162,6 +162,7 @@ class TextLayout(_Part, frozen=True):
     expansion_token: int | None = None
     attend_to_expansion: bool = False
     skip: list[int] = []
+    empty: str = ""
     pictured: str | None = None
     caption: str = ""
     blank: int | None = None

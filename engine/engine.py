@@ -189,7 +189,9 @@ class Engine:
         dimensions: int | None = None,
         **arguments: Unpack[TextArguments],
     ) -> Embeddings:
-        """A bi-encoder's embedding of each content, with the prompt the checkpoint has for `role`; None: with none.
+        """A bi-encoder's embedding of each content, with the prompt the checkpoint has for `role`.
+
+        None puts none, but for one that queries and documents share, as sentence-transformers puts a default prompt.
 
         `instruction` takes the place of the prompt's own. `dimensions` cuts the embeddings of a Matryoshka model, and
         normalises them anew where it does so itself.
@@ -198,8 +200,7 @@ class Engine:
         matryoshka.check(self.manifest, dimensions)
         limits = self._begin(known(arguments, TextArguments, "role", "instruction", "dimensions"))
         inputs = self._builder.contents(listed(contents), role, limits, Prompting(instruction))
-        # Without a role the input has no prompt, so that its identity is not that of a document's unless they are
-        # equal.
+        # An input's identity has its prompt in it: one without a role is a document's only where they are equal.
         by_role = self._embedder.embed({role or "document": inputs}, arguments.get("job"))
         rows = np.stack(by_role[role or "document"])
         return Embeddings(matryoshka.cut(self.manifest, rows, dimensions), _tokens(inputs))

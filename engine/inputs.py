@@ -78,20 +78,21 @@ class InputBuilder:
     def contents(
         self, contents: Sequence[ReadInput], role: Role | None, limits: Truncation, prompting: Prompting
     ) -> list[AnyInput]:
-        """An embedder's input for each content, as a query or a document; without a role, as a document with no prompt.
+        """An embedder's input for each content, as a query or a document.
 
-        Pictures keep theirs, which says what they are. An instruction takes the place of the prompt's own. Raises as
-        `lay_out_text`.
+        Without a role it is a document's, and has no prompt but one that both sides have: that says how the model is
+        spoken to. Pictures keep theirs. An instruction takes the place of the prompt's own. Raises as `lay_out_text`.
         """
         self._check(contents)
         layout = self.layout(role or "document")
-        layout = layout if role else replace(layout, prompt="", instruction=None)
+        if role is None and layout.prompt != self.layout("query").prompt:
+            layout = replace(layout, prompt="", instruction=None)
         prompting.refuse(instructed=layout.instruction is not None)
         prompt = layout.prompt
         if prompting.instruction is not None and layout.instruction is not None:
             prompt = prompt.replace(layout.instruction, prompting.instruction, 1)
         limit = limits.query if role == "query" else limits.document
-        texts = [prompt + text for text in contents if isinstance(text, str) and layout.blank is None]
+        texts = [prompt + (text or layout.empty) for text in contents if isinstance(text, str) and layout.blank is None]
         encoded = iter(self._tokenizer.encode(texts))
         inputs: list[AnyInput] = []
         for content in contents:

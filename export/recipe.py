@@ -34,7 +34,7 @@ class Marking:
     the first token of each text of `skip_texts`, are not scored. The defaults are plain tokens.
 
     `tail` comes after each text, in tokens that its own do not merge with. `fill` is the length that padding tokens
-    fill up and that are attended to, in models trained so. `pictured`, `caption` and `blank` are those of
+    fill up and that are attended to, in models trained so. `empty`, `pictured`, `caption` and `blank` are those of
     `engine.artifact.TextLayout`.
     """
 
@@ -46,6 +46,7 @@ class Marking:
     skip_texts: tuple[str, ...] = ()
     tail: str = ""
     fill: int | None = None
+    empty: str = ""
     pictured: str | None = None
     caption: str = ""
     blank: int | None = None

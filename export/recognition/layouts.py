@@ -79,6 +79,7 @@ def text_layout(
         attend_to_expansion=marking.attend or marking.fill is not None,
         skip=skipped(tokenizer, marking),
         adapter=adapter,
+        empty=marking.empty,
         pictured=marking.pictured,
         caption=marking.caption,
         blank=marking.blank,

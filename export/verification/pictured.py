@@ -105,7 +105,7 @@ class PicturedReference:
             prompt = marking.pictured.replace(PICTURES, written).replace(TEXT, text)
             return _feeds(self._ids(prompt, special=False), processed)
         prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
-        text = own_text(content)
+        text = own_text(content) or marking.empty
         if marking.blank is not None:
             return self._beside_blank(text, prompt, marking, marking.blank)
         return _feeds(self._fitting(text, lambda text: self._ids(prompt + text + marking.tail, special=True)), {})

@@ -79,7 +79,10 @@ def qwen3_embedding(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     prompt = f"<|im_start|>system\n{instruction}<|im_end|>\n<|im_start|>user\n"
     tail = "<|im_end|>\n<|im_start|>assistant\n"
     own = _embedder(checkpoint, prompt, prompt + "{pictures}{text}" + tail, tail, "", prompts, _QWEN3_PIXELS)
-    return replace(own, max_length=8192 if prompts == "authors" else None)
+    if prompts == "vllm":
+        return own
+    side = replace(own.query, empty="NULL")
+    return replace(own, max_length=8192, query=side, document=side)
 
 
 def dse(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:

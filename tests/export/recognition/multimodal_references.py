@@ -252,7 +252,7 @@ def qwen3_embedding(folder: Path) -> Embedder:
     def lay(role: str, pictures: int, text: str) -> str:
         return (
             "<|im_start|>system\nRepresent the user's input.<|im_end|>\n"
-            f"<|im_start|>user\n{VISION * pictures}{text}<|im_end|>\n<|im_start|>assistant\n"
+            f"<|im_start|>user\n{VISION * pictures}{text or 'NULL' * (not pictures)}<|im_end|>\n<|im_start|>assistant\n"
         )
 
     model, _ = qwen3_vl(folder, model__="")

@@ -73,8 +73,13 @@ EXPORTED = {
 }
 # Those whose layers or prompts are another row's.
 LIKE_OTHERS = [family.name for family in MULTIMODAL if family.name not in EXPORTED]
-BOTH = {"colqwen3": [ONE], "colqwen3-nvidia": [ONE], "nemotron-embed-vl": [ONE], "qwen3-vl-embedding": [ONE, TWO]}
-"""What the embedders' authors have prompts for besides texts and single pictures."""
+BOTH = {
+    "colqwen3": [ONE],
+    "colqwen3-nvidia": [ONE],
+    "nemotron-embed-vl": [ONE],
+    "qwen3-vl-embedding": [ONE, TWO, ""],
+}
+"""What the embedders' authors have prompts for besides some text and single pictures."""
 ON_QUERIES = {"jina-m0": [PICTURES[4], Both((PICTURES[3],), "this"), ""], "qwen3-vl-reranker": [PICTURES[4], ONE, ""]}
 LIMITS = Truncation(max_length=512, total=512)
 
@@ -194,6 +199,18 @@ def test_embeddings_are_those_of_other_peoples_code(exported, reference, name):
     wanted = [similarity(manifest, *pair) for pair in pairs]
     np.testing.assert_allclose(scores, wanted, atol=terms * limit)
     assert np.std(wanted) > 0.01, "the scores lie too close together for this to prove anything"
+
+
+def test_what_queries_and_documents_are_told_alike_is_told_without_a_role(exported, reference):
+    engine = Engine.load(exported("qwen3-vl-embedding")[1])
+    contents = [*TEXTS, PICTURES[4]]
+    alone = engine.embed(contents, role=None).embeddings
+    for content, row in zip(contents, alone, strict=True):
+        np.testing.assert_allclose(row, reference("qwen3-vl-embedding").embed("document", content), atol=1e-4)
+    # A role's own prompt is left out without one.
+    engine = Engine.load(exported("nemotron-embed-vl")[1])
+    told, untold = (engine.embed(TEXTS, role=role).embeddings for role in ("document", None))
+    assert np.abs(told - untold).max() > 0.01
 
 
 @pytest.mark.parametrize("name", RERANKERS)
