@@ -96,7 +96,7 @@ CPU = Provider(
     workers=None,
     # A run costs as much as 8 to 21 more tokens: docs/benchmarks/log.md, "Prefixes that prompts share".
     worth_sharing=32,
-    # A choice until it is measured.
+    # More of them gain at most 4%: docs/benchmarks/log.md, "Pictures".
     max_pictures=1,
     max_pieces=4096,
 )

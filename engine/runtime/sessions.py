@@ -17,21 +17,21 @@ def open_session(
     threads: int,
     plans: Plans | None = None,
     records: bool = False,
-    spins: bool = True,
+    shares: bool = False,
 ) -> onnxruntime.InferenceSession:
     """A session of `model` on `provider`, with `threads` computing threads in each run.
 
-    Those of a run that `spins` keep their cores while they wait for each other. With `records` CUDA records runs, for
-    `cuda_graphs`. TensorRT needs `plans`, and builds those that are not there, which takes minutes. Raises
-    `ProviderError` where the provider is installed but does not start (a missing driver or CUDA library), or cannot
-    take the graph.
+    Those of a session that `shares` its cores with others let go of them when a run is over. With `records` CUDA
+    records runs, for `cuda_graphs`. TensorRT needs `plans`, and builds those that are not there, which takes minutes.
+    Raises `ProviderError` where the provider is installed but does not start (a missing driver or CUDA library), or
+    cannot take the graph.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    if not spins:
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if shares:
+        options.add_session_config_entry("session.force_spinning_stop", "1")
     if provider.on_gpu:
         # Finds CUDA and cuDNN among pip's nvidia packages; does nothing where they are on the loader's path.
         onnxruntime.preload_dlls()

@@ -19,8 +19,8 @@ class VisionRunner:
 
     def __init__(self, artifact: Path, graph: Graph, reading: PictureReading, provider: Provider, threads: int) -> None:
         """Open the graph. A run computes on `threads` threads. Raises `ProviderError`."""
-        # Other sessions' threads have the same cores (docs/benchmarks/log.md, "Pictures").
-        self._session = open_session(artifact / graph.file, provider, threads, spins=False)
+        # The text graph's threads have the same cores (docs/benchmarks/log.md, "Pictures").
+        self._session = open_session(artifact / graph.file, provider, threads, shares=True)
         self._names = {tensor.name for tensor in graph.inputs}
         (self._output,) = (tensor.name for tensor in graph.outputs)
         self._reading = reading

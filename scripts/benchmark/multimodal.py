@@ -9,7 +9,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from checkpoints.multimodal.qwen import VOCABULARY
 from engine import Engine, Job
 from engine.images.decode import from_pillow
 from engine.images.smart_resize import SmartResize
+from engine.precisions import Precision
 from export.__main__ import main as export
 from export.checkpoint.images.checking import load_processor
 
@@ -49,6 +50,9 @@ _SIGLIP_BASE = {
     "patch_size": 16,
     "model_type": "siglip_vision_model",
 }
+_PRECISIONS: tuple[Precision, ...] = ("fp32", "int8")
+_BOTH = ("--precision", ",".join(_PRECISIONS))
+
 _QWEN2_VL_TOWER = {"embed_dim": 1280, "num_heads": 16, "mlp_ratio": 4, "depth": 8}
 """The published tower has 32 layers; 8 cost a quarter."""
 _TEXT = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 4, "num_attention_heads": 8}
@@ -69,7 +73,7 @@ def main() -> list[Bar]:
 
 
 def _siglip() -> list[Bar]:
-    checkpoint, artifact = _made("siglip", _build_siglip)
+    checkpoint, artifact = _made("siglip", _build_siglip, *_BOTH)
     model: Any = transformers.SiglipModel.from_pretrained(checkpoint)
     model.eval()
     processor = load_processor(checkpoint)
@@ -79,21 +83,26 @@ def _siglip() -> list[Bar]:
         with torch.no_grad():
             return model.get_image_features(**processor(images=[picture], return_tensors="pt"))
 
-    engine = Engine.load(artifact, embedding_cache_bytes=0)
-    ours, theirs = _in_turns(lambda: engine.embed([from_pillow(picture)]), reference)
-    return [Bar("a picture through SigLIP-base: transformers ÷ ScoreRT", theirs / ours, 1.3)]
+    def embedding(engine: Engine) -> Callable[[], Any]:
+        return lambda: engine.embed([from_pillow(picture)])
+
+    *ours, theirs = _in_turns(*map(embedding, _opened(artifact)), reference)
+    return _towers("SigLIP-base", ours, theirs)
 
 
 def _qwen2_vl() -> list[Bar]:
-    checkpoint, artifact = _made("jina-reranker-m0", _build_reranker)
+    # Long enough for the page, and short enough to verify in minutes.
+    longest = ["--max-length", "1536"]
+    checkpoint, artifact = _made("jina-reranker-m0", _build_reranker, *_BOTH, *longest)
     model: Any = transformers.AutoModel.from_pretrained(checkpoint).eval()
     processor = load_processor(checkpoint)
     picture = _page(_SIZE)
     image = from_pillow(picture)
 
-    engine, remembering = Engine.load(artifact, embedding_cache_bytes=0), Engine.load(artifact)
-    assert engine.manifest.pictures is not None
-    pixels = engine.manifest.pictures.preprocessing
+    remembering = Engine.load(artifact)
+    reading = remembering.manifest.pictures
+    assert reading is not None
+    pixels = reading.preprocessing
     assert isinstance(pixels, SmartResize)
     # As many as the engine gives a picture, which the processor's own file may not.
     size = {"shortest_edge": pixels.min_pixels, "longest_edge": pixels.max_pixels}
@@ -103,33 +112,47 @@ def _qwen2_vl() -> list[Bar]:
             made = processor(images=[picture], size=size, return_tensors="pt")
             return model.visual(made["pixel_values"], grid_thw=made["image_grid_thw"])
 
-    assert engine._vision is not None
-    vision = engine._vision._opened.workers
-    laid_out = engine.manifest.pictures.lay_out(image)
+    laid_out = reading.lay_out(image)
 
-    ours, theirs = _in_turns(lambda: vision.run([laid_out], Job()), reference)
+    def tower(engine: Engine) -> Callable[[], Any]:
+        assert engine._vision is not None
+        workers = engine._vision._opened.workers
+        return lambda: workers.run([laid_out], Job())
+
+    *ours, theirs = _in_turns(*map(tower, _opened(artifact)), reference)
     first = _once(lambda: remembering.score("a page", [image]))
     again = statistics.median(_once(lambda: remembering.score("a page", [image])) for _ in range(_TURNS))
-    text = Engine.load(_made("text-reranker", _build_text)[1])
+    text = Engine.load(_made("text-reranker", _build_text, *longest)[1])
     pairs = ["which page says it?"] * 20, [f"the page of number {number} " * 12 for number in range(20)]
     of_both, of_text = _in_turns(lambda: remembering.score(*pairs), lambda: text.score(*pairs))
     tokens = remembering.score(*pairs).tokens / text.score(*pairs).tokens
-    print(f"a page: first {first:.2f} s, again {again:.2f} s, the vision graph {ours:.2f} s", file=sys.stderr)
+    print(f"a page: first {first:.2f} s, again {again:.2f} s, the vision graph {ours[0]:.2f} s", file=sys.stderr)
     return [
-        Bar("a picture through Qwen2-VL's tower: transformers ÷ ScoreRT", theirs / ours, 1.3),
+        *_towers("Qwen2-VL's tower", ours, theirs),
         Bar("a page scored: the first time ÷ again", first / again, 10.0),
         Bar("texts: multimodal ÷ text alone, a token", of_both / of_text / tokens, 1.05, at_most=True),
     ]
 
 
-def _made(name: str, build: Callable[[Path], None]) -> tuple[Path, Path]:
-    """The checkpoint and the artifact of that name, kept for the next time."""
+def _opened(artifact: Path) -> list[Engine]:
+    """An engine for each precision, which remembers nothing."""
+    return [Engine.load(artifact, precision=precision, embedding_cache_bytes=0) for precision in _PRECISIONS]
+
+
+def _towers(name: str, ours: Sequence[float], theirs: float) -> list[Bar]:
+    """A bar for each precision; transformers' side is in float32."""
+    return [
+        Bar(f"a picture through {name}: transformers ÷ ScoreRT in {precision}", theirs / own, 1.3)
+        for precision, own in zip(_PRECISIONS, ours, strict=True)
+    ]
+
+
+def _made(name: str, build: Callable[[Path], None], *options: str) -> tuple[Path, Path]:
+    """The checkpoint and the artifact of that name, exported with `options` and kept for the next time."""
     checkpoint, artifact = CACHE / "checkpoints" / name, CACHE / "artifacts" / name
     if not artifact.exists():
         build(checkpoint)
-        # Long enough for the page, and short enough to verify in minutes.
-        longest = ["--max-length", "1536"] if name != "siglip" else []
-        assert export([str(checkpoint), "--output", str(artifact.parent), "--force", *longest]) == 0
+        assert export([str(checkpoint), "--output", str(artifact.parent), "--force", *options]) == 0
     return checkpoint, artifact
 
 
@@ -190,13 +213,10 @@ def _page(size: tuple[int, int]) -> PIL.Image.Image:
     return PIL.Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8))
 
 
-def _in_turns(one: Callable[[], Any], other: Callable[[], Any]) -> tuple[float, float]:
-    """The median seconds of both."""
-    times: list[tuple[float, float]] = []
-    for _ in range(_TURNS + 1):
-        times.append((_once(one), _once(other)))
-    first, second = zip(*times[1:], strict=True)
-    return statistics.median(first), statistics.median(second)
+def _in_turns(*sides: Callable[[], Any]) -> list[float]:
+    """The median seconds of each."""
+    times = [[_once(side) for side in sides] for _ in range(_TURNS + 1)]
+    return [statistics.median(own) for own in zip(*times[1:], strict=True)]
 
 
 def _once(work: Callable[[], Any]) -> float:
