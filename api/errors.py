@@ -65,10 +65,12 @@ class WrongModel(RequestError):
 
 
 class TextOnlyModel(RequestError):
-    """The request has an image and the model reads text. The sentence is vLLM's."""
+    """The request has an image and the model reads text. The sentence begins as vLLM's."""
 
     def __init__(self, architecture: str) -> None:
-        super().__init__(f"MultiModalParam is not supported for {architecture}")
+        super().__init__(
+            f"MultiModalParam is not supported for {architecture}: leave images out, or use a model that reads them."
+        )
 
 
 class UnreadPart(RequestError):

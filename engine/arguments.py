@@ -1,8 +1,10 @@
 """Tells once what the engine's calls may be given by keyword."""
 
+import operator
 from collections.abc import Mapping
 from typing import Any, TypedDict, cast
 
+from .errors import InvalidInput
 from .job import Job
 
 
@@ -44,6 +46,15 @@ class ScoreArguments(QueryArguments, total=False):
     max_tokens_per_doc: int | None
     chat_template_kwargs: Mapping[str, Any] | None
     use_activation: bool
+
+
+def whole(value: object, name: str) -> int | None:
+    """A number of tokens or documents, numpy's too, or None. Raises `InvalidInput`, which calls it `name`."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise InvalidInput(f"{name} must be a whole number or None, not {value!r}.", name)
+    return operator.index(value)
 
 
 def known(arguments: Mapping[str, Any], kind: Any, *own: str) -> ScoreArguments:

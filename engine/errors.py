@@ -56,7 +56,7 @@ class UnsupportedTask(ScoreRTError):
     """The model's score type cannot do what was asked of it, e.g. embeddings from a cross-encoder."""
 
     def __init__(self, task: str, supported: list[str]) -> None:
-        super().__init__(f"Unsupported task: '{task}' Supported tasks: {supported}")
+        super().__init__(f"Unsupported task: '{task}' Supported tasks: {supported}: use a model that has the task.")
 
 
 class QueueFull(ScoreRTError):

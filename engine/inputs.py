@@ -84,6 +84,8 @@ class InputBuilder:
         spoken to. Pictures keep theirs. An instruction takes the place of the prompt's own. Raises as `lay_out_text`.
         """
         self._check(contents)
+        if role not in (None, "query", "document"):
+            raise InvalidInput(f"The role is 'query' or 'document', not {role!r}.", "role")
         layout = self.layout(role or "document")
         if role is None and layout.prompt != self.layout("query").prompt:
             layout = replace(layout, prompt="", instruction=None)
@@ -158,7 +160,7 @@ def listed(contents: ContentOrTokens | Sequence[ContentOrTokens]) -> list[ReadIn
     if not isinstance(several, Sequence) or not all(_is_content_or_tokens(content) for content in several):
         raise InvalidInput("Texts must be a text, a list of token ids, a picture, or a list of those.")
     if not several:
-        raise InvalidInput("At least one text must be given")
+        raise InvalidInput("At least one text or picture must be given")
     if any(not is_one_of_several(content) and not content for content in several):
         raise InvalidInput("A text given as tokens must have at least one token")
     return [content if _is_tokens(content) else read_content(content) for content in several]

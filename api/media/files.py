@@ -3,6 +3,8 @@
 import os
 import re
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -31,18 +33,20 @@ class Files:
         if match is None:
             raise not_read()
         try:
-            file = self._open(os.fsdecode(unquote_to_bytes(match[1])))
-            with os.fdopen(file, "rb") as opened:
+            with self._opened(os.fsdecode(unquote_to_bytes(match[1]))) as file:
                 if not stat.S_ISREG(os.fstat(file).st_mode):
                     raise not_read()
-                data = opened.read(self._max_bytes + 1)
+                # Unlike `os.fdopen` this takes a folder's number, too, and leaves closing it to whoever opened it.
+                with open(file, "rb", closefd=False) as opened:
+                    data = opened.read(self._max_bytes + 1)
         except (OSError, ValueError):  # the second is of NUL and of letters that no encoding has
             raise not_read() from None
         if len(data) > self._max_bytes:
             raise too_large(self._max_bytes)
         return data
 
-    def _open(self, path: str) -> int:
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[int]:
         """Open a file by its real path, folder by folder from the root: none may have become a link meanwhile."""
         real = os.path.realpath(path, strict=True)
         if os.path.commonpath([self._root, real]) != self._root:
@@ -50,10 +54,10 @@ class Files:
         *folders, name = os.path.relpath(real, self._root).split(os.sep)
         at = os.open(self._root, _OPEN | os.O_DIRECTORY)
         try:
-            for folder in folders:
-                below = os.open(folder, _OPEN | os.O_DIRECTORY, dir_fd=at)
+            for step, kind in [*((folder, os.O_DIRECTORY) for folder in folders), (name, 0)]:
+                below = os.open(step, _OPEN | kind, dir_fd=at)
                 os.close(at)
                 at = below
-            return os.open(name, _OPEN, dir_fd=at)
+            yield at
         finally:
             os.close(at)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from engine import Image, Job, data_url_bytes, decode_image
+from engine import Image, InvalidInput, Job, data_url_bytes, decode_image
 
 from ..errors import TooManyImages
 from ..settings.errors import SettingsError
@@ -88,15 +88,22 @@ class RequestMedia:
     def read_all(self, urls: Sequence[str]) -> list[Image]:
         """The images at `data:`, `http:`, `https:` or `file:` URLs, some of them at a time; equal URLs are read once.
 
-        Raises `InvalidInput`, in one sentence, where one is not allowed, not there or no image; `TooManyImages` and
-        `ImagesFull`; and the errors of the request's job, which waits while others fetch and decode.
+        Raises `InvalidInput`, in one sentence, where one is not allowed, not there or no image, and says which of them
+        it is; `TooManyImages` and `ImagesFull`; and the errors of the request's job, which waits while others fetch and
+        decode.
         """
         self._count(len(urls))
         if len(urls) == 1:
             return [self._read(urls[0])]
         reading = {url: self._media.threads.submit(self._read, url) for url in dict.fromkeys(urls)}
         try:
-            images = {url: future.result(self._job.remaining()) for url, future in reading.items()}
+            images = {}
+            for url, future in reading.items():
+                try:
+                    images[url] = future.result(self._job.remaining())
+                except InvalidInput as error:
+                    place = f"Image {urls.index(url) + 1} of {len(urls)}"
+                    raise InvalidInput(f"{place}: {error}", error.parameter) from None
         except TimeoutError:
             raise self._job.late() from None
         finally:

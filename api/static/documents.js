@@ -5,9 +5,11 @@ export const linesOf = (text) => text.split(/\r?\n/).filter((line) => line.trim(
 
 /**
  * A file's documents as the text that `linesOf` reads. Line breaks inside a document become spaces.
- * Throws an Error with a sentence that names the line.
+ * Throws an Error with a sentence that names the line, or says that the file is no text.
  */
 export function documentsOf(name, content) {
+  // What is not text has bytes that no text has, or that are none in UTF-8.
+  if (/[\0\ufffd]/.test(content)) throw new Error(`${name} is no text in UTF-8: choose a .txt or .jsonl file, or a picture.`);
   // Some editors begin a file with a byte order mark.
   const lines = linesOf(content.replace(/^\ufeff/, ""));
   if (!/\.(jsonl|ndjson)$/i.test(name)) return lines.join("\n");

@@ -164,15 +164,16 @@ function refuse(error) {
   if (error.status === 401) key.setAttribute("aria-invalid", "true");
 }
 
-/** Take files into the form: pictures beside the query or as documents, and the first of the others' documents. */
+/** Take files into the form: pictures beside the query or as documents, and the documents of the others. */
 async function open(files, toQuery) {
   const pictures = files.filter(isPicture);
-  const [file] = files.filter((one) => !isPicture(one));
+  const others = files.filter((file) => !isPicture(file));
   try {
     if (pictures.length && !readsPictures()) {
       throw new Error(`${model.value} reads text alone: choose a model that reads pictures.`);
     }
-    if (file) texts.value = documentsOf(file.name, await file.text());
+    const lists = await Promise.all(others.map(async (file) => documentsOf(file.name, await file.text())));
+    if (lists.length) texts.value = lists.join("\n");
     await (toQuery ? queryPictures : documentPictures).add(pictures);
   } catch (error) {
     // What is in the form, and its ranking, stay.

@@ -2,7 +2,9 @@
 
 import { element } from "./elements.js";
 
-export const isPicture = (file) => file.type.startsWith("image/");
+/** Browsers go by a file's name, too, and do not know every name. */
+export const isPicture = ({ name, type }) =>
+  type.startsWith("image/") || (type === "" && /\.(png|jpe?g|webp|gif|bmp|tiff?)$/i.test(name));
 
 /** A small image of a picture. Servers read formats that browsers cannot show: then its name is there instead. */
 export const thumbnail = ({ name, url }, alt = name) =>

@@ -68,7 +68,7 @@ class Item(msgspec.Struct):
     def urls(self) -> list[str]:
         """Those of its images. Raises `UnreadPart` for other parts than text and images."""
         if self.image is not None:
-            return [self.image if _SCHEME.match(self.image) else f"data:;base64,{self.image}"]
+            return [url_of(self.image)]
         parts = self.content or []
         for part in parts:
             if part.type in _UNREAD:
@@ -94,6 +94,11 @@ Inputs = str | Item | list[str | Item | int | Tokens]
 """One content or several, those without images as token ids, too."""
 
 Own = TypeVar("Own", bound=str | Tokens)
+
+
+def url_of(image: str) -> str:
+    """The URL of an image that is given as one, or in base64."""
+    return image if _SCHEME.match(image) else f"data:;base64,{image}"
 
 
 def listed(items: Items) -> list[str | Item]:

@@ -1,5 +1,7 @@
 """Reads files of documents a few at a time: JSON lines, or Parquet where pyarrow is installed."""
 
+import codecs
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,9 @@ _ROWS_AT_A_TIME = 1024
 _PICTURED_ROWS_AT_A_TIME = 16
 _BYTES_AT_A_TIME = 2**20
 
+# In bytes, of Linux and most others.
+_LONGEST_PATH, _LONGEST_NAME = 4095, 255
+
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -35,6 +40,8 @@ def read_lines(path: Path) -> Iterator[Document]:
     """The documents of a file with one JSON object a line; blank lines are passed over."""
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
+            if number == 1:
+                line = line.removeprefix(codecs.BOM_UTF8)  # some editors begin a file with one
             if line.isspace():
                 continue
             place = f"line {number}"
@@ -111,6 +118,13 @@ def _named(name: str, folder: Path) -> PictureFile:
     if _URL.match(name):
         raise InvalidInput(
             "Its image is a URL, and nothing is fetched: save it as a file and write its path, or write a data URL."
+        )
+    if len(os.fsencode(name)) > _LONGEST_PATH or any(
+        len(os.fsencode(part)) > _LONGEST_NAME for part in name.split("/")
+    ):
+        raise InvalidInput(
+            "Its image is longer than any path: write the path of a file, or a data URL, which begins with "
+            "data:image/png;base64, say."
         )
     return PictureFile(folder / name)
 

@@ -102,6 +102,8 @@ def from_pillow(picture: "PIL.Image.Image") -> Image:
 
 
 def _rgb(picture: "PIL.Image.Image") -> Pixels:
+    if not (picture.width and picture.height):
+        raise InvalidInput(f"The image is empty, {picture.width} x {picture.height} pixels: use another.")
     pixels = np.empty((picture.height, picture.width, 3), np.uint8)
     try:
         for top in range(0, picture.height, STRIP):

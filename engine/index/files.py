@@ -70,7 +70,8 @@ def embedder_of(manifest: Manifest, graph: Graph) -> str:
         seen += [own, manifest.pictures]
     elif layout is not None:
         # Indexes from before there were pictures stay valid.
-        del layout["pictured"], layout["caption"], layout["blank"]
+        for name in ("pictured", "caption", "blank", "empty"):
+            del layout[name]
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()
 
 

@@ -43,20 +43,23 @@ class Index:
     def rerank(
         self,
         query: Content,
-        document_ids: Sequence[str],
+        document_ids: Sequence[str | int],
         *,
         top_n: int | None = None,
         **arguments: Unpack[QueryArguments],
     ) -> Ranking:
         """As `Engine.rerank`, of documents that are named: only the query is computed, and counted in `tokens`.
 
-        The arguments are the engine's. Raises as it does, and `InvalidInput` for an id that is not in the index.
+        The arguments are the engine's. An id that is a number is the same as its digits, as in the files that indexes
+        are made of. Raises as the engine does, and `InvalidInput` for an id that is not in the index.
         """
         known(arguments, QueryArguments, "top_n")
         check_top_n(top_n)
+        if isinstance(document_ids, str) or not all(isinstance(own, str | int) for own in document_ids):
+            raise InvalidInput("document_ids must be a list of strings or whole numbers.", "document_ids")
         if not document_ids:
             raise InvalidInput("At least one document id must be given", "document_ids")
-        numbers = find(self._files.ids, document_ids)
+        numbers = find(self._files.ids, [*map(str, document_ids)])
         job = arguments["job"] = arguments.get("job") or Job()
         embedding, tokens = self._engine.embed_query(query, **arguments)
         scores = np.empty(len(numbers), np.float32)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..arguments import ScoreArguments
+from ..arguments import ScoreArguments, whole
 from ..errors import InvalidInput
 
 Side = Literal["left", "right"]
@@ -27,7 +27,7 @@ class Truncation:
 
 def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
     """The call's limits, checked. `truncate_prompt_tokens` -1 means `max_length`; 0 for a text means no limit."""
-    truncate = arguments.get("truncate_prompt_tokens")
+    truncate = whole(arguments.get("truncate_prompt_tokens"), "truncate_prompt_tokens")
     side = arguments.get("truncation_side")
     total = max_length if truncate == -1 else truncate
     if total is not None and total < 1:
@@ -42,7 +42,8 @@ def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
         )
     if side not in (None, "left", "right"):
         raise InvalidInput("truncation_side must be 'left' or 'right'.", "truncation_side")
-    query, document = arguments.get("max_tokens_per_query"), arguments.get("max_tokens_per_doc")
+    query = whole(arguments.get("max_tokens_per_query"), "max_tokens_per_query")
+    document = whole(arguments.get("max_tokens_per_doc"), "max_tokens_per_doc")
     for name, value in (("max_tokens_per_query", query), ("max_tokens_per_doc", document)):
         if value is not None and value < 0:
             raise InvalidInput(f"{name} must be a non-negative integer")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..artifact import Role
+from ..errors import InvalidInput
 from .stored import STORES, Store, Stored
 
 DEFAULT_CACHE_BYTES = 256 * 2**20
@@ -39,9 +40,9 @@ class EmbeddingCache:
     """
 
     def __init__(self, max_bytes: int, store: Store = "float32") -> None:
-        """With `max_bytes` 0 it holds nothing, and rounds nothing. Raises `ValueError` for an unknown store."""
+        """With `max_bytes` 0 it holds nothing, and rounds nothing. Raises `InvalidInput` for an unknown store."""
         if store not in STORES:
-            raise ValueError(f"The store is {', '.join(STORES[:-1])} or {STORES[-1]}, not {store!r}.")
+            raise InvalidInput(f"The store is {', '.join(STORES[:-1])} or {STORES[-1]}, not {store!r}.")
         self._max_bytes = max_bytes
         self._store: Store = store
         self._lock = threading.Lock()

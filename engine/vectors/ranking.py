@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from ..arguments import whole
 from ..errors import InvalidInput
 from ..results import Ranked, Ranking, Scores
 
 
 def check_top_n(top_n: int | None) -> None:
     """Raises `InvalidInput` for what is no number of documents."""
+    top_n = whole(top_n, "top_n")
     if top_n is not None and top_n < 0:
         raise InvalidInput("top_n must be greater than or equal to 0.", "top_n")
 

@@ -14,9 +14,15 @@ from ..recipe import Recipe
 from .files import Checkpoint
 from .published import as_transformers
 
+_VOCABULARIES = (TOKENIZER, "*vocab*", "*.model", "*.tiktoken", "merges.txt")
+"""What the files are called that have a tokenizer's words, by patterns."""
+
 
 def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
     """transformers' own. Raises `ExportError` for one that serving could not run, or would run otherwise."""
+    if not any(path for pattern in _VOCABULARIES for path in checkpoint.folder.glob(pattern)):
+        # transformers would make some tokenizers without one, which know no word.
+        raise ExportError("The checkpoint has no tokenizer.json, nor a vocabulary to make it of: add it to the folder.")
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             checkpoint.folder,

@@ -1,15 +1,17 @@
 """Reads tensors of a checkpoint's files without loading the rest of them, and without PyTorch."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 # Imported for what it does to numpy: it then knows bfloat16, which safetensors asks it for.
 import ml_dtypes  # noqa: F401
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from engine.arrays import Floats
 
@@ -33,7 +35,8 @@ class StoredTensor:
 def read_tensors(location: Path, wanted: Callable[[str], bool] = lambda name: True) -> Weights:
     """The tensors whose names are `wanted`, or all, in a folder's weights or in one file.
 
-    They are float32 whatever the file's type. Raises `ExportError` for PyTorch's own format where there is no PyTorch.
+    They are float32 whatever the file's type. Raises `ExportError` for a damaged file, and for PyTorch's own format
+    where there is no PyTorch.
     """
     stored = (tensor for path in _files(location) for tensor in stored_tensors(path, wanted))
     return {tensor.name: tensor.float32() for tensor in stored}
@@ -42,7 +45,7 @@ def read_tensors(location: Path, wanted: Callable[[str], bool] = lambda name: Tr
 def stored_tensors(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> Iterator[StoredTensor]:
     """One file's, one after the other. Raises as `read_tensors`."""
     if path.suffix == ".safetensors":
-        with safe_open(path, framework="np") as file:
+        with _opened(path) as file:
             for name in filter(wanted, file.keys()):
                 yield StoredTensor(name, file.get_tensor(name))
     else:
@@ -55,7 +58,7 @@ def names_in(path: Path) -> list[str]:
     """The names of a file's tensors. Raises as `read_tensors`."""
     if path.suffix != ".safetensors":
         return [*_unpickled(path)]
-    with safe_open(path, framework="np") as file:
+    with _opened(path) as file:
         return [*file.keys()]
 
 
@@ -64,13 +67,23 @@ def read_rows(location: Path, names: Sequence[str], rows: Sequence[int]) -> Floa
     for name in names:
         for path in _files(location):
             if path.suffix == ".safetensors":
-                with safe_open(path, framework="np") as file:
+                with _opened(path) as file:
                     if name in file.keys():  # noqa: SIM118 - not a dict
                         matrix = file.get_slice(name)
                         return np.concatenate([matrix[row : row + 1] for row in rows]).astype(np.float32)
             elif name in (loaded := _unpickled(path)):
                 return np.stack([loaded[name][row].float().numpy() for row in rows])
     return None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    try:
+        file = safe_open(path, framework="np")
+    except SafetensorError as error:
+        raise _damaged(path, error) from None
+    with file as opened:
+        yield opened
 
 
 def _files(location: Path) -> list[Path]:
@@ -86,5 +99,12 @@ def _unpickled(path: Path) -> dict[str, Any]:
         raise ExportError(
             f"{path} can only be read with PyTorch: save its tensors as safetensors, or install scorert[export]."
         ) from None
-    loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    try:
+        loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (EOFError, RuntimeError, UnpicklingError) as error:
+        raise _damaged(path, error) from None
     return loaded
+
+
+def _damaged(path: Path, error: Exception) -> ExportError:
+    return ExportError(f"{path} is damaged or cut off ({error}): fetch it again.")

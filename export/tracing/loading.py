@@ -1,11 +1,15 @@
 """Loads a checkpoint's body as transformers does, with what published checkpoints need besides."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -18,6 +22,20 @@ from ..recipe import Recipe
 from . import lora
 from .towers.nemotron import LlamaNemotronVLConfig, LlamaNemotronVLModel
 
+LOADING: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+"""How transformers loads weights: what does not fit is in its report, as what is missing is."""
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raises `ExportError` where transformers cannot load a checkpoint."""
+    try:
+        yield
+    except (EOFError, SafetensorError, UnpicklingError) as error:
+        raise ExportError(f"The checkpoint's weights are damaged or cut off ({error}): fetch them again.") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
+
 
 def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The body in float32, and transformers' report of weights that are missing, unexpected or of another shape.
@@ -28,11 +46,7 @@ def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tu
     settings = as_transformers(config)
     adapted = bool(adapters(config))
     body, report = auto.from_pretrained(
-        folder,
-        config=settings,
-        dtype=torch.float32,
-        key_mapping=lora.RENAMED if adapted else None,
-        output_loading_info=True,
+        folder, config=settings, key_mapping=lora.RENAMED if adapted else None, **LOADING
     )
     if getattr(settings, "is_causal", None) is False:
         mark_bidirectional(body)
@@ -62,16 +76,8 @@ def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     is_nemotron = kind not in CONFIG_MAPPING
     config = LlamaNemotronVLConfig(**native) if is_nemotron else as_transformers(native)
     auto: Any = LlamaNemotronVLModel if is_nemotron else AutoModel
-    try:
-        model, report = auto.from_pretrained(
-            checkpoint.folder,
-            config=config,
-            dtype=torch.float32,
-            key_mapping=NAMES.get(kind),
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
+    with explained():
+        model, report = auto.from_pretrained(checkpoint.folder, config=config, key_mapping=NAMES.get(kind), **LOADING)
     if checkpoint.architecture == "Qwen3VLNemotronEmbedModel":
         _without_last_norm(model)
     model.eval()

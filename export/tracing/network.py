@@ -21,7 +21,7 @@ from engine.score_types import CROSS_ENCODER
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
 from ..recipe import Recipe
-from .loading import load_body
+from .loading import LOADING, explained, load_body
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
@@ -124,10 +124,8 @@ class Loaded:
 
 def load_network(checkpoint: Checkpoint, recipe: Recipe) -> Loaded:
     """Load the checkpoint's body. Raises `ExportError` where transformers cannot."""
-    try:
+    with explained():
         body, missing, unexpected = _load_body(checkpoint, recipe)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
     used = {name for head in recipe.heads for name in head.tensors.values()}
     network = Network(body, recipe.own_classifier)
     network.eval()
@@ -152,9 +150,7 @@ def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, di
     config = AutoConfig.from_pretrained(checkpoint.folder, trust_remote_code=True)
     for name, value in checkpoint.overrides.items():
         setattr(config, name, value)
-    body, report = auto.from_pretrained(
-        checkpoint.folder, config=config, dtype=torch.float32, trust_remote_code=True, output_loading_info=True
-    )
+    body, report = auto.from_pretrained(checkpoint.folder, config=config, trust_remote_code=True, **LOADING)
     return body, report
 
 

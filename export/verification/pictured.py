@@ -20,7 +20,7 @@ from engine.images.image import Image
 
 from ..recipe import Marking, Recipe
 from .contents import file_of
-from .reference import ReferenceModel, too_long_template, without_end
+from .reference import ReferenceModel, too_long_prompt, without_end
 
 ProcessImages = Callable[[Sequence[PIL.Image.Image]], dict[str, Any]]
 """An image processor of transformers: its arrays by their names, and `rows` and `cols` of tiles where it makes some."""
@@ -89,7 +89,7 @@ class PicturedReference:
                 return _feeds(ids, processed)
             role = "document" if texts["document"] else "query"
             if not texts[role]:
-                raise too_long_template(len(ids), self._max_length)
+                raise too_long_prompt(len(ids), self._max_length)
             texts[role] = without_end(self._tokenizer, texts[role], over)
 
     def _content(self, content: ReadContent, role: str) -> Feeds:
@@ -100,10 +100,9 @@ class PicturedReference:
         if images:
             processed = self._process(images)
             written = "".join(self._written(processed, number) for number in range(len(images)))
-            assert marking.pictured is not None, "models with placeholders have a prompt for pictures"
-            text = f"{marking.caption} {own_text(content)}".strip()
-            prompt = marking.pictured.replace(PICTURES, written).replace(TEXT, text)
-            return _feeds(self._ids(prompt, special=False), processed)
+            caption = marking.caption
+            told = lambda text: " ".join(part for part in (caption, text) if part)  # noqa: E731
+            return self._pictured(marking, processed, written, own_text(content), told)
         prompt = self._recipe.query_prompt if role == "query" else self._recipe.document_prompt
         text = own_text(content) or marking.empty
         if marking.blank is not None:
@@ -113,16 +112,22 @@ class PicturedReference:
     def _beside_blank(self, text: str, before: str, marking: Marking, side: int) -> Feeds:
         """A text with a picture of nothing."""
         processed = self._process([PIL.Image.new("RGB", (side, side))])
-        assert marking.pictured is not None, "a prompt for pictures has room for one"
-        prompt = marking.pictured.replace(PICTURES, self._written(processed, 0))
-        ids = self._fitting(text, lambda text: self._ids(prompt.replace(TEXT, before + text), special=False))
+        return self._pictured(marking, processed, self._written(processed, 0), text, lambda text: before + text)
+
+    def _pictured(
+        self, marking: Marking, processed: dict[str, Any], written: str, text: str, told: Callable[[str], str]
+    ) -> Feeds:
+        """The prompt of pictures, which are `written`, with what is `told` of a text."""
+        assert marking.pictured is not None, "models with placeholders have a prompt for pictures"
+        prompt = marking.pictured.replace(PICTURES, written)
+        ids = self._fitting(text, lambda text: self._ids(prompt.replace(TEXT, told(text)), special=False))
         return _feeds(ids, processed)
 
     def _fitting(self, text: str, ids_around: Callable[[str], list[int]]) -> list[int]:
         """The tokens of a prompt around a text, whose end is cut until they fit."""
         while len(ids := ids_around(text)) > self._max_length:
             if not text:
-                raise too_long_template(len(ids), self._max_length)
+                raise too_long_prompt(len(ids), self._max_length)
             text = without_end(self._tokenizer, text, len(ids) - self._max_length)
         return ids
 

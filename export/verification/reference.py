@@ -119,7 +119,7 @@ class Reference:
             elif query:
                 query = without_end(self._tokenizer, query, len(ids) - self._max_length)
             else:
-                raise too_long_template(len(ids), self._max_length)
+                raise too_long_prompt(len(ids), self._max_length)
 
     def embeddings(self, texts: Sequence[str], role: str) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""
@@ -201,6 +201,8 @@ def without_end(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -> s
     return text[: min(end, following)]
 
 
-def too_long_template(tokens: int, max_length: int) -> ExportError:
-    """What is wrong where a score template is longer than its model's inputs without any text."""
-    return ExportError(f"The score template alone takes {tokens} tokens of {max_length}: give a longer --max-length.")
+def too_long_prompt(tokens: int, max_length: int) -> ExportError:
+    """What is wrong where a prompt, with its pictures and without any text, is longer than its model's inputs."""
+    return ExportError(
+        f"A prompt takes {tokens} tokens before any text, and inputs have {max_length}: give a longer --max-length."
+    )

@@ -21,6 +21,7 @@ FILES = [saved(picture("RGB", 84, 112, 2), "PNG"), saved(picture("RGB", 64, 96, 
 FIRST, SECOND = map(decode_image, FILES)
 DATA = [base64.b64encode(file).decode() for file in FILES]
 """In base64 alone."""
+TEXT_ONLY = "MultiModalParam is not supported for BertModel: leave images out, or use a model that reads them."
 URLS = [f"data:image/png;base64,{DATA[0]}", f"data:image/jpeg;base64,{DATA[1]}"]
 
 

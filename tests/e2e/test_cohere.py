@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sentence_transformers.util.quantization import quantize_embeddings
 
+from tests.e2e.images import TEXT_ONLY
 from tests.e2e.server import Server
 
 pytestmark = pytest.mark.slow
@@ -182,6 +183,6 @@ def test_inputs_of_texts(server: Server) -> None:
     inputs[0]["content"].append({"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}})
     for body in ({"inputs": inputs}, {"images": ["data:image/png;base64,AA=="]}):
         refused = server.client.post("/v2/embed", json={"model": "minilm-bi"} | body)
-        assert refusal(refused) == ("MultiModalParam is not supported for BertModel", None)
+        assert refusal(refused) == (TEXT_ONLY, None)
     refused = server.client.post("/v2/embed", json={"model": "minilm-bi"})
     assert refusal(refused) == ("texts is missing: give it, or images or inputs.", "body.texts")

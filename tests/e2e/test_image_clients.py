@@ -13,6 +13,7 @@ from tests.e2e.server import Server
 
 pytestmark = pytest.mark.slow
 
+QUERY = "Which page is it?"
 INFO = [
     {"width": 112, "height": 84, "format": "png", "bit_depth": 24},
     {"width": 96, "height": 64, "format": "jpeg", "bit_depth": 24},
@@ -26,6 +27,37 @@ def answered(server: Server, path: str, **body: Any) -> Any:
 
 
 class TestCohere:
+    @pytest.mark.parametrize("client", [cohere.Client, cohere.ClientV2])
+    def test_rerank(self, image_server: Server, engines: dict[str, Engine], client: Any) -> None:
+        parts = [{"type": "image_url", "image_url": {"url": URLS[1]}}, {"type": "text", "text": "a page"}]
+        documents = ["a page", {"text": "a page"}, {"text": "a page", "image": DATA[0]}, {"content": parts}]
+        answer = client("unused", base_url=image_server.url).rerank(model="m0", query=QUERY, documents=documents)
+        contents: list[Any] = ["a page", "a page", [FIRST, Text("a page")], [SECOND, Text("a page")]]
+        expected = engines["m0"].score(QUERY, contents).scores
+        assert len(set(expected.round(4))) == 3
+        scores = {result.index: result.relevance_score for result in answer.results}
+        np.testing.assert_allclose([scores[index] for index in range(4)], expected, atol=1e-5)
+
+    @pytest.mark.parametrize(("rank_fields", "content"), [
+        (["image"], [FIRST]),
+        (["title", "image"], [FIRST, Text("title: a page")]),
+        (["title", "text"], "title: a page\ntext: nothing"),
+    ])  # fmt: skip
+    def test_rank_fields(
+        self, image_server: Server, engines: dict[str, Engine], rank_fields: list[str], content: Any
+    ) -> None:
+        body = {"model": "m0", "query": QUERY, "rank_fields": rank_fields}
+        document = {"text": "nothing", "title": "a page", "image": URLS[0]}
+        answer = answered(image_server, "/v1/rerank", **body, documents=[document])
+        score = engines["m0"].score(QUERY, [content]).scores[0]
+        assert answer["results"][0]["relevance_score"] == pytest.approx(score, abs=1e-5)
+
+    @pytest.mark.parametrize("document", [{"image": 3}, {"text": 3, "image": URLS[0]}, {"text": "a", "content": []}])
+    def test_documents_that_are_wrong(self, image_server: Server, document: dict[str, Any]) -> None:
+        body = {"model": "m0", "query": QUERY, "documents": ["a", document], "max_chunks_per_doc": 1}
+        sentence, parameter = refusal(image_server.client.post("/v1/rerank", json=body))
+        assert (sentence[:29], parameter) == ("documents[1] must have a text", "body.documents")
+
     @pytest.mark.parametrize("client", [cohere.Client, cohere.ClientV2])
     def test_images(self, image_server: Server, engines: dict[str, Engine], client: Any) -> None:
         answer = client("unused", base_url=image_server.url).embed(
@@ -92,8 +124,10 @@ class TestVoyage:
             "total_tokens": sum(expected.tokens),
         }
 
-    def test_base64(self, image_server: Server, engines: dict[str, Engine]) -> None:
-        inputs = [{"content": [{"type": "image_base64", "image_base64": URLS[1]}]}]
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_base64(self, image_server: Server, engines: dict[str, Engine], whole: bool) -> None:
+        image = URLS[1] if whole else URLS[1].partition(",")[2]
+        inputs = [{"content": [{"type": "image_base64", "image_base64": image}]}]
         answer = answered(
             image_server, "/v1/multimodalembeddings", model="clip", inputs=inputs, output_encoding="base64"
         )

@@ -16,7 +16,7 @@ import openai
 import pytest
 
 from engine import Content, Engine, Role, Text
-from tests.e2e.images import DATA, FIRST, MODELS, SECOND, URLS, refusal
+from tests.e2e.images import DATA, FIRST, MODELS, SECOND, TEXT_ONLY, URLS, refusal
 from tests.e2e.server import ROOT, Server
 
 pytestmark = pytest.mark.slow
@@ -216,7 +216,7 @@ class TestScoring:
     ])  # fmt: skip
     def test_a_model_of_texts(self, image_server: Server, path: str, body: dict[str, Any]) -> None:
         response = image_server.client.post(path, json={"model": "minilm-bi"} | body)
-        assert refusal(response) == ("MultiModalParam is not supported for BertModel", None)
+        assert refusal(response) == (TEXT_ONLY, None)
 
     def test_a_query_of_nvidias_is_text(self, image_server: Server) -> None:
         body = {"query": {"text": "a", "image": URLS[0]}, "passages": [{"text": "b"}]}

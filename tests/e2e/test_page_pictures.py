@@ -197,6 +197,22 @@ def test_pictures_are_dropped_and_pasted(page: Browser, server: Server) -> None:
     wait_for(page, ranked(server, query, documents))
 
 
+def test_a_file_that_is_no_text_leaves_the_form_as_it_is(page: Browser, server: Server) -> None:
+    fill(page, QUERY, DOCUMENTS)
+    pdf = b"%PDF-1.4\n% \xe2\xe3\xcf\xd3\n1 0 obj\n"
+    for name, content in (("report.pdf", pdf), ("page.bin", png("page.png")[2]), ("latin.txt", "ü".encode("latin-1"))):
+        assert hand_over(page, "drop", "#documents", (name, "", content))
+        page.wait(lambda name=name: page.find("#error").text.startswith(f"{name} is no text"), name)  # type: ignore[misc]
+        assert page.find("#documents").get_attribute("value") == "\n".join(DOCUMENTS)
+    # Systems that know no type for a picture's name are not believed, and of several files none is left out.
+    assert hand_over(page, "drop", "#documents", ("slide.PNG", "", png("slide.png")[2]))
+    page.wait(lambda: page.texts("#document-pictures .note") == ["slide.PNG"], "the picture")
+    assert hand_over(page, "drop", "#documents", ("a.txt", "text/plain", b"Grass."), ("b.txt", "", b"Paris.\nLyon."))
+    page.wait(lambda: page.find("#documents").get_attribute("value") == "Grass.\nParis.\nLyon.", "both files")
+    slide = ("slide.PNG", pictured(SAMPLES / "slide.png"))
+    wait_for(page, ranked(server, QUERY, [*((text, text) for text in ("Grass.", "Paris.", "Lyon.")), slide]))
+
+
 @pytest.mark.parametrize("name", ["page.png", "rotated.jpg"])
 def test_patches_are_where_the_server_says(page: Browser, server: Server, name: str) -> None:
     fill(page, QUERY, [])

@@ -1,8 +1,9 @@
 """Keyword arguments are told once, so a name that no call knows must still be an error and not be passed over."""
 
+import numpy as np
 import pytest
 
-from engine import Engine, Index, QueueFull
+from engine import Engine, Index, InvalidInput, QueueFull
 from engine.index.build import build_index
 
 CALLS = {
@@ -38,6 +39,43 @@ def test_the_sentence_names_what_the_call_takes_itself(artifacts):
     with pytest.raises(TypeError, match="'rol': this call takes dimensions, instruction, job, role, truncat"):
         engine.embed("d", rol="query")
     engine.close()
+
+
+NUMBERS = {
+    "score": ["truncate_prompt_tokens", "max_tokens_per_query", "max_tokens_per_doc"],
+    "rerank": ["truncate_prompt_tokens", "max_tokens_per_query", "max_tokens_per_doc", "top_n"],
+    "embed": ["truncate_prompt_tokens"],
+    "embed_query": ["truncate_prompt_tokens", "max_tokens_per_query"],
+    "classify": ["truncate_prompt_tokens"],
+}
+
+
+@pytest.mark.parametrize("name", ["minilm-ce", "minilm-bi"])
+def test_numbers_are_whole(artifacts, name):
+    engine = Engine.load(artifacts(name))
+    for call, number in [(own, number) for own in OWN[name] for number in NUMBERS[own]]:
+        for value in ("5", 5.0, True):
+            with pytest.raises(
+                InvalidInput, match=f"^{number} must be a whole number or None, not {value!r}"
+            ) as raised:
+                getattr(engine, call)(*CALLS[call], **{number: value})
+            assert raised.value.parameter == number
+        getattr(engine, call)(*CALLS[call], **{number: np.int64(5)})
+    engine.close()
+
+
+@pytest.mark.parametrize(("name", "call"), [("minilm-bi", "embed"), ("minilm-colbert", "embed_tokens")])
+def test_a_role_is_one_of_the_two(artifacts, name, call):
+    engine = Engine.load(artifacts(name))
+    for role in ("Query", "passage", ""):
+        with pytest.raises(InvalidInput, match=f"^The role is 'query' or 'document', not '{role}'"):
+            getattr(engine, call)("d", role=role)
+    engine.close()
+
+
+def test_a_store_is_one_there_is(artifacts):
+    with pytest.raises(InvalidInput, match=r"^The store is float32, float16 or int8, not 'int4'\."):
+        Engine.load(artifacts("minilm-bi"), embedding_cache_store="int4")
 
 
 @pytest.mark.parametrize("name", OWN)

@@ -1,6 +1,7 @@
 """Runs `python -m export`, as a process where that matters: its exit codes, what it prints and what it leaves."""
 
 import json
+import re
 import resource
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from checkpoints import tiny
+from checkpoints import multimodal, tiny
 from checkpoints.rerankers import qwen3_reranker
 from engine.artifact import read_manifest
 from export.__main__ import main
@@ -181,7 +182,47 @@ def test_a_length_past_the_positions_is_refused(checkpoint, tmp_path, capsys):
 def test_a_length_that_the_score_template_fills_is_refused(tmp_path, capsys):
     checkpoint = qwen3_reranker(tmp_path / "qwen3-reranker")
     assert main([str(checkpoint), "--output", str(tmp_path / "out"), "--max-length", "64"]) == 2
-    assert "tokens of 64: give a longer --max-length." in capsys.readouterr().err
+    assert "and inputs have 64: give a longer --max-length." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "length"), [("jina-m0", 260), ("colqwen2", 40)])
+def test_a_length_that_pictures_fill_is_refused(tmp_path, capsys, name, length):
+    checkpoint = multimodal.build(name, tmp_path / name)
+    assert main([str(checkpoint), "--output", str(tmp_path / "out"), "--max-length", str(length)]) == 2
+    assert f"inputs have {length}: give a longer --max-length." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["bert", "clip"])
+@pytest.mark.parametrize("suffix", ["safetensors", "bin"])
+def test_weights_that_are_cut_off_are_one_sentence(tmp_path, capsys, kind, suffix):
+    checkpoint = (multimodal if kind == "clip" else tiny).build(kind, tmp_path / kind)
+    weights = checkpoint / "model.safetensors"
+    if suffix == "bin":
+        torch.save(load_file(weights), checkpoint / "pytorch_model.bin")
+        weights.unlink()
+        weights = checkpoint / "pytorch_model.bin"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    assert main([str(checkpoint), "--output", str(tmp_path / "out")]) == 2
+    (said,) = capsys.readouterr().err.splitlines()[-1:]
+    # PyTorch's own format is not always told from what is no file of weights at all.
+    wanted = (
+        r"transformers cannot load the checkpoint: ." if suffix == "bin" else r".* damaged or cut off \(.*\): fetch "
+    )
+    assert re.match(f"error: ({wanted})", said), said
+
+
+def test_weights_of_other_shapes_are_named(tmp_path, capsys):
+    checkpoint = multimodal.build("clip", tmp_path / "clip")
+    overrides = json.dumps({"projection_dim": 3})
+    assert main([str(checkpoint), "--output", str(tmp_path / "out"), "--hf-overrides", overrides]) == 2
+    assert "lacks the weights text_projection.weight, visual_projection.weight" in capsys.readouterr().err
+
+
+def test_a_checkpoint_without_a_tokenizer_is_one_sentence(tmp_path, capsys):
+    checkpoint = tiny.build("bert", tmp_path / "bert")
+    (checkpoint / "tokenizer.json").unlink()
+    assert main([str(checkpoint), "--output", str(tmp_path / "out")]) == 2
+    assert "error: The checkpoint has no tokenizer.json" in capsys.readouterr().err
 
 
 def test_overrides_reach_the_network(checkpoint, tmp_path, capsys):

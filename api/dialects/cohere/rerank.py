@@ -9,6 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...errors import InvalidRequest
+from ...wire.contents import Item, read
 from ...wire.ids import response_id
 from .common import BilledUnits, Meta, Version, from_cohere_client
 
@@ -16,13 +17,18 @@ _SEARCH_UNIT = 100
 
 _OWN_FIELDS = ("rank_fields", "max_chunks_per_doc")
 
+_PICTURED = ("image", "content")
+"""The fields of a document that may have images."""
+
 Document = str | dict[str, Any]
 
 
 class RerankRequest(msgspec.Struct, kw_only=True):
     """Documents to put in order for one query; `top_n` null returns all of them.
 
-    A document that is an object is read as its "text", or as a line "name: value" for each of its `rank_fields`.
+    A document that is an object is read as its "text", or as a line "name: value" for each of its `rank_fields`. A
+    model that reads images is given its "image" besides, or its "content" instead, as vLLM's and Jina's clients send
+    them.
     `priority`: the lower goes first. Long documents are cut, to `max_tokens_per_doc` if that is less than the model
     takes; `max_chunks_per_doc` changes nothing, because documents are not scored in chunks.
     """
@@ -60,9 +66,11 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
     call.count(len(request.documents), "documents")
     call.job.priority = request.priority or 0
     limit = request.max_tokens_per_doc
+    contents = _contents if engine.manifest.pictures is not None else _text
+    documents = [contents(index, document, request.rank_fields) for index, document in enumerate(request.documents)]
     ranking = engine.rerank(
         request.query,
-        [_text(index, document, request.rank_fields) for index, document in enumerate(request.documents)],
+        read(documents, engine, call),
         top_n=request.top_n,
         truncate_prompt_tokens=-1,
         # Clients send Cohere's default of 4096 to any model; the engine wants fewer than the model takes.
@@ -81,6 +89,25 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
         ],
         meta=Meta.of(version, BilledUnits(search_units=-(-len(request.documents) // _SEARCH_UNIT))),
     )
+
+
+def _contents(index: int, document: Document, rank_fields: Sequence[str] | None) -> str | Item:
+    """What a document is read as where it may have images. Raises `InvalidRequest` for none."""
+    pictured = [name for name in _PICTURED if name in document and (not rank_fields or name in rank_fields)]
+    if isinstance(document, str) or not pictured:
+        return _text(index, document, rank_fields)
+    text = document.get("text")
+    if rank_fields:
+        texts = [name for name in rank_fields if name in document and name not in pictured]
+        text = _text(index, document, texts) if texts else None
+    try:
+        return msgspec.convert({name: document[name] for name in pictured} | {"text": text}, Item)
+    except msgspec.ValidationError:
+        raise InvalidRequest(
+            f"documents[{index}] must have a text and an image, which are strings, or content, which is a list of "
+            "parts: write it as one of those.",
+            "body.documents",
+        ) from None
 
 
 def _text(index: int, document: Document, rank_fields: Sequence[str] | None) -> str:

@@ -11,7 +11,7 @@ from engine import BI_ENCODER, Content, Engine, text_of
 from ...endpoint import Call, Endpoint
 from ...errors import UnreadPart
 from ...wire import contents as wire
-from ...wire.contents import ImageUrl, Item, images_of, read
+from ...wire.contents import ImageUrl, Item, images_of, read, url_of
 from ...wire.long_inputs import advise
 from ...wire.vectors import in_base64
 
@@ -19,7 +19,7 @@ _READ = ("text", "image_url", "image_base64")
 
 
 class Part(msgspec.Struct):
-    """A text, an image's URL, or an image as a data URL: what `type` names, under that name."""
+    """A text, an image's URL, or an image in base64 or as a data URL: what `type` names, under that name."""
 
     type: Annotated[str, Meta(extra_json_schema={"enum": list(_READ)})]
     text: str | UnsetType = UNSET
@@ -40,7 +40,8 @@ class Part(msgspec.Struct):
             raise UnreadPart("Video")
         if self.type == "text":
             return wire.Part(type="text", text=self.text)
-        return wire.Part(type="image_url", image_url=ImageUrl(getattr(self, self.type)))
+        image: str = getattr(self, self.type)
+        return wire.Part(type="image_url", image_url=ImageUrl(image if self.type == "image_url" else url_of(image)))
 
 
 class Input(msgspec.Struct):

@@ -1,4 +1,5 @@
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,15 @@ def test_everything_else_is_refused_in_the_same_words(folder: Path, path: str) -
 )
 def test_urls_that_name_no_file_of_the_folder(folder: Path, url: str) -> None:
     assert refusal(Files(folder, 100), url.format(folder=folder)) == refusal(Files(folder, 100), "file:///none")
+
+
+@pytest.mark.parametrize("path", ["a.png", "large.png", "deep", "", "pipe", "gone.png", "out.png", "deep/gone/c.png"])
+def test_nothing_stays_open(folder: Path, path: str) -> None:
+    files, before = Files(folder, 100), os.listdir("/proc/self/fd")
+    for _ in range(3):
+        with suppress(InvalidInput):
+            files.read(f"file://{folder}/{path}")
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_a_file_is_not_read_beyond_its_limit(folder: Path) -> None:

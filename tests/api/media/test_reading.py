@@ -201,6 +201,14 @@ class TestSeveral:
             with pytest.raises(InvalidInput, match="could not be fetched"):
                 fetched(server, ["http://images.example/a.png", "http://images.example/b.png"])
 
+    def test_the_one_that_fails_is_named(self) -> None:
+        good, bad = data_url(PNG), data_url(b"hello")
+        for urls, place in (([good, bad, good], "Image 2 of 3"), ([good, good, "a.png"], "Image 3 of 3")):
+            with pytest.raises(InvalidInput, match=rf"^{place}: The [^:]+"):
+                fetched(Media(MediaSettings()), urls)
+        with pytest.raises(InvalidInput, match=r"^The image is no PNG, .*\."):
+            fetched(Media(MediaSettings()), [bad])
+
     def test_they_take_no_longer_than_their_request_may(self) -> None:
         """All threads are busy with another's, which hang."""
         leave = threading.Event()

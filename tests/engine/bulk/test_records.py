@@ -105,6 +105,8 @@ def test_images_of_parquet_are_bytes_too(tmp_path: Path) -> None:
         ({"image": "HTTP://a.example/b.png"}, "cannot be used: Its image is a URL, and nothing is fetched"),
         ({"image": "file:///b.png"}, "cannot be used: Its image is a URL, and nothing is fetched"),
         ({"image": "data:image/png,abc"}, "cannot be used: The data URL is not in base64"),
+        ({"image": URL.partition(",")[2] * 9}, "cannot be used: Its image is longer than any path: write the path"),
+        ({"image": "a/" * 3000}, "cannot be used: Its image is longer than any path: write the path"),
     ],
     ids=str,
 )
@@ -114,6 +116,13 @@ def test_images_that_are_none_are_one_sentence(tmp_path: Path, line: object, sen
     with pytest.raises(InvalidDocuments) as refused:
         list(read_documents(file))
     assert str(refused.value).startswith(f"Line 3 of {file} {sentence}")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    file = tmp_path / "docs.jsonl"
+    for before in ("", " \n"):
+        file.write_text(f'\ufeff{before}{{"text": "a"}}\n{{"text": "b"}}\n', encoding="utf-8")
+        assert [document.text for document in read_documents(file)] == ["a", "b"]
 
 
 @pytest.mark.parametrize(

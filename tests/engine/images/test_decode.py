@@ -140,6 +140,11 @@ def test_limits_that_cannot_be_are_refused(limits, sentence):
         ImageLimits(**limits)
 
 
+def test_an_empty_picture_is_refused():
+    with pytest.raises(InvalidInput, match=r"^The image is empty, 0 x 3 pixels: use another\."):
+        from_pillow(PIL.Image.new("RGB", (0, 3)))
+
+
 def test_text_needs_no_pillow():
     code = "import sys, engine, engine.images.decode, engine.images.preprocessing; print('PIL' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

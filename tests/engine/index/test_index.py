@@ -74,6 +74,10 @@ def test_documents_named_score_as_documents_sent(
     with pytest.raises(InvalidInput, match=r"no document with the id 'none'\.") as refused:
         index.rerank(QUERY, ["17", "none"])
     assert refused.value.parameter == "document_ids"
+    assert by_index(index.rerank(QUERY, [17])).tolist() == by_index(index.rerank(QUERY, ["17"])).tolist()
+    for ids in ("17", [17.0], [None]):
+        with pytest.raises(InvalidInput, match=r"^document_ids must be a list of strings or whole numbers\."):
+            index.rerank(QUERY, ids)  # type: ignore[arg-type]
 
 
 def test_another_model_is_refused(artifacts: Artifacts, documents: Path, tmp_path: Path) -> None:
