@@ -34,7 +34,7 @@ from engine.score_types import ScoreTypeName
 
 from . import tensorrt
 from .checkpoint.files import Checkpoint
-from .checkpoint.tokenizer import load_tokenizer, save_tokenizer
+from .checkpoint.tokenizer import check_words, load_tokenizer, save_tokenizer
 from .errors import ExportError
 from .exporter import OpenExporter
 from .graph import interface, max_batch, multiple, save
@@ -42,6 +42,7 @@ from .manifest import describe, longest_input
 from .precisions import PRECISIONS
 from .recognition.recognise import recognise
 from .staging import staged
+from .verification.texts import texts
 from .verification.verify import expected, samples, verify
 from .vision import Seeing, products
 
@@ -72,6 +73,7 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
     with staged(target, options.force) as folder:
         with progress.stage("load the checkpoint"):
             tokenizer = load_tokenizer(checkpoint, recipe)
+            check_words(tokenizer, checkpoint.native, [*texts().queries, *texts().documents])
             exporter = open_exporter(checkpoint, recipe, tokenizer)
         if exporter.warning:
             progress.say(f"warning: {exporter.warning}")

@@ -2,7 +2,9 @@
 
 import re
 import string
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Regex, normalizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
@@ -16,6 +18,9 @@ from .published import as_transformers
 
 _VOCABULARIES = (TOKENIZER, "*vocab*", "*.model", "*.tiktoken", "merges.txt")
 """What the files are called that have a tokenizer's words, by patterns."""
+
+# A choice: BERT's vocabulary of English does not know 0.5% of the verification texts' tokens.
+_MOST_UNKNOWN = 0.5
 
 
 def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
@@ -44,6 +49,26 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
             "scores would differ: put a Lowercase normalizer into the checkpoint's tokenizer.json."
         )
     return tokenizer
+
+
+def check_words(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any], texts: Sequence[str]) -> None:
+    """Raises `ExportError` for a tokenizer that cannot be the one the model of that native `config` was trained with.
+
+    Its graph and its reference would agree on every wrong score. English models know most words of the `texts`, too.
+    """
+    ids = [token for own in tokenizer(list(texts), add_special_tokens=False)["input_ids"] for token in own]
+    rows = (config.get("text_config") or config).get("vocab_size")
+    if isinstance(rows, int) and max(ids) >= rows:
+        raise ExportError(
+            f"The checkpoint's tokenizer has the token {max(ids)}, and its model {rows} of them: put the model's own "
+            "tokenizer into the folder."
+        )
+    unknown = ids.count(tokenizer.unk_token_id) if tokenizer.unk_token_id is not None else 0
+    if unknown > _MOST_UNKNOWN * len(ids):
+        raise ExportError(
+            f"The checkpoint's tokenizer knows {1 - unknown / len(ids):.0%} of the words of ordinary texts: put the "
+            "model's own tokenizer into the folder."
+        )
 
 
 def _canonical(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:

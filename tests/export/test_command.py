@@ -218,11 +218,27 @@ def test_weights_of_other_shapes_are_named(tmp_path, capsys):
     assert "lacks the weights text_projection.weight, visual_projection.weight" in capsys.readouterr().err
 
 
-def test_a_checkpoint_without_a_tokenizer_is_one_sentence(tmp_path, capsys):
-    checkpoint = tiny.build("bert", tmp_path / "bert")
+@pytest.mark.parametrize("body", tiny.FAMILIES)
+def test_a_checkpoint_without_a_tokenizer_is_one_sentence(tmp_path, capsys, body):
+    """What a Trainer leaves that was not given one; transformers makes some up."""
+    checkpoint = tiny.build(body, tmp_path / body)
     (checkpoint / "tokenizer.json").unlink()
     assert main([str(checkpoint), "--output", str(tmp_path / "out")]) == 2
     assert "error: The checkpoint has no tokenizer.json" in capsys.readouterr().err
+
+
+def test_a_tokenizer_that_is_another_models_is_one_sentence(tmp_path, capsys):
+    checkpoint = tiny.build("bert", tmp_path / "bert")
+    file = checkpoint / "tokenizer.json"
+    whole = json.loads(file.read_text())
+    words = whole["model"]["vocab"]
+    for vocabulary, sentence in (
+        ({word: place + 900 for word, place in words.items()}, "and its model 1000 of them: put the model's own"),
+        ({word: place for word, place in words.items() if word.startswith("[")}, "knows 0% of the words of ordinary"),
+    ):
+        file.write_text(json.dumps(whole | {"model": whole["model"] | {"vocab": vocabulary}}))
+        assert main([str(checkpoint), "--output", str(tmp_path / "out")]) == 2
+        assert sentence in capsys.readouterr().err
 
 
 def test_overrides_reach_the_network(checkpoint, tmp_path, capsys):
