@@ -92,10 +92,14 @@ def _pair(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> PairLayout:
 
 
 def longest_input(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, asked: int | None) -> int:
-    """The most tokens that an input of the artifact may have, special ones included. Raises `ExportError`."""
+    """The most tokens that an input of the artifact may have, special ones included. Raises `ExportError`.
+
+    What the tokenizer says counts where neither the model's authors nor sentence-transformers' settings say another
+    number, which go before it in their code.
+    """
     positions = max_positions(checkpoint.native)
     if asked is None:
-        return min(positions, recipe.max_length or positions, tokenizer.model_max_length)
+        return min(positions, recipe.max_length or tokenizer.model_max_length)
     if not 8 <= asked <= positions:
         raise ExportError(f"--max-length must be from 8 to {positions}, the positions {recipe.architecture} has.")
     return asked

@@ -16,7 +16,8 @@ from safetensors.numpy import save_file
 from engine.artifact import sha256
 
 from ..errors import ExportError
-from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find, read_json
+from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find
+from .reading import read_object
 from .weights import StoredTensor, names_in, stored_tensors
 
 _CONFIG = "adapter_config.json"
@@ -63,10 +64,19 @@ class Merged:
 
 
 def is_adapter(found: Found) -> bool:
-    """Whether a folder has an adapter and no weights besides."""
-    return (found.root / _CONFIG).is_file() and all(
-        path.name.startswith("adapter_") for path in found.root.iterdir() if path.suffix in (".safetensors", ".bin")
-    )
+    """Whether a folder has an adapter. Raises `ExportError` where it has whole weights, too: one of them would be lost.
+
+    transformers would load the adapter and its base, and leave the weights that are there.
+    """
+    if not (found.root / _CONFIG).is_file():
+        return False
+    weights = [path.name for path in found.root.iterdir() if path.suffix in (".safetensors", ".bin")]
+    if whole := sorted(name for name in weights if not name.startswith("adapter_") and name != "training_args.bin"):
+        raise ExportError(
+            f"{found.model} has an adapter ({_CONFIG}) beside whole weights ({whole[0]}): leave in the folder what is "
+            "to be exported."
+        )
+    return True
 
 
 def merge(adapter: Found, folder: Path) -> Merged:
@@ -75,7 +85,8 @@ def merge(adapter: Found, folder: Path) -> Merged:
     What else the adapter's folder has is taken before the base's: its tokenizer, processors and README. Changed weights
     are float32. Raises `ExportError` for an adapter that is more than products, or that is not one of its base.
     """
-    settings = read_json(adapter.root / _CONFIG)
+    settings = read_object(adapter.root / _CONFIG)
+    assert settings is not None, "an adapter is told by it"
     _require_plain(settings)
     base = _find_base(settings)
     files = {"": adapter.weights(_WEIGHTS), f"{base.model}/": base.weights(PYTORCH_WEIGHTS)}
@@ -237,7 +248,7 @@ def _link_files(source: Path, folder: Path) -> None:
 def _write_config(folder: Path, settings: dict[str, Any]) -> None:
     """Name the class that the adapter was trained around as the architecture, where it says one."""
     trained = (settings.get("auto_mapping") or {}).get("base_model_class")
-    config = read_json(folder / "config.json")
+    config = read_object(folder / "config.json")
     if trained and config is not None:
         (folder / "config.json").unlink()
         text = json.dumps(config | {"architectures": [trained]}, indent=2)

@@ -10,8 +10,9 @@ from engine.artifact import Source, sha256
 
 from ..errors import ExportError
 from .adapters import is_adapter, merge
-from .finding import PYTORCH_WEIGHTS, WeightFiles, find, read_json
+from .finding import PYTORCH_WEIGHTS, WeightFiles, find
 from .published import native_config
+from .reading import read_object
 
 # A model card's first headings, and the model it says it was made from.
 _NAMES_IN_README = re.compile(r"^(?:# |base_model:\s*(?:\n- )?)(.+)$", re.MULTILINE)
@@ -52,9 +53,9 @@ class Checkpoint:
             names += _NAMES_IN_README.findall(readme.read_text(encoding="utf-8", errors="replace"))[:3]
         return [name for name in names if name]
 
-    def json(self, name: str) -> Any:
-        """A JSON file of the folder, or None if it has none of that name."""
-        return read_json(self.folder / name)
+    def json(self, name: str) -> dict[str, Any] | None:
+        """The object in a JSON file of the folder, or None if it has none of that name."""
+        return read_object(self.folder / name)
 
 
 def open_checkpoint(
@@ -75,7 +76,7 @@ def open_checkpoint(
         root, folder, digests = merged.folder, merged.folder, merged.digests
     else:
         root, folder, digests = found.root, found.folder, {}
-    config = read_json(folder / "config.json")
+    config = read_object(folder / "config.json")
     if config is None:
         raise ExportError(f"{model} has no config.json: give the folder of a transformers checkpoint.")
     digests = digests or {path.relative_to(root).as_posix(): sha256(path) for path in found.weights(wanted)}

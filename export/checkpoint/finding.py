@@ -1,16 +1,14 @@
 """Finds a model's files: in a local folder, on the Hugging Face Hub, or in the Hub's cache."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from ..errors import ExportError
+from .modules import read_modules
 
 # Configuration, tokenizers and remote code; never another framework's weights.
 _SMALL_FILES = ["*.json", "*.txt", "*.model", "*.metadata", "*.jinja", "*.py", "README.md", "colbert_linear.pt"]
@@ -64,8 +62,8 @@ class Found:
 
         Some folders of sentence-transformers keep those of their first module in a folder of its own (`0_CLIPModel`).
         """
-        modules = None if (self.root / "config.json").is_file() else read_json(self.root / "modules.json")
-        return self.root / first_module(modules) if modules else self.root
+        modules = read_modules(self.root)
+        return self.root / modules[0].path if modules else self.root
 
     def weights(self, wanted: WeightFiles) -> list[Path]:
         """The files of weights there are, in the order of their names. Raises `ExportError` for none."""
@@ -73,11 +71,6 @@ class Found:
         if not found:
             raise ExportError(f"{self.model} has no weights: expected {wanted.description}.")
         return found
-
-
-def first_module(modules: Sequence[dict[str, Any]]) -> str:
-    """The folder of the first of a `modules.json`'s modules, which reads texts and pictures."""
-    return str(min(modules, key=lambda module: int(module["idx"]))["path"])
 
 
 def find(model: str, revision: str | None, wanted: WeightFiles) -> Found:
@@ -98,16 +91,6 @@ def first_there(folder: Path, choices: Need) -> list[Path]:
     """The files of the first choice that has some."""
     found = ([path for pattern in patterns for path in folder.glob(pattern)] for patterns in choices)
     return next((paths for paths in found if paths), [])
-
-
-def read_json(path: Path) -> Any:
-    """The file's content, or None if there is no such file."""
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ExportError(f"{path} is not valid JSON: {error}.") from None
 
 
 def _download(model: str, revision: str | None, wanted: WeightFiles) -> Path:

@@ -44,10 +44,7 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
             f"{type(tokenizer).__name__} has no tokenizer.json, which serving needs: convert it to a fast tokenizer."
         )
     if recipe.lower_case and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
-        raise ExportError(
-            "The folder's sentence_bert_config.json lower-cases texts (do_lower_case) and its tokenizer does not, so "
-            "scores would differ: put a Lowercase normalizer into the checkpoint's tokenizer.json."
-        )
+        _prepend(tokenizer, normalizers.Lowercase())
     return tokenizer
 
 
@@ -77,15 +74,20 @@ def _canonical(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
     They lose their case, their punctuation and spaces that follow others (transformers' `canonicalize_text`).
     """
     if tokenizer("A, b")["input_ids"] != tokenizer("a  B")["input_ids"]:
-        backend = tokenizer.backend_tokenizer
-        steps = [
+        _prepend(
+            tokenizer,
             normalizers.Lowercase(),
             normalizers.Replace(Regex(f"[{re.escape(string.punctuation)}]"), ""),
             normalizers.Replace(Regex(r"\s+"), " "),
             normalizers.Strip(),
-        ]
-        backend.normalizer = normalizers.Sequence([*steps, *([backend.normalizer] if backend.normalizer else [])])
+        )
     return tokenizer
+
+
+def _prepend(tokenizer: PreTrainedTokenizerBase, *steps: normalizers.Normalizer) -> None:
+    """Have the tokenizer prepare texts so before what it does itself, as sentence-transformers lower-cases them."""
+    backend = tokenizer.backend_tokenizer
+    backend.normalizer = normalizers.Sequence([*steps, *([backend.normalizer] if backend.normalizer else [])])
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from engine.vectors.similarity import Similarity
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.finding import read_json
+from ..checkpoint.modules import read_modules
+from ..checkpoint.reading import read_object
 from ..errors import ExportError
 from ..recipe import Head
 
@@ -21,6 +22,14 @@ _LEGACY_MODES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+
+_WITHOUT_SETTINGS = frozenset({"Normalize"})
+
+# Where a Transformer module's settings may be, in the order in which sentence-transformers looks for them.
+_TRANSFORMER = [
+    f"sentence_{body}_config.json"
+    for body in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+]
 
 _SIMILARITIES: dict[str | None, Similarity] = {
     None: "cosine",
@@ -85,26 +94,30 @@ class Folder:
 
 def read_folder(checkpoint: Checkpoint) -> Folder | None:
     """The folder's modules, in order, or None where it has no `modules.json`."""
-    modules = read_json(checkpoint.root / "modules.json")
-    if modules is None:
+    modules = read_modules(checkpoint.root)
+    if not modules:
         return None
     heads = []
-    for module in sorted(modules, key=lambda module: int(module["idx"]))[1:]:
-        path = checkpoint.root / module["path"]
-        heads.append(Head(module["type"].rsplit(".", 1)[-1], read_json(path / "config.json") or {}, path))
+    for module in modules[1:]:
+        path = checkpoint.root / module.path
+        heads.append(Head(module.kind, read_object(path / "config.json") or {}, path))
     return Folder(
         heads,
-        read_json(checkpoint.root / "config_sentence_transformers.json") or {},
-        checkpoint.json("sentence_bert_config.json") or {},
-        has_pylate_modules=any(module["type"].startswith("pylate.") for module in modules),
+        read_object(checkpoint.root / "config_sentence_transformers.json") or {},
+        next(filter(None, (checkpoint.json(name) for name in _TRANSFORMER)), {}),
+        has_pylate_modules=any(module.type.startswith("pylate.") for module in modules),
     )
 
 
 def require_kinds(folder: Folder, *known: str) -> None:
-    """Raise `ExportError` for a module, or a way of pooling, that is none of `known`."""
+    """Raise `ExportError` for a module, or a way of pooling, that is none of `known`, and for one that was lost."""
     for head in folder.heads:
         if head.kind not in known:
             raise ExportError(f"The folder's modules.json has a {head.kind} module; ScoreRT has {', '.join(known)}.")
+        if head.kind not in _WITHOUT_SETTINGS and not (head.weights / "config.json").is_file():
+            raise ExportError(
+                f"The folder lacks {head.weights.name}/config.json, which modules.json names: fetch the whole folder."
+            )
         if head.kind == "Pooling":
             pooling_modes(head.config)
 

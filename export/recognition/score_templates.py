@@ -6,7 +6,7 @@ from pathlib import Path
 from jinja2 import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from ..checkpoint.finding import read_json
+from ..checkpoint.reading import read_object
 from .module_list import Folder
 
 # What tells whether a template knows both roles: it names them, and it writes what they say. (A language model's own
@@ -45,7 +45,7 @@ def _chat_template(path: Path) -> str | None:
     file = path / "chat_template.jinja"
     if file.is_file():
         return file.read_text(encoding="utf-8")
-    named = (read_json(path / "tokenizer_config.json") or {}).get("chat_template")
+    named = (read_object(path / "tokenizer_config.json") or {}).get("chat_template")
     if isinstance(named, list):
         named = next((entry["template"] for entry in named if entry.get("name") == "default"), None)
     return named

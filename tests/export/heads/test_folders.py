@@ -1,5 +1,7 @@
 """Folders that sentence-transformers wrote, against its own encode and predict."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -42,6 +44,34 @@ def test_a_folder_with_every_module_embeds_as_sentence_transformers_does(tmp_pat
     assert manifest.pooling == "+".join(POOLING_MODES)
     assert (manifest.max_length, manifest.dimension, manifest.projections) == (48, 24, [24])
     assert manifest.normalized
+
+
+@pytest.mark.slow
+def test_a_body_in_a_folder_of_its_own_embeds_as_sentence_transformers_does(tmp_path):
+    """Other weights in the root, settings under one of their older names, and texts that only those lower-case."""
+    root = tiny.build("bert", tmp_path, head="Model")
+    own = tiny.build("distilbert", tmp_path / "own", head="Model")
+    own.rename(root / "0_Transformer")
+    tokenizer = json.loads((root / "0_Transformer" / "tokenizer.json").read_text())
+    (root / "0_Transformer" / "tokenizer.json").write_text(json.dumps(tokenizer | {"normalizer": None}))
+    write_json(
+        root / "0_Transformer" / "sentence_distilbert_config.json", {"max_seq_length": 64, "do_lower_case": True}
+    )
+    (root / "1_Pooling").mkdir()
+    write_json(root / "1_Pooling" / "config.json", {"pooling_mode": "cls", "word_embedding_dimension": 128})
+    kinds = {"0_Transformer": "Transformer", "1_Pooling": "Pooling"}
+    listed = [
+        {"path": path, "name": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()
+    ]
+    write_json(root / "modules.json", listed)
+    assert main([str(root), "--output", str(tmp_path / "out")]) == 0
+
+    engine = Engine.load(tmp_path / "out" / root.name)
+    assert engine.manifest.max_length == 64
+    contents = [*texts().documents, "HORSES Graze", "horses graze"]
+    got = engine.embed(contents, truncate_prompt_tokens=-1).embeddings
+    np.testing.assert_allclose(got, SentenceTransformer(str(root)).encode(contents), atol=1e-5)
+    np.testing.assert_array_equal(got[-1], got[-2])
 
 
 @pytest.mark.slow

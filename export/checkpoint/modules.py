@@ -1,0 +1,48 @@
+"""Reads which modules a sentence-transformers folder has, from its `modules.json`."""
+
+from pathlib import Path
+
+import msgspec
+
+from ..errors import ExportError
+from .reading import read_json
+
+FIRST = ("Transformer", "CLIPModel")
+"""The kinds of module that read texts, or texts and pictures."""
+
+
+class Module(msgspec.Struct, frozen=True):
+    """A module's Python class and the folder of its files, "" for the model's own."""
+
+    type: str
+    path: str
+
+    @property
+    def kind(self) -> str:
+        """Its class without the package, which differs between releases."""
+        return self.type.rsplit(".", 1)[-1]
+
+
+def read_modules(root: Path) -> list[Module]:
+    """The modules of the folder, in the order in which they run, which is the file's; none where it has no such file.
+
+    Raises `ExportError` for a file that lists no modules, or whose first reads no texts.
+    """
+    listed = read_json(root / "modules.json")
+    if listed is None:
+        return []
+    try:
+        modules = msgspec.convert(listed, list[Module])
+    except msgspec.ValidationError:
+        modules = []
+    if not modules:
+        raise ExportError(f"{root / 'modules.json'} does not list modules with a type and a path: fetch it again.")
+    if modules[0].kind not in FIRST:
+        raise ExportError(
+            f"The model begins with a {modules[0].kind} module, and ScoreRT exports those that begin with a "
+            f"{' or a '.join(FIRST)}."
+        )
+    for module in modules:
+        if not (root / module.path).resolve().is_relative_to(root.resolve()):
+            raise ExportError(f"{root / 'modules.json'} names {module.path}, which is outside of the folder.")
+    return modules

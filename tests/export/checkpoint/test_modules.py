@@ -1,0 +1,132 @@
+"""What sentence-transformers reads of a folder is what an export reads of it, or it is refused."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checkpoints.minilm import write_json
+from checkpoints.tiny import build
+from export.checkpoint.files import open_checkpoint
+from export.checkpoint.modules import read_modules
+from export.checkpoint.tokenizer import load_tokenizer
+from export.errors import ExportError
+from export.manifest import longest_input
+from export.recognition.recognise import recognise
+
+TRANSFORMER = {"path": "", "type": "sentence_transformers.models.Transformer"}
+POOLING = {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bi-encoder that pools the first token, its body in the root."""
+    root = build("bert", tmp_path, head="Model")
+    (root / "1_Pooling").mkdir()
+    write_json(root / "1_Pooling" / "config.json", {"pooling_mode": "cls", "word_embedding_dimension": 128})
+    write_json(root / "modules.json", [TRANSFORMER, POOLING])
+    return root
+
+
+def recipe(root: Path) -> Any:
+    return recognise(open_checkpoint(str(root), None, {}, False))
+
+
+def refusal(root: Path) -> str:
+    with pytest.raises(ExportError) as refused:
+        recipe(root)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_the_body_is_where_modules_say_whatever_the_root_has(folder: Path) -> None:
+    assert open_checkpoint(str(folder), None, {}, False).folder == folder
+    shutil.copytree(folder, folder / "0_Transformer")
+    write_json(folder / "modules.json", [TRANSFORMER | {"path": "0_Transformer"}, POOLING])
+    checkpoint = open_checkpoint(str(folder), None, {}, False)
+    assert (checkpoint.folder, checkpoint.root) == (folder / "0_Transformer", folder)
+    assert list(checkpoint.source.weights) == ["0_Transformer/model.safetensors"]
+    (folder / "0_Transformer" / "config.json").unlink()
+    assert "has no config.json" in refusal(folder)
+
+
+def test_modules_run_in_the_files_order(folder: Path) -> None:
+    """sentence-transformers reads no `idx`."""
+    (folder / "2_Normalize").mkdir()
+    normalize = {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"}
+    for numbers in ([None] * 3, [0, 2, 1]):
+        modules = [TRANSFORMER, POOLING, normalize]
+        numbered = [module if n is None else module | {"idx": n} for module, n in zip(modules, numbers, strict=True)]
+        write_json(folder / "modules.json", numbered)
+        assert [head.kind for head in recipe(folder).heads] == ["Pooling", "Normalize"]
+
+
+def test_a_module_that_was_lost_is_named(folder: Path) -> None:
+    shutil.rmtree(folder / "1_Pooling")
+    assert refusal(folder) == (
+        "The folder lacks 1_Pooling/config.json, which modules.json names: fetch the whole folder."
+    )
+
+
+@pytest.mark.parametrize("kind", ["StaticEmbedding", "BoW", "MLMTransformer"])
+def test_a_first_module_of_another_kind_is_named(folder: Path, kind: str) -> None:
+    static = {"path": "", "type": f"sentence_transformers.models.{kind}"}
+    write_json(folder / "modules.json", [static])
+    assert refusal(folder).startswith(f"The model begins with a {kind} module, and ScoreRT exports those that begin")
+    # Such folders often have no configuration of a body.
+    (folder / "config.json").unlink()
+    assert refusal(folder).startswith(f"The model begins with a {kind} module")
+
+
+@pytest.mark.parametrize("listed", [[], {}, "x", [{"path": ""}], [{"type": "Transformer"}], [5], None])
+def test_a_list_that_is_none_is_named(folder: Path, listed: object) -> None:
+    (folder / "modules.json").write_text(json.dumps(listed))
+    if listed is None:
+        assert read_modules(folder) == []
+    else:
+        assert refusal(folder).startswith(f"{folder / 'modules.json'} does not list modules with a type and a path")
+
+
+@pytest.mark.parametrize("path", ["../other", "/etc", "1_Pooling/../../other"])
+def test_modules_stay_in_their_folder(folder: Path, path: str) -> None:
+    write_json(folder / "modules.json", [TRANSFORMER | {"path": path}, POOLING])
+    assert refusal(folder) == f"{folder / 'modules.json'} names {path}, which is outside of the folder."
+
+
+@pytest.mark.parametrize("body", ["bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"])
+def test_settings_are_read_from_every_name_they_have(folder: Path, body: str) -> None:
+    write_json(folder / f"sentence_{body}_config.json", {"max_seq_length": 64, "do_lower_case": True})
+    assert (recipe(folder).max_length, recipe(folder).lower_case) == (64, True)
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": 32})
+    assert recipe(folder).max_length == 32
+
+
+def test_the_settings_length_goes_before_the_tokenizers(folder: Path) -> None:
+    file = folder / "tokenizer_config.json"
+    write_json(file, json.loads(file.read_text()) | {"model_max_length": 128})
+
+    def longest() -> int:
+        checkpoint = open_checkpoint(str(folder), None, {}, False)
+        found = recognise(checkpoint)
+        return longest_input(checkpoint, found, load_tokenizer(checkpoint, found), None)
+
+    assert longest() == 128
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": 256})
+    assert longest() == 256
+    write_json(folder / "sentence_bert_config.json", {"max_seq_length": 4096})
+    assert longest() == 512, "the positions that the model has"
+
+
+@pytest.mark.parametrize("name", ["config.json", "1_Pooling/config.json", "sentence_bert_config.json"])
+@pytest.mark.parametrize("content", ["[]", "5", '"x"', "{", "\ufffd", "[" * 100_000])
+def test_json_that_is_no_object_is_named(folder: Path, name: str, content: str) -> None:
+    (folder / name).write_text(content)
+    assert refusal(folder).startswith(f"{folder / name} is no")
+
+
+def test_an_adapter_beside_whole_weights_is_named(folder: Path, tmp_path: Path) -> None:
+    write_json(folder / "adapter_config.json", {"peft_type": "LORA"})
+    with pytest.raises(ExportError, match=r"has an adapter \(adapter_config\.json\) beside whole weights \(model\.saf"):
+        open_checkpoint(str(folder), None, {}, False, scratch=tmp_path / "scratch")
