@@ -39,6 +39,7 @@ from .runtime.providers import cores
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType, ScoreTypeName, Task
+from .text.surrogates import without_surrogates
 from .text.tokenizer import Token
 from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse
 from .vectors.similarity import normalized, sigmoid, similarity
@@ -106,4 +107,5 @@ __all__ = [
     "sigmoid",
     "similarity",
     "text_of",
+    "without_surrogates",
 ]

@@ -1,12 +1,16 @@
 """Decodes a request's bytes to its struct, and puts the decoder's complaint into a sentence."""
 
 import functools
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
+
+from engine import without_surrogates
 
 from ..errors import InvalidRequest
 
@@ -22,17 +26,27 @@ _WORDS = {
 
 
 def decode(body: bytes, kind: Any) -> Any:
-    """A body as its type. Raises `InvalidRequest`, which names the field or the position in the body."""
+    """A body as its type. Raises `InvalidRequest`, which names the field or the position in the body.
+
+    A null where a field has a default means that default: clients send all fields that they know. Bodies in UTF-16 or
+    UTF-32, and those that begin with a byte order mark, are read, too, as vLLM reads them.
+    """
     if not body:
         raise InvalidRequest("The body is empty: send a JSON object.", "body")
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
+        filled = _with_defaults(body, kind) if "got `null`" in str(error) else None
+        if filled is not None:
+            return decode(filled, kind)
         raise _invalid_field(str(error), kind) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        mended = _mended(body)
+        if mended != body:
+            return decode(mended, kind)
+        if isinstance(error, UnicodeDecodeError):
+            raise InvalidRequest("The body is not valid UTF-8: encode its JSON as UTF-8.", "body") from None
         raise _invalid_json(str(error), len(body)) from None
-    except UnicodeDecodeError:
-        raise InvalidRequest("The body is not valid UTF-8: encode its JSON as UTF-8.", "body") from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply: send the fields of this path alone.", "body") from None
 
@@ -41,6 +55,51 @@ def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     """What a body's fields are called, and their bytes. Raises `InvalidRequest` where it is no object."""
     fields: dict[str, msgspec.Raw] = decode(body, dict[str, msgspec.Raw])
     return fields
+
+
+def _with_defaults(body: bytes, kind: Any) -> bytes | None:
+    """A body without its nulls where fields may be left out, all at once, or None where there are no such nulls."""
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    filled = _without_nulls(content, _members(kind))
+    return None if filled == content else msgspec.json.encode(filled)
+
+
+def _without_nulls(value: Any, types: tuple[Any, ...]) -> Any:
+    if isinstance(value, list):
+        inner = _elements(types)
+        return [_without_nulls(item, inner) for item in value]
+    if not isinstance(value, dict):
+        return value
+    fields = _fields(types)
+    return {
+        name: _without_nulls(item, fields[name][1]) if name in fields else item
+        for name, item in value.items()
+        if item is not None or name not in fields or fields[name][0]
+    }
+
+
+@functools.cache
+def _elements(types: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(member for outer in types for member in _members(_inside(outer, "")))
+
+
+@functools.cache
+def _fields(types: tuple[Any, ...]) -> dict[str, tuple[bool, tuple[Any, ...]]]:
+    """Whether each field of what structs there are is required, and its types."""
+    structs = (one for one in types if hasattr(one, "__struct_fields__"))
+    return {own.name: (own.required, _members(own.type)) for one in structs for own in msgspec.structs.fields(one)}
+
+
+def _mended(body: bytes) -> bytes:
+    """A body that no decoder takes, in UTF-8 and without halves of surrogate pairs."""
+    encoding = json.detect_encoding(body)
+    if encoding != "utf-8":
+        with suppress(UnicodeDecodeError):
+            body = body.decode(encoding, "strict" if encoding == "utf-8-sig" else "replace").encode()
+    return without_surrogates(body)
 
 
 @functools.cache
@@ -83,16 +142,16 @@ def _invalid_json(complaint: str, size: int) -> InvalidRequest:
 
 def _choices(kind: Any, path: str) -> list[str]:
     """What may stand at a path of the body, "inputs[0].kind" say, where its type has literals."""
-    types = _members(kind)
+    types: Sequence[Any] = _members(kind)
     for field, _ in re.findall(r"(\w+)|(\[[^]]*\])", path):
         types = [member for outer in types for member in _members(_inside(outer, field))]
     return [repr(value) for literal in types if get_origin(literal) is Literal for value in get_args(literal)]
 
 
-def _members(kind: Any) -> Sequence[Any]:
+def _members(kind: Any) -> tuple[Any, ...]:
     if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
-    return get_args(kind) if get_origin(kind) in (Union, UnionType) else [kind]
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 def _inside(kind: Any, field: str) -> Any:

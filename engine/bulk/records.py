@@ -11,6 +11,7 @@ import msgspec
 
 from ..errors import InvalidDocuments, InvalidInput
 from ..images.data_urls import data_url_bytes
+from ..text.surrogates import without_surrogates
 from .document import Document, refused
 from .pictures import PictureFile
 
@@ -46,7 +47,7 @@ def read_lines(path: Path) -> Iterator[Document]:
                 continue
             place = f"line {number}"
             try:
-                fields = _LINE.decode(line)
+                fields = _LINE.decode(without_surrogates(line))
             except msgspec.ValidationError as error:
                 raise _no_document(place, path, str(error)) from None
             except (msgspec.DecodeError, UnicodeDecodeError):

@@ -242,9 +242,18 @@ def test_origins(guarded: Server, server: Server) -> None:
     preflight = guarded.client.options("/rerank", headers=headers)
     assert preflight.status_code == 200
     assert preflight.headers["access-control-allow-origin"] == "https://shop.example"
+    for asked in ("authorization,content-type,x-stainless-os", "x-client-name,x-fern-language", "traceparent,baggage"):
+        wanted = headers | {"Access-Control-Request-Headers": asked}
+        preflight = guarded.client.options("/v1/embeddings", headers=wanted)
+        assert preflight.status_code == 200
+        allowed = preflight.headers["access-control-allow-headers"].lower().replace(" ", "").split(",")
+        assert set(asked.split(",")) <= set(allowed)
+        preflight = guarded.client.options("/v1/embeddings", headers=wanted | {"Origin": "https://other.example"})
+        assert preflight.status_code == 400
+        assert "access-control-allow-origin" not in preflight.headers
     refused = guarded.client.post("/rerank", json={}, headers={"Origin": "https://shop.example"})
     assert refused.status_code == 401
     assert refused.headers["access-control-allow-origin"] == "https://shop.example"
     for other in ({"Origin": "https://other.example"}, {"Origin": "https://shop.example"}):
-        asked = guarded if "other" in other["Origin"] else server
-        assert "access-control-allow-origin" not in asked.client.post("/score", json=SMALL, headers=other).headers
+        one = guarded if "other" in other["Origin"] else server
+        assert "access-control-allow-origin" not in one.client.post("/score", json=SMALL, headers=other).headers

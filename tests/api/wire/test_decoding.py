@@ -1,6 +1,7 @@
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from api.dialects import ENDPOINTS
@@ -73,6 +74,67 @@ def test_refusals_name_the_field(body: bytes, parameter: str, message: str | Non
 def test_null_is_as_good_as_absent_for_options() -> None:
     options = b', "model": null, "top_n": null, "return_documents": null, "truncate_prompt_tokens": null}'
     assert decode(_GOOD + options, RerankRequest) == decode(_GOOD + b"}", RerankRequest)
+
+
+@pytest.mark.parametrize(
+    "kind", [endpoint.request for endpoint in ENDPOINTS if hasattr(endpoint.request, "__struct_fields__")]
+)
+def test_null_means_the_default_of_every_field_that_has_one(kind: Any) -> None:
+    """Whatever is wrong with a body of nulls alone is a field without a default."""
+    fields = msgspec.structs.fields(kind)
+    nulls = dict.fromkeys(own.name for own in fields if not own.required)
+    required = {own.name for own in fields if own.required}
+    if required:
+        with pytest.raises(InvalidRequest) as refused:
+            decode(msgspec.json.encode(nulls), kind)
+        assert refused.value.parameter in {f"body.{name}" for name in required}
+    else:
+        assert decode(msgspec.json.encode(nulls), kind) == kind()
+
+
+def test_null_means_the_default_inside_of_lists_too() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:,", "detail": None}, "text": None, "uuid": None}
+    body = {"query": "q", "documents": ["d", {"content": [part]}], "top_n": None, "model": None}
+    (_, document) = decode(msgspec.json.encode(body), RerankRequest).documents
+    assert document.content[0].text is msgspec.UNSET
+    with pytest.raises(InvalidRequest, match=r"^query must be a string or an object, not null\.$"):
+        decode(b'{"query": null, "documents": []}', RerankRequest)
+    with pytest.raises(InvalidRequest, match=r"^documents\[1\] must be a string or an object, not null\.$"):
+        decode(b'{"query": "q", "documents": ["d", null]}', RerankRequest)
+
+
+def test_many_nulls_are_one_more_reading() -> None:
+    part = {"type": "image_url", "image_url": {"url": "data:,"}, "text": None}
+    body = msgspec.json.encode({"query": "q", "documents": [{"content": [part]}] * 20_000})
+    assert len(decode(body, RerankRequest).documents) == 20_000
+    deep = b'{"query": "q", "documents": ["d"], "use_activation": null, "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    with pytest.raises(InvalidRequest):
+        decode(deep, RerankRequest)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_bodies_are_read_in_every_encoding_that_json_may_have(encoding: str) -> None:
+    body = '{"query": "Größe 😀", "documents": ["d"]}'.encode(encoding)
+    assert decode(body, RerankRequest).query == "Größe 😀"
+    with pytest.raises(InvalidRequest, match="is not valid JSON from byte"):
+        decode('{"query": "Größe"'.encode(encoding), RerankRequest)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"bad \ud83d", "bad \ufffd"),
+        (r"\ude00 bad", "\ufffd bad"),
+        (r"\ud83d\ud83d\uDE00!", "\ufffd😀!"),
+        (r"\ud83dx\ude00", "\ufffdx\ufffd"),
+        (r"\ud83d\u0041", "\ufffdA"),
+        (r"C:\\ud83d \ud83d", "C:\\ud83d \ufffd"),
+        (r"\\\ud83d\"", '\\\ufffd"'),
+    ],
+)
+def test_half_a_surrogate_pair_harms_no_neighbour(written: str, read: str) -> None:
+    body = f'{{"query": "{written}", "documents": ["ok", "{written}"]}}'.encode()
+    assert decode(body, RerankRequest) == RerankRequest(query=read, documents=["ok", read])
 
 
 def test_unknown_fields_are_ignored() -> None:
