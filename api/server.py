@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
-from engine import Engine, ScoreRTError
+from engine import Engine, ScoreRTError, cores
 from engine.command import DONE, REFUSED
 
 from .app import create_app
@@ -42,29 +42,29 @@ def main(arguments: Sequence[str] | None = None, command: str = "python -m api")
     except (SettingsError, ScoreRTError) as error:
         print(error, file=sys.stderr)
         return REFUSED
-    _Server(models, app).run([listener])
+    _Server(models, app, settings.serving.threads or cores()).run([listener])
     return DONE
 
 
 class _Server(uvicorn.Server):
     """uvicorn, saying what it serves when it does."""
 
-    def __init__(self, models: Models, app: ASGIApp) -> None:
+    def __init__(self, models: Models, app: ASGIApp, threads: int) -> None:
         config = uvicorn.Config(
             app, log_config=None, access_log=False, server_header=False, timeout_keep_alive=_KEEP_ALIVE
         )
         super().__init__(config)
         self._models = models
+        self._threads = threads
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for listener in sockets or []:
             host, port = listener.getsockname()[:2]
             host = f"[{host}]" if ":" in host else host
-            print(
-                f"ScoreRT serves {', '.join(map(_description, self._models.served.items()))} on http://{host}:{port}",
-                flush=True,
-            )
+            served = ", ".join(map(_description, self._models.served.items()))
+            threads = f"{self._threads} CPU thread{'s' * (self._threads > 1)}"
+            print(f"ScoreRT serves {served} with {threads} on http://{host}:{port}", flush=True)
         for name, engine in self._models.served.items():
             if engine.tried:
                 print(f"{name} was tried on {engine.tried}", flush=True)

@@ -35,7 +35,7 @@ from .index.index import Index
 from .job import Job
 from .precisions import PRECISIONS
 from .results import Box, Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
-from .runtime.providers import cores
+from .runtime.cores import cores
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType, ScoreTypeName, Task

@@ -1,6 +1,5 @@
 """Tells what each of ONNX Runtime's execution providers needs: options, a schedule, and where its outputs stay."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -9,6 +8,7 @@ import onnxruntime
 
 from ..artifact import Graph, ProviderName
 from ..errors import ProviderError
+from .cores import cores
 from .scheduler import Schedule
 
 Device: TypeAlias = Literal["cpu", "cuda"]
@@ -159,8 +159,3 @@ def preferred(names: str) -> list[Provider]:
         f"The installed ONNX Runtime has no {' or '.join(wanted)} provider",
         f"install scorert[gpu] on a machine with an NVIDIA GPU, or allow the CPU with --provider {wanted[0]},cpu",
     )
-
-
-def cores() -> int:
-    """CPU cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

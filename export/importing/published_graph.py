@@ -7,6 +7,7 @@ import onnx_ir as ir
 import onnxruntime
 
 from engine.arrays import Feeds, Floats
+from engine.runtime.cores import cores
 
 from ..errors import ExportError
 
@@ -25,6 +26,7 @@ class PublishedGraph:
         self.inputs = [name for name in _FED if name in self._names]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.intra_op_num_threads = cores()
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:

@@ -11,6 +11,7 @@ import onnxruntime as ort
 
 from engine.arrays import Feeds, Floats
 from engine.artifact import PAST
+from engine.runtime.cores import cores
 from engine.text.prefix import no_past
 
 from ..graph import interface
@@ -70,4 +71,5 @@ def _open(model: ir.Model, path: Path) -> ort.InferenceSession:
     ir.save(model, path, external_data=f"{path.name}.data")
     options = ort.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = cores()
     return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -13,6 +13,8 @@ from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from engine.runtime.cores import cores
+
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
 from ..checkpoint.published.multimodal import NAMES
@@ -28,7 +30,8 @@ LOADING: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Raises `ExportError` where transformers cannot load a checkpoint."""
+    """Raises `ExportError` where transformers cannot load a checkpoint, which then computes on this process's cores."""
+    torch.set_num_threads(min(torch.get_num_threads(), cores()))
     try:
         yield
     except (EOFError, SafetensorError, UnpicklingError) as error:

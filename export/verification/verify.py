@@ -13,8 +13,9 @@ from engine.arrays import Feeds, Floats
 from engine.artifact import TOKENIZER, Graph, Manifest, Role, Verification
 from engine.content import Content, Pictured, ReadContent, Text
 from engine.prompts.template import ScoreTemplate
+from engine.runtime.cores import cores
 from engine.runtime.opened import Opened, OpenedVision
-from engine.runtime.providers import CPU, TENSORRT, cores
+from engine.runtime.providers import CPU, TENSORRT
 from engine.runtime.scheduler import Schedule
 from engine.runtime.tensorrt import Plans
 from engine.text.tokenizer import Tokenizer

@@ -8,7 +8,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from engine.runtime.providers import cores
+from engine.runtime.cores import cores
 
 # Instructions that decide how fast matrix products are, in the order they appeared.
 _INSTRUCTIONS = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.runtime.providers import cores
+from engine.runtime.cores import cores
 
 from .contenders import Scorer, over_http
 from .machine import multiplies_bfloat16

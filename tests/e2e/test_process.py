@@ -37,6 +37,10 @@ def test_the_one_provider_that_is_there_is_chosen(contract_artifacts: dict[str, 
         assert server.process.stdout.read() == "", "nothing was tried"
 
 
+def test_the_line_at_the_start_says_how_many_threads_there_are(server: Server) -> None:
+    assert " with 1 CPU thread on http://" in server.ready_line
+
+
 def send_large(server: Server) -> "Future[httpx.Response]":
     """Send `LARGE` from a thread, and return when the server is at work on it."""
     executor = ThreadPoolExecutor(1)

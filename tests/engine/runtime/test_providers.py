@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from engine.artifact import read_manifest
-from engine.runtime.providers import CPU, CUDA, PROVIDERS, TENSORRT, cores
+from engine.runtime.cores import cores
+from engine.runtime.providers import CPU, CUDA, PROVIDERS, TENSORRT
 from engine.runtime.sessions import _with_options
 
 
