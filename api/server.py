@@ -15,6 +15,7 @@ from engine.command import DONE, REFUSED
 from .app import create_app
 from .models import Models
 from .observing.logs import configure
+from .protocol import Protocol
 from .settings.errors import SettingsError
 from .settings.reading import read_settings
 from .settings.settings import Network
@@ -51,7 +52,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, models: Models, app: ASGIApp, threads: int) -> None:
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, timeout_keep_alive=_KEEP_ALIVE
+            app, http=Protocol, log_config=None, access_log=False, server_header=False, timeout_keep_alive=_KEEP_ALIVE
         )
         super().__init__(config)
         self._models = models

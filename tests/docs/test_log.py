@@ -16,7 +16,7 @@ def named(text: str) -> list[str]:
     return NAMED.findall(re.sub(r"\s+(?:# )?", " ", text))
 
 
-@pytest.mark.parametrize("room", ["engine", "export"])
+@pytest.mark.parametrize("room", ["api", "engine", "export"])
 def test_headings_that_code_names_are_in_the_log(room: str) -> None:
     headings = {line.lstrip("#").strip() for line in LOG.read_text(encoding="utf-8").splitlines() if line[:1] == "#"}
     found = [(path, name) for path in Path(ROOT, room).rglob("*.py") for name in named(path.read_text("utf-8"))]
