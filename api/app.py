@@ -193,5 +193,5 @@ async def _fail(request: Request, error: Exception) -> Response:
 def _error(request: Request, error: Error, headers: Mapping[str, str] | None = None) -> Response:
     record = record_of(request.scope)
     record.error = error.message
-    body = msgspec.json.encode(ErrorBody(error, record.request_id))
+    body = msgspec.json.encode(ErrorBody(error, error.message, error.message, record.request_id))
     return Response(body, error.code, headers, "application/json")

@@ -161,9 +161,14 @@ class Error(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """What every error response holds; the request's id is in its header `X-Request-Id` and the server's log too."""
+    """What every error response holds; the request's id is in its header `X-Request-Id` and the server's log too.
+
+    `message` and `detail` are the error's sentence, where Cohere's clients and Jina's look for it.
+    """
 
     error: Error
+    message: str
+    detail: str
     request_id: str
 
 

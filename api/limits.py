@@ -25,6 +25,8 @@ class Limits:
     max_concurrent_requests: int = 512
     max_queued_tokens: int = 2_000_000
     """Those that may wait for each model."""
+    auto_truncate: bool = True
+    """Whether texts longer than a model takes are cut for requests of TEI's that do not say, as TEI does."""
 
 
 class Gate:

@@ -48,6 +48,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             timeout=given["timeout"],
             max_concurrent_requests=given["max-concurrent-requests"],
             max_queued_tokens=given["max-queued-tokens"],
+            auto_truncate=not given["no-auto-truncate"],
         ),
         media=MediaSettings(
             allowed_domains=tuple(given["allowed-media-domain"] or ()),
@@ -214,6 +215,13 @@ FLAGS: dict[str, list[Flag]] = {
             whole("a number of tokens"),
             int,
             _DEFAULT.limits.max_queued_tokens,
+        ),
+        Flag(
+            "no-auto-truncate",
+            "refuse texts longer than a model takes where TEI's requests do not say truncate, instead of cutting them",
+            switch,
+            bool,
+            not _DEFAULT.limits.auto_truncate,
         ),
     ],
     "Images": [

@@ -49,6 +49,8 @@ def test_failures_are_logged_and_answered_without_detail(
     assert records[0].status == response.status_code == 500
     assert response.json() == {
         "request_id": response.headers["x-request-id"],
+        "message": "The server failed to answer; its log has the reason.",
+        "detail": "The server failed to answer; its log has the reason.",
         "error": {
             "message": "The server failed to answer; its log has the reason.",
             "type": "Internal Server Error",

@@ -79,7 +79,7 @@ def test_error(server: Callable[[str], Server], model: str, name: str) -> None:
         return
     assert response.status_code == case.status
     assert response.headers["content-type"] == "application/json"
-    assert set(response.json()) == {"error", "request_id"}
+    assert set(response.json()) == {"error", "message", "detail", "request_id"}
     assert response.json()["request_id"] == response.headers["x-request-id"]
     error = response.json()["error"]
     # Unknown paths and methods carry {"detail": …} there; here they have an error object like everything else.

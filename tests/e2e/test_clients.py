@@ -157,4 +157,4 @@ class TestHuggingFace:
 
     def test_errors_show_their_sentence(self, server: Server) -> None:
         with pytest.raises(HfHubHTTPError, match="shorten it, or set truncate to true"):
-            InferenceClient(server.url).feature_extraction("cows " * 600)
+            InferenceClient(server.url).feature_extraction("cows " * 600, truncate=False)

@@ -1,5 +1,6 @@
 """TEI's API over HTTP."""
 
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -67,7 +68,10 @@ def test_only_logits_get_a_sigmoid(server: Server, model: str) -> None:
 def test_long_texts_are_refused_or_cut_at_either_end(server: Server) -> None:
     long = LONG + "paris " * 600
     sentence = "An input has 1,210 tokens, more than this model takes: shorten it, or set truncate to true."
-    assert refusal(server, "/rerank", model="minilm-ce", query=QUERY, texts=[long]) == sentence
+    assert refusal(server, "/rerank", model="minilm-ce", query=QUERY, texts=[long], truncate=False) == sentence
+    cut = post(server, "/rerank", model="minilm-ce", query=QUERY, texts=[long], truncate=True)
+    for unsaid in ({}, {"truncate": None}):
+        assert post(server, "/rerank", model="minilm-ce", query=QUERY, texts=[long], **unsaid) == cut
     for truncation_direction in ("left", "right", "Left", "Right"):
         body = {"texts": [long], "truncate": True, "truncation_direction": truncation_direction}
         (rank,) = post(server, "/rerank", model="minilm-ce", query=QUERY, **body)
@@ -114,10 +118,19 @@ def test_embed(server: Server, path: str) -> None:
     for inputs in ("one", TEXTS, ids, [ids, [101, 102]]):
         answer = post(server, path, model="minilm-bi", inputs=inputs)
         np.testing.assert_allclose(answer, embeddings(server, inputs), atol=1e-5)
-    answer = post(server, path, model="minilm-bi", inputs=[LONG], truncate=True)
-    np.testing.assert_allclose(answer, embeddings(server, [LONG], truncate_prompt_tokens=-1), atol=1e-5)
+    for said in ({}, {"truncate": True}):
+        answer = post(server, path, model="minilm-bi", inputs=[LONG], **said)
+        np.testing.assert_allclose(answer, embeddings(server, [LONG], truncate_prompt_tokens=-1), atol=1e-5)
     assert refusal(server, path, model="minilm-bi", inputs=["one", 2]).startswith("inputs must be a string, a list")
-    assert refusal(server, path, model="minilm-bi", inputs=LONG).endswith("or set truncate to true.")
+    refused = refusal(server, path, model="minilm-bi", inputs=LONG, truncate=False)
+    assert refused.endswith("or set truncate to true.")
+
+
+def test_the_other_habit(contract_artifacts: dict[str, Path]) -> None:
+    with Server("--model", contract_artifacts["minilm-bi"], "--no-auto-truncate") as server:
+        assert server.client.get("/info").json()["auto_truncate"] is False
+        assert refusal(server, "/embed", inputs=LONG).endswith("or set truncate to true.")
+        assert len(post(server, "/embed", inputs=LONG, truncate=True)) == 1
 
 
 def test_prompt_names(server: Server) -> None:
@@ -139,7 +152,8 @@ def test_normalize(server: Server) -> None:
     lengths = np.linalg.norm(cut, axis=1, keepdims=True)
     assert lengths.max() < 0.9
     np.testing.assert_allclose(unit, cut / lengths, atol=1e-5)
-    assert "leave normalize out" in refusal(server, "/embed", model="minilm-bi", inputs=TEXTS, normalize=False)
+    own = post(server, "/embed", model="minilm-bi", inputs=TEXTS, normalize=False)
+    assert own == post(server, "/embed", model="minilm-bi", inputs=TEXTS), "the model makes them so itself"
 
 
 @pytest.mark.parametrize("path", ["/embed_all", "/"])
@@ -158,8 +172,10 @@ def test_similarity(server: Server, path: str) -> None:
     assert post(server, path, model="minilm-bi", inputs=inputs) == pytest.approx(expected, abs=1e-5)
     assert post(server, path, model="minilm-bi", inputs={"source_sentence": QUERY, "sentences": []}) == []
     inputs["sentences"] = [LONG]
-    assert refusal(server, path, model="minilm-bi", inputs=inputs).endswith("or set truncate to true.")
-    assert len(post(server, path, model="minilm-bi", inputs=inputs, parameters={"truncate": True})) == 1
+    refused = refusal(server, path, model="minilm-bi", inputs=inputs, parameters={"truncate": False})
+    assert refused.endswith("or set truncate to true.")
+    for parameters in ({"truncate": True}, {}, None):
+        assert len(post(server, path, model="minilm-bi", inputs=inputs, parameters=parameters)) == 1
     assert "is a cross-encoder model" in refusal(server, path, 404, model="minilm-ce", inputs=inputs)
 
 
@@ -190,7 +206,7 @@ def test_info(server: Server) -> None:
     default = info(server).json()
     assert default["model_id"] == DEFAULT
     assert default["model_type"] == {"embedding": {"pooling": "mean"}}
-    assert (default["model_dtype"], default["max_input_length"], default["auto_truncate"]) == ("int8", 256, False)
+    assert (default["model_dtype"], default["max_input_length"], default["auto_truncate"]) == ("int8", 256, True)
     reranker = info(server, model="minilm-ce").json()
     assert reranker["model_id"] == "minilm-ce"
     assert reranker["model_type"] == {"reranker": {"id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}}}

@@ -18,7 +18,10 @@ advise_truncate = advise("set truncate to true")
 
 
 class Truncated(msgspec.Struct, kw_only=True):
-    """Whether long texts are cut to what the model takes, and at which end; else they are refused."""
+    """Whether long texts are cut to what the model takes, and at which end; else they are refused.
+
+    The default is TEI's, to cut them, unless the server was told otherwise (`--no-auto-truncate`).
+    """
 
     truncate: bool | None = None
     truncation_direction: Literal["left", "right", "Left", "Right"] = "right"
@@ -32,8 +35,9 @@ class Common(Truncated, kw_only=True):
 
 def truncation_arguments(request: Truncated, call: Call) -> TextArguments:
     """The keyword arguments that all of the engine's calls have."""
+    cuts = call.limits.auto_truncate if request.truncate is None else request.truncate
     return {
-        "truncate_prompt_tokens": -1 if request.truncate else None,
+        "truncate_prompt_tokens": -1 if cuts else None,
         "truncation_side": request.truncation_direction.lower(),
         "job": call.job,
     }

@@ -3,7 +3,6 @@
 from engine import BI_ENCODER, LATE_INTERACTION, normalized
 
 from ...endpoint import Call, Endpoint
-from ...errors import InvalidRequest
 from ...wire.contents import TextsOrTokens, several
 from ...wire.vectors import role
 from .common import DIALECT, Common, PromptName, advise_truncate, truncation_arguments
@@ -24,7 +23,8 @@ class EmbedAllRequest(Common, kw_only=True):
 class EmbedRequest(Common, kw_only=True):
     """Texts are embedded without a prompt, unless `prompt_name` names one.
 
-    `dimensions` cuts the embeddings of Matryoshka models.
+    `dimensions` cuts the embeddings of Matryoshka models. `normalize` false gives them as the model does, whose last
+    step may make them of length 1.
     """
 
     inputs: TextsOrTokens
@@ -37,11 +37,6 @@ class EmbedRequest(Common, kw_only=True):
 def embed(request: EmbedRequest, call: Call) -> Embeddings:
     """Answer one request, with embeddings in the order of the texts."""
     _, engine = call.engine(request.model, BI_ENCODER)
-    if engine.manifest.normalized and not request.normalize:
-        raise InvalidRequest(
-            "This model's graph normalizes its embeddings, so they cannot be had otherwise: leave normalize out.",
-            "body.normalize",
-        )
     embedded = engine.embed(
         several(request.inputs, engine, call, "inputs"),
         role=role(request.prompt_name),

@@ -64,7 +64,7 @@ class Info(msgspec.Struct, frozen=True, kw_only=True):
     max_batch_tokens: int
     max_batch_requests: int | None = None
     max_client_batch_size: int
-    auto_truncate: bool = False
+    auto_truncate: bool
     tokenization_workers: int
     version: str = __version__
     sha: str | None = None
@@ -84,6 +84,7 @@ def info(_: None, call: Call) -> Info:
         max_input_length=engine.manifest.max_length,
         max_batch_tokens=call.limits.max_request_tokens,
         max_client_batch_size=call.limits.max_documents,
+        auto_truncate=call.limits.auto_truncate,
         tokenization_workers=cores(),
         models=[
             ServedModel(

@@ -47,6 +47,7 @@ def flags(keys: Path) -> dict[str, str]:
         "timeout": "2.5",
         "max-concurrent-requests": "2",
         "max-queued-tokens": "600",
+        "no-auto-truncate": "true",
         "allowed-media-domain": "Images.Example.",
         "allowed-media-path": "pictures",
         "image-format": "PNG",
@@ -88,6 +89,7 @@ EXPECTED = Settings(
         timeout=2.5,
         max_concurrent_requests=2,
         max_queued_tokens=600,
+        auto_truncate=False,
     ),
     media=MediaSettings(
         allowed_domains=("images.example",),

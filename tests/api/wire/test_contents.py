@@ -99,7 +99,7 @@ def test_parts_that_are_not_read(call: Call, kind: str, begins: str) -> None:
     ({"image_url": "data:,a"}, ".image_url must be an object, not a string."),
     ({"type": "image_url"}, " must have image_url, being of type image_url."),
     ({"type": "text", "image_url": {"url": "data:,a"}}, " must have text, being of type text."),
-    ({"type": "text", "text": None}, ".text must be a string, not null."),
+    ({"type": "text", "text": None}, " must have text, being of type text."),
 ])  # fmt: skip
 def test_parts_that_are_wrong(part: Any, complaint: str) -> None:
     with pytest.raises(InvalidRequest) as caught:

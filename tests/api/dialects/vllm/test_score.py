@@ -45,5 +45,5 @@ def test_a_whole_pair_of_names_is_enough(client: TestClient) -> None:
 
 def test_null_is_no_text(client: TestClient) -> None:
     error = client.post("/score", json={"queries": "a", "documents": None}).json()["error"]
-    assert error["message"].startswith("documents must be a string, an object or a list, not null")
+    assert error["message"] == "documents is missing: give it beside queries."
     assert error["param"] == "body.documents"
