@@ -8,6 +8,9 @@ import httpx
 
 from engine import __version__
 
+_CONNECTED = "connection.connect_tcp.complete"
+"""What httpcore calls the event that a request got a connection of its own."""
+
 _HEADERS = {"User-Agent": f"ScoreRT/{__version__}", "Accept": "image/*", "Accept-Encoding": "identity"}
 
 
@@ -43,14 +46,27 @@ class _Transport(httpx.BaseTransport):
             port=request.url.port,
             target=request.url.raw_path,
         )
-        response = self._pool.handle_request(
-            httpcore.Request(request.method, url, headers=request.headers.raw, extensions=request.extensions)
-        )
+        response = self._answered(request, url)
         # The client would keep cookies, and send one requester's to the host with the next one's.
         headers = [(name, value) for name, value in response.headers if name.lower() != b"set-cookie"]
         return httpx.Response(
             response.status, headers=headers, stream=_Body(response), extensions=dict(response.extensions)
         )
+
+    def _answered(self, request: httpx.Request, url: httpcore.URL) -> httpcore.Response:
+        """The answer of a new connection, or of a kept one that its host has not closed meanwhile.
+
+        A request that only reads may be sent again where that turns out after it was sent (RFC 9110, 9.2.2).
+        """
+        while True:
+            events: list[str] = []
+            extensions = dict(request.extensions) | {"trace": lambda event, _, events=events: events.append(event)}
+            sent = httpcore.Request(request.method, url, headers=request.headers.raw, extensions=extensions)
+            try:
+                return self._pool.handle_request(sent)
+            except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
+                if _CONNECTED in events:
+                    raise
 
     def close(self) -> None:
         self._pool.close()

@@ -343,6 +343,21 @@ class TestTime:
                 fetching(URL, job)
             assert site.paths == ["/a.png"]
 
+    def test_a_kept_connection_that_its_host_closes_is_replaced(self) -> None:
+        """It closes it after it was asked again, so that nobody can know before."""
+        with Site({"/a.png": response(), "/leaves": lambda connection: None}) as site, Fetching(site) as fetching:
+            for _ in range(3):
+                assert fetching(URL) == PNG
+            assert site.connections == 1
+            with pytest.raises(InvalidInput, match="could not be fetched"):
+                fetching(URL.replace("/a.png", "/leaves"))
+            # Once on the connection that was kept, and once on one of its own.
+            assert site.paths == ["/a.png"] * 3 + ["/leaves"] * 2
+            assert site.connections == 2
+            with pytest.raises(InvalidInput, match="could not be fetched"):
+                fetching(URL.replace("/a.png", "/leaves"))
+            assert (site.paths[5:], site.connections) == (["/leaves"], 3)
+
     def test_so_many_are_fetched_at_a_time(self) -> None:
         going, most = 0, 0
         lock, leave = threading.Lock(), threading.Event()
