@@ -34,19 +34,22 @@ def decode(body: bytes, kind: Any) -> Any:
     if not body:
         raise InvalidRequest("The body is empty: send a JSON object.", "body")
     try:
-        return _decoder(kind).decode(body)
+        try:
+            return _filled(body, kind)
+        except msgspec.ValidationError:
+            raise
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            mended = _mended(body)
+            if mended == body:
+                raise
+            body = mended
+            return _filled(body, kind)
     except msgspec.ValidationError as error:
-        filled = _with_defaults(body, kind) if "got `null`" in str(error) else None
-        if filled is not None:
-            return decode(filled, kind)
         raise _invalid_field(str(error), kind) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        mended = _mended(body)
-        if mended != body:
-            return decode(mended, kind)
-        if isinstance(error, UnicodeDecodeError):
-            raise InvalidRequest("The body is not valid UTF-8: encode its JSON as UTF-8.", "body") from None
+    except msgspec.DecodeError as error:
         raise _invalid_json(str(error), len(body)) from None
+    except UnicodeDecodeError:
+        raise InvalidRequest("The body is not valid UTF-8: encode its JSON as UTF-8.", "body") from None
     except RecursionError:
         raise InvalidRequest("The body is nested too deeply: send the fields of this path alone.", "body") from None
 
@@ -55,6 +58,17 @@ def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     """What a body's fields are called, and their bytes. Raises `InvalidRequest` where it is no object."""
     fields: dict[str, msgspec.Raw] = decode(body, dict[str, msgspec.Raw])
     return fields
+
+
+def _filled(body: bytes, kind: Any) -> Any:
+    """A body as its type, with defaults for nulls. Raises what msgspec raises."""
+    try:
+        return _decoder(kind).decode(body)
+    except msgspec.ValidationError as error:
+        filled = _with_defaults(body, kind) if "got `null`" in str(error) else None
+        if filled is None:
+            raise
+        return _decoder(kind).decode(filled)
 
 
 def _with_defaults(body: bytes, kind: Any) -> bytes | None:

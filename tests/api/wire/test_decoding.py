@@ -120,6 +120,12 @@ def test_bodies_are_read_in_every_encoding_that_json_may_have(encoding: str) -> 
         decode('{"query": "Größe"'.encode(encoding), RerankRequest)
 
 
+def test_a_body_is_mended_once() -> None:
+    for body in (b"\xef\xbb\xbf" * 2000, "\ufeff".encode("utf-16") * 2000, b"\xef\xbb\xbf" * 2 + _GOOD + b"}"):
+        with pytest.raises(InvalidRequest, match="is not valid JSON from byte 0 on"):
+            decode(body, RerankRequest)
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [
