@@ -1,5 +1,6 @@
 """Cuts embeddings to fewer dimensions (Matryoshka representation learning, https://arxiv.org/abs/2205.13147)."""
 
+from ..arguments import whole
 from ..arrays import Floats
 from ..artifact import Manifest
 from ..errors import InvalidInput
@@ -7,9 +8,9 @@ from .similarity import normalized
 
 
 def check(manifest: Manifest, dimensions: int | None) -> None:
-    """Raises `InvalidInput` for a size that the model's embeddings were not trained to be cut to."""
-    sizes = manifest.matryoshka
-    if dimensions is None:
+    """Raises `InvalidInput` for a size that is neither the model's own nor one that it was trained to be cut to."""
+    sizes, dimensions = manifest.matryoshka, whole(dimensions, "dimensions")
+    if dimensions in (None, manifest.dimension):
         return
     if sizes is None:
         raise InvalidInput("dimensions cuts the embeddings of Matryoshka models, and this is none: leave it out.")
@@ -21,7 +22,7 @@ def check(manifest: Manifest, dimensions: int | None) -> None:
 
 def cut(manifest: Manifest, embeddings: Floats, dimensions: int | None) -> Floats:
     """The first `dimensions` of embeddings `[texts, dim]`, normalised anew where the model normalises; None: all."""
-    if dimensions is None:
+    if dimensions in (None, embeddings.shape[1]):
         return embeddings
     embeddings = embeddings[:, :dimensions]
     return normalized(embeddings) if manifest.normalized else embeddings

@@ -16,7 +16,7 @@ class Model(NamedTuple):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "dimensions"), [([2, 4], 2), ([2, 4], 8), ([], 1), ([], 8), ([], 5), (None, None), ([2], None)]
+    ("sizes", "dimensions"), [([2, 4], 2), ([2, 4], 8), ([], 1), ([], 8), ([], 5), (None, None), (None, 8), ([2], None)]
 )
 def test_sizes_that_may_be_asked_for(sizes, dimensions):
     matryoshka.check(Model(sizes), dimensions)
