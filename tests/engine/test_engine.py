@@ -242,7 +242,7 @@ def test_matryoshka_embeddings_are_cut_and_normalised_again(bi_encoder):
     np.testing.assert_allclose(nested.embed(DOCUMENTS).embeddings, whole, atol=1e-6)
     np.testing.assert_allclose(nested.embed(DOCUMENTS, dimensions=384).embeddings, whole, atol=1e-6)
     np.testing.assert_array_equal(bi_encoder.embed(DOCUMENTS, dimensions=384).embeddings, whole)
-    with pytest.raises(InvalidInput, match="^dimensions must be a whole number or None, not '384'"):
+    with pytest.raises(InvalidInput, match=r"^dimensions must be a whole number or None, not '384'\."):
         bi_encoder.embed(DOCUMENTS, dimensions="384")
     raw = _with(bi_encoder, matryoshka=[], normalized=False)
     np.testing.assert_allclose(raw.embed(DOCUMENTS, dimensions=3).embeddings, whole[:, :3], atol=1e-6)
