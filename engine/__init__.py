@@ -3,8 +3,6 @@
 What is named here is public; `api` uses nothing else of the engine but `engine.command`, which all commands share.
 """
 
-# Before anything that imports ONNX Runtime.
-from . import telemetry  # noqa: F401
 from .arguments import QueryArguments, ScoreArguments, TextArguments
 from .arrays import Floats
 from .artifact import Manifest, Role, read_manifest

@@ -1,4 +1,4 @@
 """Exports Hugging Face checkpoints to verified ONNX artifacts, at build time."""
 
 # Before anything that imports ONNX Runtime.
-from engine import telemetry  # noqa: F401
+from engine.runtime import telemetry  # noqa: F401

@@ -47,7 +47,7 @@ def read_lines(path: Path) -> Iterator[Document]:
                 continue
             place = f"line {number}"
             try:
-                fields = _LINE.decode(without_surrogates(line))
+                fields = _fields(line)
             except msgspec.ValidationError as error:
                 raise _no_document(place, path, str(error)) from None
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -55,6 +55,16 @@ def read_lines(path: Path) -> Iterator[Document]:
                     f'Line {number} of {path} is not JSON: write one {{"id": …, "text": …}} a line, as UTF-8.'
                 ) from None
             yield _document(path, place, number, fields)
+
+
+def _fields(line: bytes) -> _Fields:
+    """A line's fields. Raises what msgspec raises."""
+    try:
+        return _LINE.decode(line)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        return _LINE.decode(without_surrogates(line))
 
 
 def read_rows(path: Path) -> Iterator[Document]:

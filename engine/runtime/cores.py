@@ -5,8 +5,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-_UNLIMITED = math.inf
-
 
 def cores(root: Path = Path("/")) -> int:
     """The cores, at least 1. A quota, as containers and pods have one, counts rounded up.
@@ -15,8 +13,7 @@ def cores(root: Path = Path("/")) -> int:
     and https://docs.kernel.org/scheduler/sched-bwc.html for the first version.
     """
     there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    quota = min(_quotas(root), default=_UNLIMITED)
-    return there if quota == _UNLIMITED else max(1, min(there, math.ceil(quota)))
+    return max(1, math.ceil(min([there, *_quotas(root)])))
 
 
 def _quotas(root: Path) -> Iterator[float]:
@@ -29,7 +26,7 @@ def _quotas(root: Path) -> Iterator[float]:
                 quota, _, period = _read(folder / "cpu.max").strip().partition(" ")
                 yield from _quota(quota, period)
         elif "cpu" in controllers.split(","):
-            for name in (controllers, "cpu"):
+            for name in {controllers, "cpu"}:
                 for folder in _around(root / "sys/fs/cgroup" / name, own):
                     yield from _quota(*(_read(folder / f"cpu.cfs_{what}_us").strip() for what in ("quota", "period")))
 
@@ -42,7 +39,6 @@ def _quota(quota: str, period: str) -> Iterator[float]:
 
 def _around(mount: Path, own: str) -> Iterator[Path]:
     """A group's folder and those around it. In a container the mount may be the group's own, whatever it is called."""
-    yield mount
     for path in (PurePosixPath(own), *PurePosixPath(own).parents):
         yield mount / path.relative_to("/")
 

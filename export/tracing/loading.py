@@ -28,10 +28,14 @@ LOADING: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, 
 """How transformers loads weights: what does not fit is in its report, as what is missing is."""
 
 
+def use_own_cores() -> None:
+    """Have PyTorch compute on this process's cores; it takes those of the machine."""
+    torch.set_num_threads(min(torch.get_num_threads(), cores()))
+
+
 @contextmanager
 def explained() -> Iterator[None]:
-    """Raises `ExportError` where transformers cannot load a checkpoint, which then computes on this process's cores."""
-    torch.set_num_threads(min(torch.get_num_threads(), cores()))
+    """Raises `ExportError` where transformers cannot load a checkpoint."""
     try:
         yield
     except (EOFError, SafetensorError, UnpicklingError) as error:
@@ -74,6 +78,7 @@ _NOT_READ = re.compile(r"(^|\.)(position_ids|lm_head\..*|logit_scale|logit_bias)
 
 def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     """Load the body of a checkpoint that reads pictures. Raises `ExportError` where transformers cannot."""
+    use_own_cores()
     native = checkpoint.native
     kind = native["model_type"]
     is_nemotron = kind not in CONFIG_MAPPING

@@ -21,7 +21,7 @@ from engine.score_types import CROSS_ENCODER
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
 from ..recipe import Recipe
-from .loading import LOADING, explained, load_body
+from .loading import LOADING, explained, load_body, use_own_cores
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
@@ -124,6 +124,7 @@ class Loaded:
 
 def load_network(checkpoint: Checkpoint, recipe: Recipe) -> Loaded:
     """Load the checkpoint's body. Raises `ExportError` where transformers cannot."""
+    use_own_cores()
     with explained():
         body, missing, unexpected = _load_body(checkpoint, recipe)
     used = {name for head in recipe.heads for name in head.tensors.values()}

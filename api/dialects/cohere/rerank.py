@@ -28,9 +28,8 @@ class RerankRequest(msgspec.Struct, kw_only=True):
 
     A document that is an object is read as its "text", or as a line "name: value" for each of its `rank_fields`. A
     model that reads images is given its "image" besides, or its "content" instead, as vLLM's and Jina's clients send
-    them.
-    `priority`: the lower goes first. Long documents are cut, to `max_tokens_per_doc` if that is less than the model
-    takes; `max_chunks_per_doc` changes nothing, because documents are not scored in chunks.
+    them. `priority`: the lower goes first. Long documents are cut, to `max_tokens_per_doc` if that is less than the
+    model takes; `max_chunks_per_doc` changes nothing, because documents are not scored in chunks.
     """
 
     query: str
