@@ -44,6 +44,9 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
     types = list(_distinct([ErrorBody, *_types(bodies)]))
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(types, schemas, strict=True))
+    requests = [schema_of[kind] for kind in _distinct(_types(endpoint.request for endpoint in endpoints))]
+    for name in _reached(requests, components):
+        _allow_nulls(components[name])
 
     paths: dict[str, Schema] = {}
     for (path, method), sharing in shared.items():
@@ -72,6 +75,31 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _reached(schema: Any, components: Mapping[str, Schema]) -> set[str]:
+    """The components that a schema refers to, and those that they refer to."""
+    found: set[str] = set()
+    waiting = [schema]
+    while waiting:
+        match waiting.pop():
+            case {"$ref": str(reference)} if (name := reference.rsplit("/", 1)[-1]) not in found:
+                found.add(name)
+                waiting.append(components[name])
+            case dict() as part:
+                waiting += part.values()
+            case list() as parts:
+                waiting += parts
+    return found
+
+
+def _allow_nulls(component: Schema) -> None:
+    """Say what `decoding.decode` does: a null is as good as leaving a field out that may be."""
+    for name, schema in component.get("properties", {}).items():
+        kinds = schema.get("anyOf", [schema])
+        if name not in component.get("required", []) and {"type": "null"} not in kinds:
+            about = {key: schema.pop(key) for key in ("default", "examples") if key in schema}
+            component["properties"][name] = {"anyOf": [*kinds, {"type": "null"}]} | about
 
 
 def _operation(path: str, method: str, sharing: Sequence[Endpoint], schema_of: Schemas) -> Schema:

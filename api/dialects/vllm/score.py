@@ -1,9 +1,10 @@
 """Answers `/score` with the score of each query with its document (vLLM)."""
 
 import time
+from typing import Annotated
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
@@ -18,8 +19,8 @@ _SIDES = (("queries", "documents"), ("queries", "items"), ("data_1", "data_2"), 
 class ScoreRequest(Scoring, kw_only=True):
     """Two sides to score, 1:1, 1:N or N:N, under any of the pairs of names clients have for them."""
 
-    queries: Items | UnsetType = UNSET
-    documents: Items | UnsetType = UNSET
+    queries: Annotated[Items, Meta(examples=["What is the capital of France?"])] | UnsetType = UNSET
+    documents: Annotated[Items, Meta(examples=[["Paris is in France.", "Cows eat grass."]])] | UnsetType = UNSET
     items: Items | UnsetType = UNSET
     text_1: Items | UnsetType = UNSET
     text_2: Items | UnsetType = UNSET
