@@ -248,7 +248,7 @@ def read_manifest(folder: Path) -> Manifest:
                 "export the model again or install the ScoreRT that made it."
             )
         manifest = msgspec.json.decode(content, type=Manifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}. Export the model again.") from None
     for name, expected in manifest.files.items():
         _check_file(folder / name, expected)

@@ -11,7 +11,7 @@ from .arrays import Floats
 from .artifact import TOKENIZER, Manifest, Role, read_manifest
 from .content import Content, ReadContent, read_one
 from .embedder import Embedder
-from .errors import InvalidInput, UnsupportedTask
+from .errors import ArtifactError, InvalidInput, UnsupportedTask
 from .inputs import AnyInput, ContentOrTokens, InputBuilder, aligned, listed
 from .job import Job
 from .prompts.template import Prompting, ScoreTemplate
@@ -22,6 +22,7 @@ from .runtime.opening import Opener
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
+from .seal import check_seal
 from .text.boxes import boxes_of
 from .text.layout import Input
 from .text.tokenizer import Token, Tokenizer
@@ -108,7 +109,15 @@ class Engine:
         cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
         opener = Opener(folder, manifest, precision, threads, max_waiting_tokens, cuda_graphs)
         opened, paces = opener.open(provider, tokenizer.size)
-        return cls(manifest, opened, tokenizer, template, cache, paces, opener.open_vision(opened))
+        vision = opener.open_vision(opened)
+        engine = cls(manifest, opened, tokenizer, template, cache, paces, vision)
+        try:
+            # Last, because whatever else is wrong with a manifest says more.
+            check_seal(folder)
+        except ArtifactError:
+            engine.close()
+            raise
+        return engine
 
     @property
     def tried(self) -> str:

@@ -31,6 +31,7 @@ from engine.artifact import (
 from engine.precisions import Precision
 from engine.progress import Progress
 from engine.score_types import ScoreTypeName
+from engine.seal import seal
 
 from . import tensorrt
 from .checkpoint.files import Checkpoint
@@ -117,6 +118,7 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
             manifest = msgspec.structs.replace(manifest, graphs=[*manifest.graphs, *graphs])
         manifest = msgspec.structs.replace(manifest, files=files_of(folder))
         (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        seal(folder)
     return target
 
 

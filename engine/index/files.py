@@ -98,7 +98,7 @@ def read_index_manifest(folder: Path) -> IndexManifest:
         raise InvalidIndex(f"{folder} is not an index: it has no {MANIFEST}. Make one with `python -m engine index`.")
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=IndexManifest)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidIndex(f"{path} cannot be read: {error}. Make the index again.") from None
     if manifest.schema_version != SCHEMA_VERSION:
         raise InvalidIndex(

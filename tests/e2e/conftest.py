@@ -1,6 +1,5 @@
 """A server process with a model of every score type, and variants of them that differ in their manifests alone."""
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from engine import Engine
 from tests.e2e.browser import Browser
 from tests.e2e.images import MODELS
 from tests.e2e.server import ROOT, Server
+from tests.manifests import edit_manifest
 
 DEFAULT = "all-MiniLM-L6-v2"
 
@@ -52,11 +52,7 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def _variant(artifact: Path, folder: Path, change: Callable[[dict[str, Any]], None]) -> Path:
     name = change.__name__
     shutil.copytree(artifact, folder / name)
-    path = folder / name / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["name"] = name
-    change(manifest)
-    path.write_text(json.dumps(manifest))
+    edit_manifest(folder / name, lambda manifest: (manifest.update(name=name), change(manifest)))
     return folder / name
 
 

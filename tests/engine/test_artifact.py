@@ -10,6 +10,7 @@ import pytest
 
 from engine import ArtifactError, Engine, InvalidInput
 from engine.artifact import MANIFEST, read_manifest
+from tests.manifests import edit_manifest
 
 
 @pytest.fixture
@@ -18,8 +19,7 @@ def artifact(artifacts: Callable[[str], Path], tmp_path: Path) -> Path:
 
 
 def _edit(artifact: Path, **changes: object) -> None:
-    manifest = json.loads((artifact / MANIFEST).read_text())
-    (artifact / MANIFEST).write_text(json.dumps(manifest | changes))
+    edit_manifest(artifact, lambda manifest: manifest.update(changes))
 
 
 def test_a_whole_artifact_is_read(artifact):
@@ -95,13 +95,16 @@ def test_artifacts_of_schema_1_are_read(artifact):
     """The default model is one; so is any with neither a role nor a side of padding."""
     default = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
     assert read_manifest(default).schema_version == 1
-    manifest = json.loads((artifact / MANIFEST).read_text())
-    assert manifest["schema_version"] == 3
     before = read_manifest(artifact)
-    del manifest["padding"]
-    for graph in manifest["graphs"]:
-        del graph["role"]
-    (artifact / MANIFEST).write_text(json.dumps(manifest | {"schema_version": 1}))
+    assert before.schema_version == 3
+
+    def as_1(manifest):
+        manifest["schema_version"] = 1
+        del manifest["padding"]
+        for graph in manifest["graphs"]:
+            del graph["role"]
+
+    edit_manifest(artifact, as_1)
     assert msgspec.structs.replace(read_manifest(artifact), schema_version=3) == before
     engine = Engine.load(artifact)
     assert engine.score("a", "b").scores.shape == (1,)

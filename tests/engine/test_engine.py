@@ -14,8 +14,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from checkpoints.minilm import build_minilm_ce, minilm_folder
 from engine import ArtifactError, Engine, InvalidInput, UnsupportedTask
-from engine.artifact import MANIFEST, SCORE_TEMPLATE, sha256
+from engine.artifact import SCORE_TEMPLATE, sha256
 from export.verification.texts import texts
+from tests.manifests import edit_manifest
 
 QUERY = "What is the capital of France?"
 DOCUMENTS = ["The capital of Brazil is Brasilia.", "The capital of France is Paris.", "Horses and cows"]
@@ -189,15 +190,18 @@ def test_an_instruction_and_variables_reach_the_template(prompted, tmp_path):
 def test_the_artifacts_own_template_is_used_unless_another_is_given(artifacts, prompted, tmp_path):
     folder = shutil.copytree(artifacts("minilm-ce"), tmp_path / "own")
     (folder / SCORE_TEMPLATE).write_text(TEMPLATE)
-    manifest = json.loads((folder / MANIFEST).read_text())
     described = {"sha256": sha256(folder / SCORE_TEMPLATE), "size": len(TEMPLATE)}
-    files = manifest["files"] | {SCORE_TEMPLATE: described}
-    (folder / MANIFEST).write_text(json.dumps(manifest | {"template": SCORE_TEMPLATE, "files": files}))
+
+    def add(manifest):
+        manifest["template"] = SCORE_TEMPLATE
+        manifest["files"][SCORE_TEMPLATE] = described
+
+    edit_manifest(folder, add)
     want = prompted.score(QUERY, DOCUMENTS).scores
     np.testing.assert_array_equal(Engine.load(folder).score(QUERY, DOCUMENTS).scores, want)
     other = Engine.load(folder, chat_template=TEMPLATE + " Yes or no:")
     assert np.abs(other.score(QUERY, DOCUMENTS).scores - want).max() > 1e-3
-    (folder / MANIFEST).write_text(json.dumps(manifest | {"template": SCORE_TEMPLATE}))
+    edit_manifest(folder, lambda manifest: manifest["files"].pop(SCORE_TEMPLATE))
     with pytest.raises(ArtifactError, match=r"does not list score_template\.jinja"):
         Engine.load(folder)
 

@@ -97,6 +97,9 @@ def test_another_model_is_refused(artifacts: Artifacts, documents: Path, tmp_pat
         Index(tmp_path / "index", bi)
     with pytest.raises(InvalidIndex, match=r"is not an index: it has no index\.json"):
         Index(tmp_path, bi)
+    (tmp_path / "index" / "index.json").write_bytes(b'{"model": "\xff"}')
+    with pytest.raises(InvalidIndex, match=r"index\.json cannot be read: .* Make the index again\."):
+        Index(tmp_path / "index", bi)
     bi.close()
     colbert.close()
 

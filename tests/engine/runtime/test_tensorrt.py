@@ -1,6 +1,5 @@
 """What can be shown of TensorRT without a GPU: the shapes its plans are built for, and where they are kept."""
 
-import json
 import shutil
 
 import msgspec
@@ -16,6 +15,7 @@ from engine.runtime.providers import CUDA, TENSORRT
 from engine.runtime.tensorrt import Plans, largest_batch, longest_input
 from engine.runtime.workers import Workers
 from engine.text.layout import Input
+from tests.manifests import edit_manifest
 
 pytestmark = pytest.mark.skipif(
     "TensorrtExecutionProvider" in onnxruntime.get_available_providers(), reason="for machines without TensorRT"
@@ -36,14 +36,15 @@ def artifact(artifacts, tmp_path):
 
 
 def _add_graph(folder):
-    manifest = json.loads((folder / MANIFEST).read_text())
-    (graph,) = manifest["graphs"]
-    graph = graph | {"provider": "tensorrt", "file": "model_fp32_tensorrt.onnx", "max_batch": 32}
-    shutil.copy(folder / "model_fp32.onnx", folder / "model_fp32_tensorrt.onnx")
-    files = msgspec.to_builtins(files_of(folder))
-    del files[MANIFEST]
-    changed = manifest | {"graphs": [*manifest["graphs"], graph], "files": files}
-    (folder / MANIFEST).write_text(json.dumps(changed))
+    name = "model_fp32_tensorrt.onnx"
+    shutil.copy(folder / "model_fp32.onnx", folder / name)
+
+    def add(manifest):
+        (graph,) = manifest["graphs"]
+        manifest["graphs"].append(graph | {"provider": "tensorrt", "file": name, "max_batch": 32})
+        manifest["files"] |= msgspec.to_builtins(files_of(folder, name))
+
+    edit_manifest(folder, add)
 
 
 def _plans(folder, manifest):

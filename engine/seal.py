@@ -1,0 +1,28 @@
+"""Seals a manifest: a file beside it has its sha256, as the manifest has that of every other file."""
+
+from pathlib import Path
+
+from .artifact import MANIFEST, sha256
+from .errors import ArtifactError
+
+SEAL = "manifest.sha256"
+"""`sha256sum --check manifest.sha256` reads it, too."""
+
+
+def seal(folder: Path) -> None:
+    """Write the seal of the manifest that is there."""
+    (folder / SEAL).write_text(_seal_of(folder), encoding="ascii")
+
+
+def check_seal(folder: Path) -> None:
+    """Raises `ArtifactError` for a manifest that was changed since. Artifacts of earlier versions have no seal."""
+    path = folder / SEAL
+    if path.is_file() and path.read_bytes() != _seal_of(folder).encode():
+        raise ArtifactError(
+            f"{folder / MANIFEST} was changed since it was exported: it does not have the sha256 that {SEAL} gives. "
+            f"Copy both again or export the model again; if the change was yours, remove {SEAL}."
+        )
+
+
+def _seal_of(folder: Path) -> str:
+    return f"{sha256(folder / MANIFEST)}  {MANIFEST}\n"
