@@ -15,14 +15,13 @@ from typing import NamedTuple
 class Command(NamedTuple):
     """One command: `package.__main__.main` with `arguments` before those of its user.
 
-    `typed` is what that function's messages call the command by, `needs` what has to be installed for it.
+    `typed` is what that function's messages call the command by.
     """
 
     package: str
     typed: str
     arguments: tuple[str, ...]
     does: str
-    needs: str
     example: str
 
 
@@ -32,7 +31,6 @@ COMMANDS = {
         typed="scorert export",
         arguments=(),
         does="turn a checkpoint into an artifact",
-        needs="scorert[export]",
         example="cross-encoder/ms-marco-MiniLM-L6-v2 --precision fp32,int8",
     ),
     "serve": Command(
@@ -40,7 +38,6 @@ COMMANDS = {
         typed="scorert serve",
         arguments=(),
         does="answer over HTTP with the scores of artifacts",
-        needs="scorert[cpu] or scorert[gpu]",
         example="--model models/ms-marco-MiniLM-L6-v2 --port 8000",
     ),
     "index": Command(
@@ -48,7 +45,6 @@ COMMANDS = {
         typed="scorert",
         arguments=("index",),
         does="compute documents' embeddings ahead of their queries",
-        needs="scorert[cpu] or scorert[gpu]",
         example="models/all-MiniLM-L6-v2 docs.jsonl --output indexes/docs",
     ),
 }
@@ -71,10 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         return _refuse(f"{name} is not a command: use {', '.join(COMMANDS)}, or see `scorert --help`.")
     command = COMMANDS[name]
-    try:
-        module = importlib.import_module(f"{command.package}.__main__")
-    except ModuleNotFoundError as error:
-        return _refuse(f"`scorert {name}` needs {command.needs}, which is not installed here ({error}): install it.")
+    module = importlib.import_module(f"{command.package}.__main__")
     code: int = module.main([*command.arguments, *rest], command.typed)
     return code
 

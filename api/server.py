@@ -1,48 +1,36 @@
-"""Runs the server process, from the command line to an orderly end."""
+"""Runs the server process, from its settings to an orderly end."""
 
-import os
-import signal
 import socket
-import sys
-from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from engine import Engine, ScoreRTError, cores
-from engine.command import DONE, REFUSED
+from engine.command import DONE, REFUSED, say
 
 from .app import create_app
 from .models import Models
 from .observing.logs import configure
 from .protocol import Protocol
 from .settings.errors import SettingsError
-from .settings.reading import read_settings
-from .settings.settings import Network
+from .settings.settings import Network, Settings
 
 # Longer than the minute that load balancers keep an idle connection, so that they never send on one just closed.
 _KEEP_ALIVE = 75
 
 
-def main(arguments: Sequence[str] | None = None, command: str = "python -m api") -> int:
-    """Serve until SIGTERM or Ctrl-C, and finish what is in flight. `command` is what the user typed before `arguments`.
+def serve(settings: Settings) -> int:
+    """Serve until SIGTERM or Ctrl-C, and finish what is in flight.
 
-    Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr. A
-    server that is told to end before it is up has done what was asked, unlike other commands.
+    Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr.
     """
-    # Before the server is up nothing is in flight. Afterwards uvicorn takes the signals over, and once it has shut
-    # down it raises the one it got again, which ends here.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
     try:
-        settings = read_settings(sys.argv[1:] if arguments is None else arguments, os.environ, command)
         listener = _bind(settings.network)
         models = Models.load(settings)
         configure(settings.observing.log_format, settings.observing.log_level)
         app = create_app(models, settings)
     except (SettingsError, ScoreRTError) as error:
-        print(error, file=sys.stderr)
-        return REFUSED
+        return say(str(error), REFUSED)
     _Server(models, app, settings.serving.threads or cores()).run([listener])
     return DONE
 

@@ -1,109 +1,20 @@
 """Computes relevance scores from exported artifacts, with ONNX Runtime alone.
 
-What is named here is public; `api` uses nothing else of the engine but `engine.command`, which all commands share.
+What `engine/public.py` names is public, and imported from here: `api` uses nothing else of the engine but what all
+commands share, `engine.command` and `engine.extras`. Nothing is imported before it is asked for, so that commands can
+help, refuse arguments and say what is not installed without it.
 """
 
-from .arguments import QueryArguments, ScoreArguments, TextArguments
-from .arrays import Floats
-from .artifact import Manifest, Role, read_manifest
-from .content import Content, Text, text_of
-from .engine import Engine
-from .errors import (
-    ArtifactError,
-    Cancelled,
-    DeadlineExceeded,
-    EngineClosed,
-    InputTooLong,
-    InvalidDocuments,
-    InvalidIndex,
-    InvalidInput,
-    ProviderError,
-    QueueFull,
-    ScoreRTError,
-    UnsupportedTask,
-)
-from .images.data_urls import data_url_bytes
-from .images.decode import FORMATS as IMAGE_FORMATS
-from .images.decode import MOST_PIXELS as MOST_IMAGE_PIXELS
-from .images.decode import ImageLimits
-from .images.decode import decode as decode_image
-from .images.image import Image
-from .index.files import read_index_manifest
-from .index.index import Index
-from .job import Job
-from .precisions import PRECISIONS
-from .results import Box, Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
-from .runtime.cores import cores
-from .runtime.scheduler import Waiting
-from .runtime.workers import Batch
-from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType, ScoreTypeName, Task
-from .text.surrogates import without_surrogates
-from .text.tokenizer import Token
-from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse
-from .vectors.similarity import normalized, sigmoid, similarity
-from .vectors.stored import STORES, Store
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .public import *  # noqa: F403
+    from .public import __all__ as __all__
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "BI_ENCODER",
-    "CROSS_ENCODER",
-    "DEFAULT_CACHE_BYTES",
-    "IMAGE_FORMATS",
-    "LATE_INTERACTION",
-    "MOST_IMAGE_PIXELS",
-    "PRECISIONS",
-    "STORES",
-    "ArtifactError",
-    "Batch",
-    "Box",
-    "CacheUse",
-    "Cancelled",
-    "Classes",
-    "Content",
-    "DeadlineExceeded",
-    "Embeddings",
-    "Engine",
-    "EngineClosed",
-    "Floats",
-    "Image",
-    "ImageLimits",
-    "Index",
-    "InputTooLong",
-    "InvalidDocuments",
-    "InvalidIndex",
-    "InvalidInput",
-    "Job",
-    "Manifest",
-    "ProviderError",
-    "QueryArguments",
-    "QueueFull",
-    "Ranked",
-    "Ranking",
-    "Role",
-    "ScoreArguments",
-    "ScoreRTError",
-    "ScoreType",
-    "ScoreTypeName",
-    "Scores",
-    "Store",
-    "Task",
-    "Text",
-    "TextArguments",
-    "Token",
-    "TokenEmbeddings",
-    "TokenSimilarity",
-    "UnsupportedTask",
-    "Waiting",
-    "__version__",
-    "cores",
-    "data_url_bytes",
-    "decode_image",
-    "normalized",
-    "read_index_manifest",
-    "read_manifest",
-    "sigmoid",
-    "similarity",
-    "text_of",
-    "without_surrogates",
-]
+if not TYPE_CHECKING:  # or the checker takes any name for one of these
+
+    def __getattr__(name: str) -> Any:
+        return getattr(import_module(".public", __name__), name)

@@ -5,27 +5,30 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .bulk.folders import passed_over
 from .command import DONE, Parser, carry_out
-from .engine import Engine
-from .errors import ScoreRTError
-from .index.build import build_index
-from .progress import Progress
-from .vectors.stored import STORES
+from .extras import needing
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "python -m engine") -> int:
     """Make one index. `command` is what the user typed before the arguments. Returns the exit code."""
-    progress = Progress()
 
     def work() -> int:
-        _make_index(_parser(command).parse_args(arguments), progress)
+        with needing(f"`{command}`", "cpu", "gpu"):
+            options = _parser(command).parse_args(arguments)
+            from . import progress, public  # noqa: F401
+        _make_index(options)
         return DONE
 
-    return carry_out(work, progress.say, (ScoreRTError,), "no index was written.")
+    return carry_out(work, (), "no index was written.")
 
 
-def _make_index(options: argparse.Namespace, progress: Progress) -> None:
+def _make_index(options: argparse.Namespace) -> None:
+    from .bulk.folders import passed_over
+    from .engine import Engine
+    from .index.build import build_index
+    from .progress import Progress
+
+    progress = Progress()
     engine = Engine.load(
         options.artifact,
         precision=options.precision,
@@ -49,6 +52,8 @@ def _make_index(options: argparse.Namespace, progress: Progress) -> None:
 
 
 def _parser(command: str) -> Parser:
+    from .vectors.stored import STORES
+
     parser = Parser(command, "Work on artifacts without a server.")
     index = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
         "index",

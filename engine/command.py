@@ -1,14 +1,22 @@
 """Reads a command's arguments and ends it with a sentence and an exit code, the same way for every command."""
 
 import argparse
+import codecs
+import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from . import __version__
+from .errors import ScoreRTError
 
 DONE, REFUSED, NOT_VERIFIED, INTERRUPTED = 0, 2, 3, 130
 """Exit codes. 130 is what a shell gives for Ctrl-C."""
+
+# What is asked to end: Ctrl-C, `docker stop` and `timeout`, and the end of the terminal.
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class UsageError(Exception):
@@ -42,27 +50,70 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(f"{message[0].upper()}{message[1:]}; see `{self.prog} --help`.")
 
 
-def carry_out(
-    work: Callable[[], int], say: Callable[[str], None], refusals: tuple[type[Exception], ...], unfinished: str
-) -> int:
-    """Do a command's work and return its exit code: `work`'s own, 2 for `refusals` and `UsageError`, 130 for a signal.
+def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], unfinished: str) -> int:
+    """Do a command's work and return its exit code: `work`'s own, 2 for a refusal, 130 for a signal.
 
-    SIGTERM interrupts as Ctrl-C does, so that `work` clears up behind itself; `unfinished` then says what it left.
-    For the main thread alone, because Python allows no other to handle signals.
+    `refusals` are errors to be said besides `UsageError` and the engine's. Signals that end a process interrupt as
+    Ctrl-C does, so that `work` clears up behind itself; `unfinished` then says what it left. For the main thread alone,
+    because Python allows no other to handle signals.
     """
-    refused: tuple[type[Exception], ...] = (UsageError, *refusals)
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    show_any_text()
+    refused: tuple[type[Exception], ...] = (UsageError, ScoreRTError, *refusals)
+    # A signal that the caller ignores, as `nohup` does, stays ignored.
+    previous = {number: handler for number in _ENDS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    for number in previous:
+        signal.signal(number, _interrupt)
     try:
         return work()
     except KeyboardInterrupt:
-        say(f"interrupted: {unfinished}")
-        return INTERRUPTED
+        return say(f"interrupted: {unfinished}", INTERRUPTED)
     except refused as error:
-        say(f"error: {error}")
-        return REFUSED
+        return say(f"error: {error}", REFUSED)
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def say(line: str, code: int = DONE) -> int:
+    """Print a line on stderr, and return the code."""
+    print(line, file=sys.stderr, flush=True)
+    return code
+
+
+def nearest(name: str, names: Sequence[str]) -> str | None:
+    """The one of some names that was probably meant: it differs by a slip of the hand."""
+    near = get_close_matches(name, names, n=1, cutoff=0.8)
+    return near[0] if near else None
+
+
+def legible(name: str) -> str:
+    """A name from the command line, as text that can be sent: bytes that the console's encoding lacks are UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return os.fsencode(name).decode("utf-8", "replace")
+    return name
+
+
+def show_any_text() -> None:
+    """Print what the console's encoding lacks escaped, instead of failing; names of files stay the bytes they are."""
+    codecs.register_error("scorert", _shown)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="scorert")
+
+
+def _shown(error: UnicodeError) -> tuple[str | bytes, int]:
+    for name in ("surrogateescape", "backslashreplace"):
+        try:
+            return codecs.lookup_error(name)(error)
+        except UnicodeError:
+            continue
+    raise error
 
 
 def _interrupt(*_: object) -> NoReturn:
+    # `timeout` sends it twice, and a second would end the clearing up; a second Ctrl-C may.
+    for number in _ENDS[1:]:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -21,6 +21,10 @@ class StagingError(ScoreRTError):
     """A folder cannot be written where it was asked for."""
 
 
+class NotInstalled(ScoreRTError):
+    """A package that an extra brings cannot be imported; the message has the command that installs it."""
+
+
 class ProviderError(ScoreRTError):
     """The execution provider that was asked for is unknown or cannot run here. `reason` is the message less advice."""
 

@@ -7,14 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from engine.artifact import Prompts
-from engine.command import DONE, NOT_VERIFIED, Parser, carry_out
+from engine.command import DONE, NOT_VERIFIED, Parser, carry_out, say
+from engine.extras import needing
 from engine.precisions import Precision
-from engine.progress import Progress
-from engine.score_types import ScoreTypeName
 
 from .errors import ExportError, VerificationError
-from .recognition.listing import table
 
 
 def main(arguments: Sequence[str] | None = None, command: str = "python -m export") -> int:
@@ -22,32 +19,29 @@ def main(arguments: Sequence[str] | None = None, command: str = "python -m expor
 
     Returns the exit code: 0, 2 for a refusal, 3 for a graph that strays too far, 130 for an interrupt.
     """
-    progress = Progress()
 
     def work() -> int:
         try:
-            print(_run(_parse(arguments, command), progress))
+            print(_run(arguments, command))
         except VerificationError as error:
-            progress.say(f"error: {error} No artifact was written.")
-            progress.say(f"{'original':>10} {'graph':>10} {'error':>10}  worst pairs")
+            say(f"error: {error} No artifact was written.")
+            say(f"{'original':>10} {'graph':>10} {'error':>10}  worst pairs")
             for text, want, got in error.worst:
-                progress.say(f"{want:10.5f} {got:10.5f} {abs(got - want):10.5f}  {' '.join(text.split())[:100]}")
+                say(f"{want:10.5f} {got:10.5f} {abs(got - want):10.5f}  {' '.join(text.split())[:100]}")
             return NOT_VERIFIED
         return DONE
 
-    return carry_out(work, progress.say, (ExportError,), "no artifact was written.")
+    return carry_out(work, (ExportError,), "no artifact was written.")
 
 
-def _run(options: argparse.Namespace, progress: Progress) -> Path:
-    # Imported here, so that the help and a refusal of arguments come at once, and where transformers is missing too.
-    try:
+def _run(arguments: Sequence[str] | None, command: str) -> Path:
+    # Imported here, so that the help and a refusal of arguments come at once, and where something is missing, too.
+    with needing("Exporting", "export"):
+        options = _parse(arguments, command)
+        from engine.progress import Progress
+    with needing(*("Importing graphs", "import") if options.from_onnx is not None else ("Exporting", "export")):
         from .run import run
-    except ImportError as error:
-        raise ExportError(
-            f"Exporting needs scorert[export], which is not installed here ({error}): install it, or scorert[import], "
-            "which is enough for --from-onnx."
-        ) from None
-    return run(options, progress)
+    return run(options, Progress())
 
 
 def _parse(arguments: Sequence[str] | None, command: str) -> argparse.Namespace:
@@ -62,6 +56,9 @@ def _parse(arguments: Sequence[str] | None, command: str) -> argparse.Namespace:
 
 
 def _parser(command: str) -> Parser:
+    from engine.artifact import Prompts
+    from engine.score_types import ScoreTypeName
+
     parser = Parser(
         command,
         "Turn a Hugging Face reranker or embedder into a ScoreRT artifact, verified against the original.",
@@ -80,7 +77,7 @@ def _parser(command: str) -> Parser:
     parser.add_argument(
         "--exporter",
         choices=["transformers", "optimum"],
-        help="what makes a graph of MODEL's PyTorch weights (transformers); optimum is the extra scorert[optimum]",
+        help="what makes a graph of MODEL's PyTorch weights (transformers); optimum needs the extra of that name",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
     parser.add_argument("--output", type=Path, default=Path("models"), help="folder to put the artifact in (models)")
@@ -124,6 +121,8 @@ class _List(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from .recognition.listing import table
+
         print(table())
         parser.exit()
 

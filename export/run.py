@@ -19,6 +19,7 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 from transformers import PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from engine.extras import needing
 from engine.precisions import Precision
 from engine.progress import Progress
 
@@ -76,14 +77,9 @@ def _traced(
     allow_missing: bool,
 ) -> Exporter:
     # Imported here, because the other ways need no PyTorch or an older transformers.
-    try:
+    with needing("Exporting from PyTorch weights (--from-onnx imports graphs without)", "export"):
         from .tracing.multimodal import TracedTowers
         from .tracing.traced import TracedNetwork
-    except ImportError as error:
-        raise ExportError(
-            f"Exporting from PyTorch weights needs scorert[export], which is not installed here ({error}); ONNX graphs "
-            "that exist already can be imported with --from-onnx."
-        ) from None
     traced = TracedNetwork if recipe.pictures is None else TracedTowers
     return traced(checkpoint, recipe, tokenizer, precisions, allow_missing)
 

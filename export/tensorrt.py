@@ -13,6 +13,7 @@ import onnx_ir as ir
 
 from engine.artifact import Graph, Manifest, Verification, files_of
 from engine.errors import ProviderError
+from engine.extras import install
 from engine.precisions import Precision
 from engine.runtime.opened import Opened
 from engine.runtime.providers import TENSORRT, preferred
@@ -24,7 +25,7 @@ from .graph import interface, save
 from .precisions import Limit
 from .verification.verify import Expected, verify
 
-_ADVICE = "run the export on the GPU that will serve the model, with scorert[gpu] and TensorRT, or leave --provider out"
+_ADVICE = "run the export on the GPU that will serve the model, with `{}` and TensorRT, or leave --provider out"
 
 
 def require_tensorrt() -> None:
@@ -41,7 +42,7 @@ def require_tensorrt() -> None:
             open_session(path, TENSORRT, threads=1)
         except ProviderError as error:
             # Its advice is for those who serve.
-            raise ExportError(f"{error.reason}: {_ADVICE}.") from None
+            raise ExportError(f"{error.reason}: {_ADVICE.format(install('gpu'))}.") from None
 
 
 def save_graph(model: ir.Model, precision: Precision, manifest: Manifest, folder: Path) -> Graph:

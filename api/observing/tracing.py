@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
 
+from engine.extras import install
+
 from ..settings.errors import SettingsError
 from .phases import phases
 from .record import Observer, Record
@@ -36,7 +38,7 @@ def tracer_for(endpoint: str, version: str) -> Tracer:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     except ImportError:
-        raise SettingsError("--otlp-endpoint needs OpenTelemetry: install scorert[tracing].") from None
+        raise SettingsError(f"--otlp-endpoint needs OpenTelemetry: run `{install('tracing')}`.") from None
 
     ours = Resource.create({"service.name": "scorert", "service.version": version})
     provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))

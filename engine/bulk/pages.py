@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InvalidDocuments, InvalidInput
+from ..extras import install
 from ..images.image import Image
 
 if TYPE_CHECKING:  # an extra of its own
@@ -70,7 +71,7 @@ def _opened(path: Path) -> "PdfDocument":
         from pypdfium2 import PdfDocument
         from pypdfium2.raw import FPDF_GetLastError, FPDF_LoadDocument
     except ImportError:
-        raise InvalidDocuments(f"{path} is a PDF: install scorert[pdf], or save its pages as pictures.") from None
+        raise InvalidDocuments(f"{path} is a PDF: run `{install('pdf')}`, or save its pages as pictures.") from None
     try:
         with path.open("rb"):  # PDFium does not say why it cannot
             pass

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..errors import InvalidDocuments, InvalidInput
+from ..extras import install
 from ..images.data_urls import data_url_bytes
 from ..text.surrogates import without_surrogates
 from .document import Document, refused
@@ -73,7 +74,7 @@ def read_rows(path: Path) -> Iterator[Document]:
         from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
-        raise InvalidDocuments(f"{path} is Parquet: install scorert[parquet], or write it as JSON lines.") from None
+        raise InvalidDocuments(f"{path} is Parquet: run `{install('parquet')}`, or write it as JSON lines.") from None
     try:
         with ParquetFile(path, buffer_size=_BYTES_AT_A_TIME, pre_buffer=False) as file:
             columns = [name for name in file.schema_arrow.names if name in _Fields.__struct_fields__]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias, get_args
 import numpy as np
 
 from ..errors import InvalidInput
+from ..extras import needing
 from .containers import gif_frames, jpeg_scans, other_format, tiff_frames
 from .image import Image, Pixels
 
@@ -144,7 +145,8 @@ def _check_bytes(size: int, limits: ImageLimits) -> None:
 @contextmanager
 def _opened(file: BinaryIO, limits: ImageLimits) -> Iterator["PIL.Image.Image"]:
     """A file whose header was read. What Pillow refuses, now or in the block, becomes an `InvalidInput`."""
-    import PIL.Image
+    with needing("Reading pictures", "cpu"):
+        import PIL.Image
 
     try:
         with PIL.Image.open(file, formats=limits.formats) as picture:

@@ -8,6 +8,7 @@ import onnxruntime
 
 from ..artifact import Graph, ProviderName
 from ..errors import ProviderError
+from ..extras import install
 from .cores import cores
 from .scheduler import Schedule
 
@@ -157,5 +158,5 @@ def preferred(names: str) -> list[Provider]:
         return found
     raise ProviderError(
         f"The installed ONNX Runtime has no {' or '.join(wanted)} provider",
-        f"install scorert[gpu] on a machine with an NVIDIA GPU, or allow the CPU with --provider {wanted[0]},cpu",
+        f"run `{install('gpu')}` on a machine with an NVIDIA GPU, or allow the CPU with --provider {wanted[0]},cpu",
     )

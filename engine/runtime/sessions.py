@@ -7,6 +7,7 @@ from typing import Any
 import onnxruntime
 
 from ..errors import ProviderError
+from ..extras import install
 from .providers import PROVIDERS, Provider
 from .tensorrt import Plans
 
@@ -47,9 +48,9 @@ def open_session(
     except Exception as error:
         raise ProviderError(f"{model} does not load on {provider.name}: {error}") from error
     if session.get_providers()[0] != provider.onnxruntime_name:
-        libraries = "scorert[gpu] installed CUDA and cuDNN"
+        libraries = f"CUDA and cuDNN are installed (`{install('gpu')}`)"
         if provider.own_graphs:
-            # Not among scorert[gpu]'s: which version it must be, ONNX Runtime's documentation says.
+            # Not among that extra's: which version it must be, ONNX Runtime's documentation says.
             libraries += ", that TensorRT's own libraries are where LD_LIBRARY_PATH says"
         raise ProviderError(
             f"ONNX Runtime could not start its {provider.name} provider here",

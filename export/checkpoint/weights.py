@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from engine.arrays import Floats
+from engine.extras import install
 
 from ..errors import ExportError
 
@@ -97,7 +98,7 @@ def _unpickled(path: Path) -> dict[str, Any]:
         import torch
     except ModuleNotFoundError:
         raise ExportError(
-            f"{path} can only be read with PyTorch: save its tensors as safetensors, or install scorert[export]."
+            f"{path} can only be read with PyTorch: save its tensors as safetensors, or run `{install('export')}`."
         ) from None
     try:
         loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)

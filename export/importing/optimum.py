@@ -7,6 +7,8 @@ import json
 import warnings
 from pathlib import Path
 
+from engine.extras import install
+
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
 from ..recipe import Recipe
@@ -23,8 +25,8 @@ def export_with_optimum(checkpoint: Checkpoint, recipe: Recipe, folder: Path) ->
         from optimum.exporters.onnx import main_export
     except ImportError:
         raise ExportError(
-            "--exporter optimum needs optimum-onnx: install scorert[optimum] in an environment of its own, because it "
-            "needs an older transformers than scorert[export]."
+            f"--exporter optimum needs optimum-onnx: run `{install('optimum')}` in an environment of its own, because "
+            "it needs an older transformers than other exports."
         ) from None
     folder_read = _with_overrides(checkpoint, folder / "checkpoint")
     try:

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from engine.command import Parser, UsageError, carry_out
+from engine.errors import NotInstalled
 
 
 def test_refused_arguments_are_a_sentence_with_a_place_to_look() -> None:
@@ -39,28 +40,52 @@ def raising(error: BaseException | None) -> int:
         (None, 3, []),
         (OSError("no room"), 2, ["error: no room"]),
         (UsageError("so not"), 2, ["error: so not"]),
+        (NotInstalled("run this"), 2, ["error: run this"]),
         (KeyboardInterrupt(), 130, ["interrupted: nothing was made."]),
     ],
 )
-def test_exit_codes(error: BaseException | None, code: int, said: list[str]) -> None:
-    lines: list[str] = []
-    assert carry_out(lambda: raising(error), lines.append, (OSError,), "nothing was made.") == code
-    assert lines == said
+def test_exit_codes(
+    error: BaseException | None, code: int, said: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert carry_out(lambda: raising(error), (OSError,), "nothing was made.") == code
+    assert capsys.readouterr().err.splitlines() == said
 
 
 def test_others_are_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
-        carry_out(lambda: raising(ZeroDivisionError()), print, (OSError,), "")
+        carry_out(lambda: raising(ZeroDivisionError()), (OSError,), "")
 
 
-def test_sigterm_interrupts_and_is_the_callers_again_afterwards() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    lines: list[str] = []
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_interrupt_and_are_the_callers_again_afterwards(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.signal(number, signal.default_int_handler)
+    cleared = False
 
     def work() -> int:
-        os.kill(os.getpid(), signal.SIGTERM)
-        raise AssertionError("not interrupted")
+        nonlocal cleared
+        try:
+            os.kill(os.getpid(), number)
+            raise AssertionError("not interrupted")
+        finally:
+            # As `timeout` does, which means no second interrupt.
+            os.kill(os.getpid(), signal.SIGTERM)
+            cleared = True
 
-    assert carry_out(work, lines.append, (), "half is there.") == 130
-    assert lines == ["interrupted: half is there."]
-    assert signal.getsignal(signal.SIGTERM) == before
+    try:
+        assert carry_out(work, (), "half is there.") == 130
+        assert signal.getsignal(number) == signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+    assert cleared
+    assert capsys.readouterr().err == "interrupted: half is there.\n"
+
+
+def test_a_signal_that_the_caller_ignores_is_ignored() -> None:
+    """What `nohup` starts goes on when the terminal ends."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert carry_out(lambda: os.kill(os.getpid(), signal.SIGHUP) or 3, (), "") == 3
+    finally:
+        signal.signal(signal.SIGHUP, before)

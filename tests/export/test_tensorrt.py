@@ -11,6 +11,7 @@ from rich.console import Console
 
 from checkpoints import families, multimodal
 from engine.artifact import PAST, read_manifest
+from engine.extras import install
 from engine.progress import Progress
 from export.__main__ import main
 from export.checkpoint.files import open_checkpoint
@@ -46,7 +47,7 @@ def test_it_is_refused_before_anything_is_read(tmp_path, capsys):
     assert main(["no/checkpoint", "--output", str(tmp_path / "out"), "--provider", "tensorrt"]) == 2
     assert capsys.readouterr().err == (
         "error: The installed ONNX Runtime has no tensorrt provider: run the export on the GPU that will serve the "
-        "model, with scorert[gpu] and TensorRT, or leave --provider out.\n"
+        f"model, with `{install('gpu')}` and TensorRT, or leave --provider out.\n"
     )
     assert not (tmp_path / "out").exists()
 

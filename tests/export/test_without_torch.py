@@ -113,5 +113,5 @@ def test_a_checkpoint_without_graphs_needs_pytorch(python: Path, tmp_path: Path)
     command = [python, "-m", "export", checkpoint, "--output", tmp_path / "out"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2
-    assert "Exporting from PyTorch weights needs scorert[export], which is not installed here" in done.stderr
+    assert "Exporting from PyTorch weights (--from-onnx imports graphs without) needs what is not in" in done.stderr
     assert not list((tmp_path / "out").iterdir())
