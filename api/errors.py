@@ -111,11 +111,12 @@ class BodyTooLarge(RequestError):
 
 
 class BodyTooSlow(RequestError):
-    """The body did not arrive in the time that a request has."""
+    """The body did not arrive in the time that a request has. What is still to come of it is not waited for."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
     type = status.phrase
     parameter = "body"
+    headers: Mapping[str, str] = {"Connection": "close"}
 
     def __init__(self, timeout: float) -> None:
         super().__init__(f"The body did not arrive within {timeout:g} s: send it faster, or a smaller one.")

@@ -1,6 +1,11 @@
 """Runs the server process, from its settings to an orderly end."""
 
+import asyncio
+import logging
+import os
 import socket
+import sys
+import threading
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -9,42 +14,52 @@ from engine import Engine, ScoreRTError, cores
 from engine.command import DONE, REFUSED, say
 
 from .app import create_app
+from .connections import Connections
 from .models import Models
 from .observing.logs import configure
-from .protocol import Protocol
+from .protocol import Config
 from .settings.errors import SettingsError
 from .settings.settings import Network, Settings
 
 # Longer than the minute that load balancers keep an idle connection, so that they never send on one just closed.
 _KEEP_ALIVE = 75
 
+# How long the process may take to end once requests were cut off, in seconds: a choice. A run of a graph, or one text
+# that is being tokenised, cannot be interrupted.
+_LAST = 2
+
+_LOGGER = logging.getLogger("scorert")
+
 
 def serve(settings: Settings) -> int:
-    """Serve until SIGTERM or Ctrl-C, and finish what is in flight.
+    """Serve until SIGTERM or Ctrl-C, and finish what is in flight within `--shutdown-timeout`.
 
     Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr.
     """
     try:
+        connections = Connections(settings.network.max_connections, settings.network.head_timeout)
         listener = _bind(settings.network)
         models = Models.load(settings)
         configure(settings.observing.log_format, settings.observing.log_level)
         app = create_app(models, settings)
     except (SettingsError, ScoreRTError) as error:
         return say(str(error), REFUSED)
-    _Server(models, app, settings.serving.threads or cores()).run([listener])
+    threads = settings.serving.threads or cores()
+    _Server(models, app, connections, threads, settings.network.shutdown_timeout).run([listener])
     return DONE
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, saying what it serves when it does."""
+    """uvicorn, saying what it serves when it does, and ending in bounded time."""
 
-    def __init__(self, models: Models, app: ASGIApp, threads: int) -> None:
-        config = uvicorn.Config(
-            app, http=Protocol, log_config=None, access_log=False, server_header=False, timeout_keep_alive=_KEEP_ALIVE
-        )
-        super().__init__(config)
+    def __init__(
+        self, models: Models, app: ASGIApp, connections: Connections, threads: int, shutdown_timeout: float
+    ) -> None:
+        options = {"log_config": None, "access_log": False, "server_header": False}
+        super().__init__(Config(app, connections, timeout_keep_alive=_KEEP_ALIVE, **options))
         self._models = models
         self._threads = threads
+        self._shutdown_timeout = shutdown_timeout
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -57,6 +72,32 @@ class _Server(uvicorn.Server):
         for name, engine in self._models.served.items():
             if engine.tried:
                 print(f"{name} was tried on {engine.tried}", flush=True)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A thread, since what is still running may keep the event loop and the end of the interpreter waiting.
+        last = threading.Timer(self._shutdown_timeout + _LAST, _end)
+        last.daemon = True
+        last.start()
+        cutting = asyncio.create_task(self._cut_off())
+        await super().shutdown(sockets)
+        cutting.cancel()
+
+    async def _cut_off(self) -> None:
+        """Leave the clients whose requests were not answered in time: their jobs are cancelled, as when they leave."""
+        await asyncio.sleep(self._shutdown_timeout)
+        connections = list(self.server_state.connections)
+        were = f"connection{'s were' if len(connections) > 1 else ' was'}"
+        told = f"{len(connections):,} {were} cut off after {self._shutdown_timeout:g} s (--shutdown-timeout)"
+        _LOGGER.warning("%s", told)
+        for connection in connections:
+            connection.transport.abort()
+
+
+def _end() -> None:
+    """End the process whatever it is doing."""
+    _LOGGER.warning("What was still running was given up.")
+    sys.stdout.flush()
+    os._exit(DONE)
 
 
 def _description(served: tuple[str, Engine]) -> str:

@@ -40,7 +40,13 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             embedding_cache_store=given["embedding-cache-store"],
             cuda_graphs=given["cuda-graphs"],
         ),
-        network=Network(host=given["host"], port=given["port"]),
+        network=Network(
+            host=given["host"],
+            port=given["port"],
+            max_connections=given["max-connections"],
+            head_timeout=given["head-timeout"],
+            shutdown_timeout=given["shutdown-timeout"],
+        ),
         limits=Limits(
             max_body_bytes=given["max-body-bytes"],
             max_documents=given["max-documents"],
@@ -177,6 +183,28 @@ FLAGS: dict[str, list[Flag]] = {
             origin,
             repeats=True,
             metavar="ORIGIN",
+        ),
+        Flag(
+            "max-connections",
+            "connections that are open at a time (default: three quarters of the descriptors allowed, at most 8192)",
+            whole("a number of connections"),
+            int,
+        ),
+        Flag(
+            "head-timeout",
+            "how long the head of a request may take from its first byte on",
+            seconds,
+            float,
+            _DEFAULT.network.head_timeout,
+            metavar="SECONDS",
+        ),
+        Flag(
+            "shutdown-timeout",
+            "how long requests in flight may take after SIGTERM",
+            seconds,
+            float,
+            _DEFAULT.network.shutdown_timeout,
+            metavar="SECONDS",
         ),
     ],
     "Limits": [

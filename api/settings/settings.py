@@ -43,11 +43,20 @@ class Serving:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Where the server listens; whoever mounts the application listens by itself."""
+    """Where the server listens, and its connections' bounds; whoever mounts the application listens by itself.
+
+    Times are in seconds.
+    """
 
     host: str = "0.0.0.0"
     port: int = 8000
     """0 for any that is free."""
+    max_connections: int | None = None
+    """None for three quarters of the descriptors that the process may have, and 8,192 at most."""
+    head_timeout: float = 20.0
+    """What a request's head may take from its first byte on."""
+    shutdown_timeout: float = 25.0
+    """What requests in flight may take after SIGTERM. Kubernetes kills after 30."""
 
 
 @dataclass(frozen=True, slots=True)

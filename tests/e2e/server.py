@@ -24,7 +24,7 @@ class Server:
 
     def __init__(
         self,
-        *arguments: str | Path,
+        *arguments: str | Path | float,
         environment: dict[str, str] | None = None,
         command: Sequence[str | Path] = API,
         folder: Path = ROOT,

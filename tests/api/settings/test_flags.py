@@ -25,6 +25,9 @@ cuda-graphs = true
 host = "127.0.0.1"
 port = 9000
 allow-origin = ["*"]
+max-connections = 50
+head-timeout = 4.5
+shutdown-timeout = 7.5
 max-body-bytes = 1_000
 max-documents = 7
 max-request-tokens = 500
@@ -79,7 +82,7 @@ def test_every_key(config: Path) -> None:
         embedding_cache_store="int8",
         cuda_graphs=True,
     )
-    assert settings.network == Network("127.0.0.1", 9000)
+    assert settings.network == Network("127.0.0.1", 9000, 50, 4.5, 7.5)
     assert settings.limits == Limits(1000, 7, 500, 2.0, 2, 600, auto_truncate=False)
     assert settings.media == MediaSettings(
         ("images.example", "b.example"),

@@ -40,6 +40,9 @@ def flags(keys: Path) -> dict[str, str]:
         "cuda-graphs": "true",
         "host": "127.0.0.1",
         "port": "9000",
+        "max-connections": "50",
+        "head-timeout": "4.5",
+        "shutdown-timeout": "7.5",
         "allow-origin": "https://example.com",
         "max-body-bytes": "1000",
         "max-documents": "7",
@@ -81,7 +84,7 @@ EXPECTED = Settings(
         embedding_cache_store="float16",
         cuda_graphs=True,
     ),
-    network=Network(host="127.0.0.1", port=9000),
+    network=Network(host="127.0.0.1", port=9000, max_connections=50, head_timeout=4.5, shutdown_timeout=7.5),
     limits=Limits(
         max_body_bytes=1000,
         max_documents=7,
