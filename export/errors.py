@@ -1,5 +1,8 @@
 """Defines why an export stops: each message is one sentence that says what to change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ExportError(Exception):
     """The checkpoint, the options or the machine do not allow this export."""
@@ -14,3 +17,23 @@ class VerificationError(Exception):
     def __init__(self, message: str, worst: list[tuple[str, float, float]]) -> None:
         super().__init__(message)
         self.worst = worst
+
+
+def one_line(error: BaseException) -> str:
+    """What another library's error says, in a line; its kind where it says nothing."""
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+
+
+@contextmanager
+def explained(sentence: str) -> Iterator[None]:
+    """Raise `ExportError` of that sentence, with what is said in place of {}, for whatever is raised inside.
+
+    It is for what checkpoints decide: settings of any type, and files that other libraries read. `MemoryError` is left.
+    """
+    try:
+        yield
+    except (ExportError, MemoryError):
+        raise
+    except Exception as error:
+        said = f"there is no {error}" if isinstance(error, KeyError) else one_line(error)
+        raise ExportError(sentence.format(said)) from None

@@ -99,7 +99,13 @@ def longest_input(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedT
     """
     positions = max_positions(checkpoint.native)
     if asked is None:
-        return min(positions, recipe.max_length or tokenizer.model_max_length)
+        longest = recipe.max_length or tokenizer.model_max_length
+        if isinstance(longest, bool) or not isinstance(longest, int | float) or longest < 1:
+            raise ExportError(
+                f"The checkpoint's files say that its inputs have at most {longest!r} tokens (max_seq_length, or "
+                "model_max_length): correct them, or give --max-length."
+            )
+        return int(min(positions, longest))
     if not 8 <= asked <= positions:
         raise ExportError(f"--max-length must be from 8 to {positions}, the positions {recipe.architecture} has.")
     return asked

@@ -17,8 +17,9 @@ from engine.artifact import sha256
 
 from ..errors import ExportError
 from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find
-from .reading import read_object
+from .reading import is_there, read_object
 from .weights import StoredTensor, names_in, stored_tensors
+from .whole import require_plain, require_whole
 
 _CONFIG = "adapter_config.json"
 _WEIGHTS = WeightFiles(
@@ -68,10 +69,10 @@ def is_adapter(found: Found) -> bool:
 
     transformers would load the adapter and its base, and leave the weights that are there.
     """
-    if not (found.root / _CONFIG).is_file():
+    if not is_there(found.root / _CONFIG):
         return False
-    weights = [path.name for path in found.root.iterdir() if path.suffix in (".safetensors", ".bin")]
-    if whole := sorted(name for name in weights if not name.startswith("adapter_") and name != "training_args.bin"):
+    weights = {path.name for pattern in ("*.safetensors", "*pytorch_model*.bin") for path in found.root.glob(pattern)}
+    if whole := sorted(name for name in weights if not name.startswith("adapter_")):
         raise ExportError(
             f"{found.model} has an adapter ({_CONFIG}) beside whole weights ({whole[0]}): leave in the folder what is "
             "to be exported."
@@ -91,6 +92,9 @@ def merge(adapter: Found, folder: Path) -> Merged:
     base = _find_base(settings)
     files = {"": adapter.weights(_WEIGHTS), f"{base.model}/": base.weights(PYTORCH_WEIGHTS)}
     own, stored = files.values()
+    for paths in files.values():
+        require_whole(paths)
+    require_plain(read_object(base.folder / "config.json") or {}, base.folder)
     names = {name for path in stored for name in names_in(path)}
     changes = _Changes.of([tensor for path in own for tensor in stored_tensors(path)], settings, names)
     folder.mkdir(parents=True)

@@ -1,6 +1,7 @@
 """Opens a checkpoint: its configuration with overrides applied, and the folders that its other files are read from."""
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ from .adapters import is_adapter, merge
 from .finding import PYTORCH_WEIGHTS, WeightFiles, find
 from .published import native_config
 from .reading import read_object
+from .whole import require_parts, require_plain, require_whole
 
 # A model card's first headings, and the model it says it was made from.
 _NAMES_IN_README = re.compile(r"^(?:# |base_model:\s*(?:\n- )?)(.+)$", re.MULTILINE)
@@ -37,7 +39,8 @@ class Checkpoint:
     @property
     def architecture(self) -> str:
         """The first of `config.json`'s architectures, or "" where it names none."""
-        return str((self.config.get("architectures") or [""])[0])
+        named = self.config.get("architectures")
+        return str(named[0]) if isinstance(named, list) and named else ""
 
     @cached_property
     def native(self) -> dict[str, Any]:
@@ -48,9 +51,10 @@ class Checkpoint:
     def names(self) -> list[str]:
         """The names of the model: those given by the user, by its configuration, and by the head of its README."""
         names = [self.name, self.source.model, str(self.config.get("_name_or_path") or "")]
-        readme = self.root / "README.md"
-        if readme.is_file():
-            names += _NAMES_IN_README.findall(readme.read_text(encoding="utf-8", errors="replace"))[:3]
+        # What it says only helps, so that nothing is lost with it.
+        with suppress(OSError):
+            readme = (self.root / "README.md").read_text(encoding="utf-8", errors="replace")
+            names += _NAMES_IN_README.findall(readme)[:3]
         return [name for name in names if name]
 
     def json(self, name: str) -> dict[str, Any] | None:
@@ -79,6 +83,14 @@ def open_checkpoint(
     config = read_object(folder / "config.json")
     if config is None:
         raise ExportError(f"{model} has no config.json: give the folder of a transformers checkpoint.")
-    digests = digests or {path.relative_to(root).as_posix(): sha256(path) for path in found.weights(wanted)}
+    config |= overrides
+    if wanted is PYTORCH_WEIGHTS:
+        require_plain(config, folder)
+    if not digests:
+        files = found.weights(wanted)
+        require_whole(files)
+        if wanted is PYTORCH_WEIGHTS:
+            require_parts(folder, files)
+        digests = {path.relative_to(root).as_posix(): sha256(path) for path in files}
     source = Source(model=found.model, revision=found.revision, weights=digests)
-    return Checkpoint(root, folder, config | overrides, overrides, source, found.name, trust_remote_code)
+    return Checkpoint(root, folder, config, overrides, source, found.name, trust_remote_code)

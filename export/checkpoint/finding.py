@@ -36,8 +36,9 @@ class WeightFiles:
 
 
 PYTORCH_WEIGHTS = WeightFiles(
-    description="*.safetensors or *.bin beside its config.json",
-    needs=[[["*.safetensors"], ["*.bin"]]],
+    description="*.safetensors or pytorch_model*.bin beside its config.json",
+    # The star before the name is for folders, which the Hub takes for a part of it.
+    needs=[[["*.safetensors"], ["*pytorch_model*.bin"]]],
     beside=[],
     ignored=["onnx/*", *OTHER_FRAMEWORKS],
 )

@@ -6,18 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tokenizers import Regex, normalizers
+import tokenizers
+from tokenizers import Regex, Tokenizer, normalizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from engine.artifact import TOKENIZER
 
-from ..errors import ExportError
+from ..errors import ExportError, explained, one_line
 from ..recipe import Recipe
 from .files import Checkpoint
 from .published import as_transformers
+from .reading import is_there, read_object
 
-_VOCABULARIES = (TOKENIZER, "*vocab*", "*.model", "*.tiktoken", "merges.txt")
-"""What the files are called that have a tokenizer's words, by patterns."""
+_VOCABULARIES = ("*vocab*", "*.model", "*.tiktoken", "merges.txt")
+"""What the files are called that have a tokenizer's words where it has no `tokenizer.json`, by patterns."""
+_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
 # A choice: BERT's vocabulary of English does not know 0.5% of the verification texts' tokens.
 _MOST_UNKNOWN = 0.5
@@ -25,20 +28,15 @@ _MOST_UNKNOWN = 0.5
 
 def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
     """transformers' own. Raises `ExportError` for one that serving could not run, or would run otherwise."""
-    if not any(path for pattern in _VOCABULARIES for path in checkpoint.folder.glob(pattern)):
-        # transformers would make some tokenizers without one, which know no word.
-        raise ExportError("The checkpoint has no tokenizer.json, nor a vocabulary to make it of: add it to the folder.")
+    folder = checkpoint.folder
+    _require_files(folder)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-            checkpoint.folder,
-            config=as_transformers(checkpoint.native),
-            trust_remote_code=checkpoint.trust_remote_code,
-        )
-    except ImportError:
-        # SigLIP's class wants another library, for a file that the checkpoint has in a form that needs none.
-        tokenizer = _canonical(PreTrainedTokenizerFast.from_pretrained(checkpoint.folder))
-    except (OSError, ValueError) as error:
-        raise ExportError(f"The checkpoint's tokenizer does not load: {error}") from None
+        tokenizer = _load(checkpoint)
+    except MemoryError:
+        raise
+    # What is wrong with a tokenizer's files decides what is raised: the library in Rust knows no kinds of errors.
+    except Exception as error:
+        raise _unreadable(folder, error) from None
     if not tokenizer.is_fast:
         raise ExportError(
             f"{type(tokenizer).__name__} has no tokenizer.json, which serving needs: convert it to a fast tokenizer."
@@ -48,12 +46,60 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
     return tokenizer
 
 
+def _load(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            checkpoint.folder,
+            config=as_transformers(checkpoint.native),
+            trust_remote_code=checkpoint.trust_remote_code,
+        )
+    except ImportError:
+        # SigLIP's class wants another library, for a file that the checkpoint has in a form that needs none.
+        tokenizer = _canonical(PreTrainedTokenizerFast.from_pretrained(checkpoint.folder))
+    return tokenizer
+
+
+def _require_files(folder: Path) -> None:
+    """Raise `ExportError` where transformers would fail, or make a tokenizer of less than the folder was meant to have.
+
+    It passes over a file that cannot be opened, and makes some tokenizers without any word.
+    """
+    for name in _SETTINGS:
+        read_object(folder / name)
+    if is_there(folder / TOKENIZER):
+        return
+    vocabularies = [path for pattern in _VOCABULARIES for path in folder.glob(pattern)]
+    if not vocabularies:
+        raise ExportError("The checkpoint has no tokenizer.json, nor a vocabulary to make it of: add it to the folder.")
+    for path in vocabularies:
+        is_there(path)
+
+
+def _unreadable(folder: Path, error: Exception) -> ExportError:
+    """What is wrong with a tokenizer that does not load: its file, if that does not load by itself."""
+    path = folder / TOKENIZER
+    if read_object(path) is not None:
+        try:
+            Tokenizer.from_file(str(path))
+        except Exception as own:
+            return ExportError(
+                f"{path} is damaged, or made for a newer release of tokenizers than {tokenizers.__version__}, which is "
+                f"installed ({one_line(own)}): fetch it again, or update tokenizers."
+            )
+    files = [name for name in (TOKENIZER, *_SETTINGS) if (folder / name).exists()]
+    files += [] if path.exists() else [file.name for pattern in _VOCABULARIES for file in folder.glob(pattern)]
+    return ExportError(
+        f"The checkpoint's tokenizer does not load ({one_line(error)}): fetch its files again, {', '.join(files)}."
+    )
+
+
 def check_words(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any], texts: Sequence[str]) -> None:
     """Raises `ExportError` for a tokenizer that cannot be the one the model of that native `config` was trained with.
 
     Its graph and its reference would agree on every wrong score. English models know most words of the `texts`, too.
     """
-    ids = [token for own in tokenizer(list(texts), add_special_tokens=False)["input_ids"] for token in own]
+    with explained("The checkpoint's tokenizer cannot read texts ({}): put the model's own into the folder."):
+        ids = [token for own in tokenizer(list(texts), add_special_tokens=False)["input_ids"] for token in own]
     rows = (config.get("text_config") or config).get("vocab_size")
     if isinstance(rows, int) and max(ids) >= rows:
         raise ExportError(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 # Imported for what it does to numpy: it then knows bfloat16, which safetensors asks it for.
@@ -16,7 +15,8 @@ from safetensors import SafetensorError, safe_open
 from engine.arrays import Floats
 from engine.extras import install
 
-from ..errors import ExportError
+from ..errors import ExportError, one_line
+from .reading import is_there
 
 Weights = Mapping[str, Floats]
 
@@ -79,10 +79,11 @@ def read_rows(location: Path, names: Sequence[str], rows: Sequence[int]) -> Floa
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
+    is_there(path)
     try:
         file = safe_open(path, framework="np")
-    except SafetensorError as error:
-        raise _damaged(path, error) from None
+    except (OSError, SafetensorError) as error:
+        raise damaged(path, error) from None
     with file as opened:
         yield opened
 
@@ -90,7 +91,7 @@ def _opened(path: Path) -> Iterator[Any]:
 def _files(location: Path) -> list[Path]:
     if location.is_file():
         return [location]
-    return sorted(location.glob("*.safetensors")) or sorted(location.glob("*.bin"))
+    return sorted(location.glob("*.safetensors")) or sorted(location.glob("pytorch_model*.bin"))
 
 
 def _unpickled(path: Path) -> dict[str, Any]:
@@ -100,12 +101,18 @@ def _unpickled(path: Path) -> dict[str, Any]:
         raise ExportError(
             f"{path} can only be read with PyTorch: save its tensors as safetensors, or run `{install('export')}`."
         ) from None
+    is_there(path)
     try:
-        loaded: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (EOFError, RuntimeError, UnpicklingError) as error:
-        raise _damaged(path, error) from None
-    return loaded
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    # Where a pickle is damaged decides what is raised.
+    except Exception as error:
+        raise damaged(path, error) from None
+    if not isinstance(loaded, dict):
+        raise ExportError(f"{path} has something else than weights: put the checkpoint's own in its place.")
+    return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, torch.Tensor)}
 
 
-def _damaged(path: Path, error: Exception) -> ExportError:
-    return ExportError(f"{path} is damaged or cut off ({error}): fetch it again.")
+def damaged(path: Path, error: Exception | str) -> ExportError:
+    """What to say of weights that cannot be read."""
+    reason = error if isinstance(error, str) else one_line(error)
+    return ExportError(f"{path} is damaged or cut off ({reason}): fetch it again.")

@@ -12,7 +12,7 @@ from engine.arrays import Floats
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
 from ..checkpoint.weights import Weights, read_rows, read_tensors
-from ..errors import ExportError
+from ..errors import ExportError, explained
 from ..recipe import Head, Recipe
 from ..recognition.module_list import pooling_modes
 
@@ -71,7 +71,8 @@ class LoadedHead:
 
 def load_heads(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> list[LoadedHead]:
     """The recipe's heads in order. Raises `ExportError` where the checkpoint lacks the weights of one."""
-    return [_load(head, checkpoint, tokenizer) for head in recipe.heads]
+    with explained("The settings or weights of what comes after the checkpoint's body do not fit ({}): correct them."):
+        return [_load(head, checkpoint, tokenizer) for head in recipe.heads]
 
 
 def pooling(heads: Sequence[LoadedHead]) -> str | None:

@@ -13,6 +13,7 @@ from ..checkpoint.finding import OTHER_FRAMEWORKS, WeightFiles
 from ..errors import ExportError
 from ..graph import max_batch
 from ..precisions import EIGHT_BIT_FILES, FLOAT16_FILES, FLOAT32_FILES, PRECISIONS
+from .published_graph import load_graph
 
 _BEST = [FLOAT32_FILES, FLOAT16_FILES, EIGHT_BIT_FILES]
 _FOUR_BITS = {ir.DataType.INT4, ir.DataType.UINT4, ir.DataType.FLOAT4E2M1}
@@ -58,7 +59,7 @@ def precision_of(path: Path) -> Precision:
     Dynamic quantisation has one scale a tensor, which makes "int8-fast"; other 8-bit weights are "int8". Raises
     `ExportError`.
     """
-    model = ir.load(path)
+    model = load_graph(path)
     types = {value.const_value.dtype for value in model.graph.initializers.values() if value.const_value is not None}
     if types & _FOUR_BITS or _four_bit_products(model.graph.all_nodes()):
         raise ExportError(f"{path} has 4-bit weights, which no precision of ScoreRT stands for.")

@@ -9,7 +9,7 @@ import onnxruntime
 from engine.arrays import Feeds, Floats
 from engine.runtime.cores import cores
 
-from ..errors import ExportError
+from ..errors import ExportError, explained
 
 POSITIONS = "position_ids"
 _REQUIRED = ["input_ids", "attention_mask"]
@@ -22,7 +22,7 @@ class PublishedGraph:
     def __init__(self, path: Path) -> None:
         """Open the file. Raises `ExportError` for an input that cannot be filled."""
         self.path = path
-        self._names = _check_inputs(path, ir.load(path).graph)
+        self._names = _check_inputs(path, load_graph(path).graph)
         self.inputs = [name for name in _FED if name in self._names]
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
@@ -40,6 +40,12 @@ class PublishedGraph:
         feeds = feeds | {POSITIONS: np.maximum(mask.cumsum(axis=1) - 1, 0)}
         found = self._session.run(outputs, {name: feeds[name] for name in self._names})
         return [array.astype(np.float32) for array in found]
+
+
+def load_graph(path: Path) -> ir.Model:
+    """The graph of a file. Raises `ExportError` for what is no ONNX."""
+    with explained(f"{path} is damaged, or no ONNX file ({{}}): fetch it again."):
+        return ir.load(path)
 
 
 def _check_inputs(path: Path, graph: ir.Graph) -> list[str]:

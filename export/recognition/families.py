@@ -145,9 +145,11 @@ _DECODERS = frozenset({"gemma", "gemma3_text", "lfm2", "llama", "mistral", "qwen
 def require_known(native: dict[str, Any], architecture: str) -> None:
     """Raise `ExportError` for a body that is not in the table; `native` is as `published.native_config` gives it."""
     bodies = sorted({family.body for family in (*FAMILIES, *MULTIMODAL)})
-    if native.get("model_type") not in bodies:
+    if not isinstance(native.get("model_type"), str):
+        raise ExportError("The checkpoint's config.json names no model_type: give the folder of a whole checkpoint.")
+    if native["model_type"] not in bodies:
         raise ExportError(
-            f"{architecture or 'This checkpoint'} has the model type '{native.get('model_type', '')}', which ScoreRT "
+            f"{architecture or 'This checkpoint'} has the model type '{native['model_type']}', which ScoreRT "
             f"cannot export; it exports {', '.join(bodies)} (see `python -m export --list`)."
         )
 

@@ -23,6 +23,8 @@ _LEGACY_MODES = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 
+# What sentence-transformers' Dense has where its settings do not say; PyLate's has none.
+_DENSE = {"activation_function": "torch.nn.modules.activation.Tanh"}
 _WITHOUT_SETTINGS = frozenset({"Normalize"})
 
 # Where a Transformer module's settings may be, in the order in which sentence-transformers looks for them.
@@ -100,7 +102,8 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
     heads = []
     for module in modules[1:]:
         path = checkpoint.root / module.path
-        heads.append(Head(module.kind, read_object(path / "config.json") or {}, path))
+        defaults = _DENSE if module.type.startswith("sentence_transformers.") and module.kind == "Dense" else {}
+        heads.append(Head(module.kind, defaults | (read_object(path / "config.json") or {}), path))
     return Folder(
         heads,
         read_object(checkpoint.root / "config_sentence_transformers.json") or {},

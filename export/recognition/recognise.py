@@ -7,7 +7,7 @@ from engine.score_types import ScoreTypeName
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters
-from ..errors import ExportError
+from ..errors import ExportError, explained
 from ..recipe import Recipe
 from . import bi_encoders, cross_encoders, late_interaction
 from .families import require_known
@@ -21,6 +21,13 @@ def recognise(checkpoint: Checkpoint, score_type: str = "auto", prompts: Prompts
 
     Raises `ExportError`, whose sentence says what the checkpoint is and what would make it work.
     """
+    with explained(
+        "The checkpoint's settings are not those of such a checkpoint ({}): correct its JSON files, or fetch them anew."
+    ):
+        return _recognise(checkpoint, score_type, prompts)
+
+
+def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Recipe:
     architecture = checkpoint.architecture
     require_known(checkpoint.native, architecture)
     folder = read_folder(checkpoint)

@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
-from jinja2 import TemplateError
+from jinja2 import TemplateError, TemplateSyntaxError
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from ..checkpoint.reading import read_object
+from ..checkpoint.reading import read_object, read_text
+from ..errors import ExportError
 from .module_list import Folder
 
 # What tells whether a template knows both roles: it names them, and it writes what they say. (A language model's own
@@ -42,9 +43,9 @@ def own_template(path: Path, folder: Folder | None = None) -> str | None:
 
 
 def _chat_template(path: Path) -> str | None:
-    file = path / "chat_template.jinja"
-    if file.is_file():
-        return file.read_text(encoding="utf-8")
+    own = read_text(path / "chat_template.jinja")
+    if own is not None:
+        return own
     named = (read_object(path / "tokenizer_config.json") or {}).get("chat_template")
     if isinstance(named, list):
         named = next((entry["template"] for entry in named if entry.get("name") == "default"), None)
@@ -52,12 +53,15 @@ def _chat_template(path: Path) -> str | None:
 
 
 def _reads_both(template: str) -> bool:
-    if not all(role.search(template) for role in _ROLES):
-        return False
     messages = [{"role": "query", "content": _QUERY}, {"role": "document", "content": _DOCUMENT}]
     try:
         prompt = render_jinja_template([messages], chat_template=template)[0][0]
+    except TemplateSyntaxError as error:
+        raise ExportError(
+            f"The checkpoint's chat template is damaged or cut off at its line {error.lineno} ({error.message}): fetch "
+            "chat_template.jinja or tokenizer_config.json again, whichever has it."
+        ) from None
     except (TemplateError, TypeError, ValueError):
         return False
     # A template for parts writes a whole text out when it is given one, so both must be there as they are.
-    return _QUERY in prompt and _DOCUMENT in prompt
+    return all(role.search(template) for role in _ROLES) and _QUERY in prompt and _DOCUMENT in prompt

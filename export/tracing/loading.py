@@ -1,15 +1,11 @@
 """Loads a checkpoint's body as transformers does, with what published checkpoints need besides."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import AutoModel, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
@@ -19,7 +15,7 @@ from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
 from ..checkpoint.published.multimodal import NAMES
 from ..checkpoint.published.tasks import adapters
-from ..errors import ExportError
+from ..errors import explained
 from ..recipe import Recipe
 from . import lora
 from .towers.nemotron import LlamaNemotronVLConfig, LlamaNemotronVLModel
@@ -28,20 +24,12 @@ LOADING: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, 
 """How transformers loads weights: what does not fit is in its report, as what is missing is."""
 
 
+NOT_LOADED = "transformers cannot load the checkpoint: {}."
+
+
 def use_own_cores() -> None:
     """Have PyTorch compute on this process's cores; it takes those of the machine."""
     torch.set_num_threads(min(torch.get_num_threads(), cores()))
-
-
-@contextmanager
-def explained() -> Iterator[None]:
-    """Raises `ExportError` where transformers cannot load a checkpoint."""
-    try:
-        yield
-    except (EOFError, SafetensorError, UnpicklingError) as error:
-        raise ExportError(f"The checkpoint's weights are damaged or cut off ({error}): fetch them again.") from None
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ExportError(f"transformers cannot load the checkpoint: {error}") from None
 
 
 def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -84,7 +72,7 @@ def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     is_nemotron = kind not in CONFIG_MAPPING
     config = LlamaNemotronVLConfig(**native) if is_nemotron else as_transformers(native)
     auto: Any = LlamaNemotronVLModel if is_nemotron else AutoModel
-    with explained():
+    with explained(NOT_LOADED):
         model, report = auto.from_pretrained(checkpoint.folder, config=config, key_mapping=NAMES.get(kind), **LOADING)
     if checkpoint.architecture == "Qwen3VLNemotronEmbedModel":
         _without_last_norm(model)

@@ -27,7 +27,7 @@ from engine.text.layout import Input
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.images.checking import check_preprocessing, load_processor
 from ..checkpoint.images.reading import read_preprocessing
-from ..errors import ExportError
+from ..errors import ExportError, explained
 from ..heads.in_numpy import apply
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import load_heads
@@ -64,8 +64,11 @@ class TracedTowers:
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers", "pillow"]
         self.heads = load_heads(checkpoint, recipe, tokenizer)
         self.warning = stray_weights(loaded, recipe.architecture, allow_missing)
-        own = read_preprocessing(checkpoint)
-        self._is_checked = check_preprocessing(own, checkpoint.folder)
+        with explained(
+            "The settings of the checkpoint's image processor are not what such a processor has ({}): correct them."
+        ):
+            own = read_preprocessing(checkpoint)
+            self._is_checked = check_preprocessing(own, checkpoint.folder)
         self._pixels = _within(own, recipe)
         self.preprocessing: Preprocessing | None = self._pixels
         self._checkpoint = checkpoint

@@ -16,7 +16,7 @@ from engine.images.preprocessing import Preprocessing
 from engine.images.smart_resize import SmartResize
 from engine.images.tiles import DynamicTiling, ImageSplitting
 
-from ...errors import ExportError
+from ...errors import ExportError, one_line
 
 SIZES = [(48, 64), (150, 37), (21, 420), (229, 301), (1, 9)]
 """Heights and widths of the pictures that are compared."""
@@ -52,12 +52,14 @@ def load_processor(folder: Path) -> Any:
     """The image processor of a checkpoint, in Pillow and numpy. Raises `ExportError`."""
     try:
         config: PreTrainedConfig | None = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    except (OSError, ValueError):  # transformers does not know the model, but may know its image processor
+    except Exception:  # transformers does not know the model, but may know its image processor
         config = None
     try:
         return AutoImageProcessor.from_pretrained(folder, config=config, backend="pil", trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        raise ExportError(f"The checkpoint's image processor does not load, so nothing verifies it: {error}") from None
+    except Exception as error:
+        raise ExportError(
+            f"The checkpoint's image processor does not load, so nothing verifies it: {one_line(error)}."
+        ) from None
 
 
 def _pictures() -> Iterator[PIL.Image.Image]:

@@ -9,32 +9,40 @@ from typing import Any
 from transformers import PretrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from ...errors import explained
 from . import gte, jina, multimodal, nemotron, nomic, zerank
 from .settings import without
 from .tasks import adapters, instructions
 
 __all__ = ["adapters", "as_transformers", "instructions", "native_config"]
 
+_STRANGE = (
+    "The checkpoint's config.json has a setting that its model cannot have, or lacks one ({}): correct it, or fetch "
+    "the file again."
+)
 _FAMILIES = (gte, jina, multimodal, nemotron, nomic, zerank)
 
 
 def native_config(config: dict[str, Any]) -> dict[str, Any]:
     """`config.json` as transformers' own class reads it (its `model_type` names that class); others as they are.
 
-    Raises `ExportError` where a setting has no counterpart.
+    Raises `ExportError` where a setting has no counterpart, or is of a type that no model has.
     """
-    for family in _FAMILIES:
-        if family.matches(config):
-            native: dict[str, Any] = family.native(config)
-            return native
+    with explained(_STRANGE):
+        for family in _FAMILIES:
+            if family.matches(config):
+                native: dict[str, Any] = family.native(config)
+                return native
     return config
 
 
 def as_transformers(native: dict[str, Any]) -> PretrainedConfig:
     """A native configuration as an object of the class its `model_type` names, without the code a checkpoint names.
 
-    That of a model which transformers has no class for is its language model's.
+    That of a model which transformers has no class for is its language model's. Raises `ExportError` where the class
+    does not take a setting.
     """
-    if native["model_type"] not in CONFIG_MAPPING:
-        native = native["text_config"]
-    return CONFIG_MAPPING[native["model_type"]].from_dict(without(native))
+    with explained(_STRANGE):
+        if native["model_type"] not in CONFIG_MAPPING:
+            native = native["text_config"]
+        return CONFIG_MAPPING[native["model_type"]].from_dict(without(native))

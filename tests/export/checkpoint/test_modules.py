@@ -10,7 +10,6 @@ import pytest
 from checkpoints.minilm import write_json
 from checkpoints.tiny import build
 from export.checkpoint.files import open_checkpoint
-from export.checkpoint.modules import read_modules
 from export.checkpoint.tokenizer import load_tokenizer
 from export.errors import ExportError
 from export.manifest import longest_input
@@ -83,10 +82,8 @@ def test_a_first_module_of_another_kind_is_named(folder: Path, kind: str) -> Non
 @pytest.mark.parametrize("listed", [[], {}, "x", [{"path": ""}], [{"type": "Transformer"}], [5], None])
 def test_a_list_that_is_none_is_named(folder: Path, listed: object) -> None:
     (folder / "modules.json").write_text(json.dumps(listed))
-    if listed is None:
-        assert read_modules(folder) == []
-    else:
-        assert refusal(folder).startswith(f"{folder / 'modules.json'} does not list modules with a type and a path")
+    wanted = "says null and nothing else" if listed is None else "does not list modules with a type and a path"
+    assert refusal(folder).startswith(f"{folder / 'modules.json'} {wanted}")
 
 
 @pytest.mark.parametrize("path", ["../other", "/etc", "1_Pooling/../../other"])
