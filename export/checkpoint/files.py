@@ -1,6 +1,7 @@
 """Opens a checkpoint: its configuration with overrides applied, and the folders that its other files are read from."""
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +26,7 @@ class Checkpoint:
     """A model on disk, its `config.json` with overrides applied, and where it came from.
 
     `folder` has the configuration, the weights, the tokenizer and the image processor. It is in `root`, or the same:
-    that has `modules.json` and the README.
+    that has `modules.json` and the README. `other_names` are those that the folder has besides `name`.
     """
 
     root: Path
@@ -35,6 +36,7 @@ class Checkpoint:
     source: Source
     name: str
     trust_remote_code: bool
+    other_names: Sequence[str] = ()
 
     @property
     def architecture(self) -> str:
@@ -50,7 +52,7 @@ class Checkpoint:
     @cached_property
     def names(self) -> list[str]:
         """The names of the model: those given by the user, by its configuration, and by the head of its README."""
-        names = [self.name, self.source.model, str(self.config.get("_name_or_path") or "")]
+        names = [self.name, self.source.model, *self.other_names, str(self.config.get("_name_or_path") or "")]
         # What it says only helps, so that nothing is lost with it.
         with suppress(OSError):
             readme = (self.root / "README.md").read_text(encoding="utf-8", errors="replace")
@@ -93,4 +95,4 @@ def open_checkpoint(
             require_parts(folder, files)
         digests = {path.relative_to(root).as_posix(): sha256(path) for path in files}
     source = Source(model=found.model, revision=found.revision, weights=digests)
-    return Checkpoint(root, folder, config, overrides, source, found.name, trust_remote_code)
+    return Checkpoint(root, folder, config, overrides, source, found.name, trust_remote_code, found.others)

@@ -1,5 +1,8 @@
 """Finds a model's files: in a local folder, on the Hugging Face Hub, or in the Hub's cache."""
 
+import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +15,10 @@ from .modules import read_modules
 
 # Configuration, tokenizers and remote code; never another framework's weights.
 _SMALL_FILES = ["*.json", "*.txt", "*.model", "*.metadata", "*.jinja", "*.py", "README.md", "colbert_linear.pt"]
+# As huggingface_hub lays out its cache.
+_IN_CACHE = re.compile(r"/models--(?P<id>[^/]+)/snapshots/(?P<commit>[^/]+)$")
+# As many as Linux follows.
+_MOST_LINKS = 40
 OTHER_FRAMEWORKS = ["openvino/*", "tf_model*", "flax_model*", "rust_model*", "coreml/*"]
 
 
@@ -46,11 +53,15 @@ PYTORCH_WEIGHTS = WeightFiles(
 
 @dataclass(frozen=True)
 class Found:
-    """A model's whole folder, `root`, and what a manifest calls it: the folder's name or the hub id."""
+    """A model's whole folder, `root`, and what a manifest calls it: the folder's name or the hub id.
+
+    `others` are the other names that the folder has, where the one given is a link.
+    """
 
     root: Path
     model: str
     revision: str | None
+    others: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -81,11 +92,32 @@ def find(model: str, revision: str | None, wanted: WeightFiles) -> Found:
     """
     local = Path(model).expanduser()
     if local.is_dir():
-        return Found(local.resolve(), local.resolve().name, revision)
+        return _found_here(local, revision)
     if local.exists() or model.startswith((".", "/", "~")):
         raise ExportError(f"{model} is not a folder: give a checkpoint's folder or a hub id such as org/name.")
     root = _download(model, revision, wanted)
     return Found(root, model, root.name)
+
+
+def _found_here(folder: Path, revision: str | None) -> Found:
+    """A local folder under the name that it was given by, or under its hub id where it is in the Hub's cache."""
+    names = []
+    place = Path(os.path.abspath(folder))
+    # A shell that went through a link says so, and the system does not.
+    shell = Path(os.environ.get("PWD", ""))
+    if place == Path.cwd() and shell.is_dir() and shell.samefile(place):
+        place = Path(os.path.abspath(shell))
+    # Each link's own name, and at last what the folder itself is called.
+    for _ in range(_MOST_LINKS):
+        names.append(place.name)
+        if not place.is_symlink():
+            break
+        place = Path(os.path.abspath(place.parent / place.readlink()))
+    root = folder.resolve()
+    cached = _IN_CACHE.search(root.as_posix())
+    if cached and names[0] == root.name:
+        return Found(root, cached["id"].replace("--", "/", 1), cached["commit"], names)
+    return Found(root, names[0], revision, [*names[1:], *([cached["id"]] if cached else [root.name])])
 
 
 def first_there(folder: Path, choices: Need) -> list[Path]:

@@ -58,6 +58,9 @@ _CROSS: ScoreTypeName = "cross-encoder"
 _LATE: ScoreTypeName = "late-interaction"
 _BI: ScoreTypeName = "bi-encoder"
 
+BY_NAME = "link to the folder by the name that its model was published under (`ln -s FOLDER Qwen3-Reranker-0.6B`)"
+"""What works for a checkpoint that is known by its name alone."""
+
 # fmt: off
 FAMILIES = (
     Family("bert", _CROSS, "BertForSequenceClassification", "bert", "cross-encoder/ms-marco-MiniLM-L6-v2"),

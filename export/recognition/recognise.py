@@ -10,7 +10,7 @@ from ..checkpoint.published import adapters
 from ..errors import ExportError, explained
 from ..recipe import Recipe
 from . import bi_encoders, cross_encoders, late_interaction
-from .families import require_known
+from .families import BY_NAME, require_known
 from .module_list import Folder, read_folder
 from .multimodal.read import read as read_multimodal
 from .multimodal.read import reads_pictures
@@ -74,9 +74,10 @@ def _score_type(checkpoint: Checkpoint, folder: Folder | None) -> ScoreTypeName:
         return "bi-encoder"
     if architecture.endswith("ForCausalLM"):
         raise ExportError(
-            f"{architecture} is a language model and nothing in its files says how it scores: for a reranker, name the "
-            'tokens it answers with (--hf-overrides \'{"classifier_from_token": ["no", "yes"]}\'); for an embedder, '
-            "give a folder with sentence-transformers' modules.json."
+            f"{architecture} is a language model and neither its files nor its name ({checkpoint.name}) say how it "
+            "scores: for a reranker, name the tokens it answers with (--hf-overrides "
+            f'\'{{"classifier_from_token": ["no", "yes"]}}\') or {BY_NAME}; for an embedder, give a folder with '
+            "sentence-transformers' modules.json."
         )
     raise ExportError(
         f"{architecture or 'A checkpoint without architectures'} has no scoring head ScoreRT knows: export a "

@@ -50,15 +50,15 @@ def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Rec
         return qwen_vl.qwen3_embedding(checkpoint, prompts)
     if architecture == "Qwen2VLForConditionalGeneration" and _is_named(checkpoint, r"\bdse[-_]qwen2"):
         return qwen_vl.dse(checkpoint, prompts)
-    named = "give the folder the name of a model in `python -m export --list`"
+    named = "give the folder, or a link to it, the name of a model in `python -m export --list`"
     if checkpoint.native["model_type"] == "qwen3_vl":
         named += (
             ", or for a reranker name the tokens it answers with (--hf-overrides "
             '\'{"classifier_from_token": ["no", "yes"]}\')'
         )
     raise ExportError(
-        f"{architecture or 'A checkpoint without architectures'} is a model of pictures and texts, and nothing in its "
-        f"files says how it scores: {named}."
+        f"{architecture or 'A checkpoint without architectures'} is a model of pictures and texts, and neither its "
+        f"files nor its name ({checkpoint.name}) say how it scores: {named}."
     )
 
 

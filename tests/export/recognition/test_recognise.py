@@ -78,7 +78,10 @@ def test_prompts_of_each_role_are_found(tmp_path):
     [
         (BERT | {"id2label": {"0": "no", "1": "yes"}}, "has 2 labels, so it classifies rather than scores"),
         (BERT | {"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM has no scoring head"),
-        ({"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]}, "nothing in its files says how it scores"),
+        (
+            {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]},
+            r"neither its files nor its name \(\S+\) say how it scores",
+        ),
         ({"model_type": "t5", "architectures": ["T5Model"]}, "model type 't5', which ScoreRT cannot export"),
         ({"model_type": "bert"}, "A checkpoint without architectures has no scoring head"),
         (
@@ -88,7 +91,7 @@ def test_prompts_of_each_role_are_found(tmp_path):
         ({"model_type": "idefics3", "architectures": ["ColIdefics3"]}, "ColIdefics3 has the model type 'idefics3'"),
         (
             {"model_type": "qwen2_vl", "architectures": ["Qwen2VLForConditionalGeneration"]},
-            r"nothing in its files says how it scores: give the folder the name of a model in `[^`]*`\.$",
+            r"nor its name \(\S+\) say .*: give the folder, or a link to it, the name of a model in `[^`]*`\.$",
         ),
         (
             {"model_type": "qwen3_vl", "architectures": ["Qwen3VLForConditionalGeneration"]},
