@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from engine import Job
 
-from .endpoint import Call, Endpoint
+from .endpoint import Binary, Call, Endpoint
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
 from .media.reading import Media
@@ -70,6 +70,8 @@ def _meant(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Endpoint:
 def _response(answer: object) -> Response:
     if answer is None:
         return Response()
+    if isinstance(answer, Binary):
+        return Response(answer.content, headers=answer.headers, media_type="application/octet-stream")
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 

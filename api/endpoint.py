@@ -19,6 +19,14 @@ Headers = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
+class Binary:
+    """An answer that is bytes, not JSON, and what its own headers say."""
+
+    content: bytes
+    headers: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A request on its way to its answer, and what it may use."""
 
@@ -70,8 +78,8 @@ class Endpoint:
     """One way to use a path. `request` is the type of the body (None: there is none), `response` of the answer.
 
     `answer` blocks until the scores are there; it raises `RequestError` and the engine's `ScoreRTError`. An answer of
-    None is an empty body. Where several endpoints share a path, the first whose `when` holds for a body's fields and
-    the headers answers; `told_by` says the same in words.
+    None is an empty body, and `Binary` one that is not JSON. Where several endpoints share a path, the first whose
+    `when` holds for a body's fields and the headers answers; `told_by` says the same in words.
     """
 
     method: str

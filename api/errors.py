@@ -88,6 +88,15 @@ class MediaArguments(RequestError):
         self.parameter = parameter
 
 
+class NoPlugin(RequestError):
+    """The request's task is for a plugin. The sentence begins as vLLM's."""
+
+    parameter = "task"
+
+    def __init__(self) -> None:
+        super().__init__("No IOProcessor plugin installed. There are none here: leave task out for the model's own.")
+
+
 class TooManyImages(RequestError):
     """The request has more images than one may have."""
 

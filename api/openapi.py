@@ -8,7 +8,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from .endpoint import Endpoint
+from .endpoint import Binary, Endpoint
 from .errors import ErrorBody
 
 Schema = dict[str, Any]
@@ -143,6 +143,8 @@ def _answer(responses: Sequence[Any], schema_of: Schemas) -> Schema:
     answer: Schema = {"description": "The answer.", "headers": _HEADERS}
     if any(response is not None for response in responses):
         answer["content"] = _json(_any_of(responses, schema_of))
+    if any(Binary in get_args(response) for response in responses):
+        answer["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     return answer
 
 
@@ -160,11 +162,11 @@ def _any_of(bodies: Iterable[Any], schema_of: Schemas) -> Schema:
 
 
 def _types(bodies: Iterable[Any]) -> Iterator[Any]:
-    """Without None, and the members of a union one by one: msgspec describes unions of tagged structs only."""
+    """Those in JSON, and the members of a union one by one: msgspec describes unions of tagged structs only."""
     for body in bodies:
         if get_origin(body) in (Union, UnionType):
             yield from _types(get_args(body))
-        elif body is not None:
+        elif body not in (None, Binary):
             yield body
 
 

@@ -5,14 +5,14 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
 from engine import without_surrogates
 
 from ..errors import InvalidRequest
+from .lax import inside, members, relaxed
 
 _WORDS = {
     "str": "a string",
@@ -28,14 +28,15 @@ _WORDS = {
 def decode(body: bytes, kind: Any) -> Any:
     """A body as its type. Raises `InvalidRequest`, which names the field or the position in the body.
 
-    A null where a field has a default means that default: clients send all fields that they know. Bodies in UTF-16 or
-    UTF-32, and those that begin with a byte order mark, are read, too, as vLLM reads them.
+    A null where a field has a default means that default, since clients send all fields that they know; numbers and
+    truth values may be written as `lax` has them. Bodies in UTF-16 or UTF-32, and those that begin with a byte order
+    mark, are read, too, as vLLM reads them.
     """
     if not body:
         raise InvalidRequest("The body is empty: send a JSON object.", "body")
     try:
         try:
-            return _filled(body, kind)
+            return _read(body, kind)
         except msgspec.ValidationError:
             raise
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -43,7 +44,7 @@ def decode(body: bytes, kind: Any) -> Any:
             if mended == body:
                 raise
             body = mended
-            return _filled(body, kind)
+            return _read(body, kind)
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error), kind) from None
     except msgspec.DecodeError as error:
@@ -60,51 +61,12 @@ def fields_of(body: bytes) -> dict[str, msgspec.Raw]:
     return fields
 
 
-def _filled(body: bytes, kind: Any) -> Any:
-    """A body as its type, with defaults for nulls. Raises what msgspec raises."""
+def _read(body: bytes, kind: Any) -> Any:
+    """A body as its type: strictly, which is quicker, if that will do. Raises what msgspec raises."""
     try:
         return _decoder(kind).decode(body)
-    except msgspec.ValidationError as error:
-        filled = _with_defaults(body, kind) if "got `null`" in str(error) else None
-        if filled is None:
-            raise
-        return _decoder(kind).decode(filled)
-
-
-def _with_defaults(body: bytes, kind: Any) -> bytes | None:
-    """A body without its nulls where fields may be left out, all at once, or None where there are no such nulls."""
-    try:
-        content = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    filled = _without_nulls(content, _members(kind))
-    return None if filled == content else msgspec.json.encode(filled)
-
-
-def _without_nulls(value: Any, types: tuple[Any, ...]) -> Any:
-    if isinstance(value, list):
-        inner = _elements(types)
-        return [_without_nulls(item, inner) for item in value]
-    if not isinstance(value, dict):
-        return value
-    fields = _fields(types)
-    return {
-        name: _without_nulls(item, fields[name][1]) if name in fields else item
-        for name, item in value.items()
-        if item is not None or name not in fields or fields[name][0]
-    }
-
-
-@functools.cache
-def _elements(types: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(member for outer in types for member in _members(_inside(outer, "")))
-
-
-@functools.cache
-def _fields(types: tuple[Any, ...]) -> dict[str, tuple[bool, tuple[Any, ...]]]:
-    """Whether each field of what structs there are is required, and its types."""
-    structs = (one for one in types if hasattr(one, "__struct_fields__"))
-    return {own.name: (own.required, _members(own.type)) for one in structs for own in msgspec.structs.fields(one)}
+    except msgspec.ValidationError:
+        return msgspec.convert(relaxed(msgspec.json.decode(body), members(kind)), kind)
 
 
 def _mended(body: bytes) -> bytes:
@@ -156,23 +118,10 @@ def _invalid_json(complaint: str, size: int) -> InvalidRequest:
 
 def _choices(kind: Any, path: str) -> list[str]:
     """What may stand at a path of the body, "inputs[0].kind" say, where its type has literals."""
-    types: Sequence[Any] = _members(kind)
+    types: Sequence[Any] = members(kind)
     for field, _ in re.findall(r"(\w+)|(\[[^]]*\])", path):
-        types = [member for outer in types for member in _members(_inside(outer, field))]
+        types = [member for outer in types for member in members(inside(outer, field))]
     return [repr(value) for literal in types if get_origin(literal) is Literal for value in get_args(literal)]
-
-
-def _members(kind: Any) -> tuple[Any, ...]:
-    if get_origin(kind) is Annotated:
-        kind = get_args(kind)[0]
-    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-
-
-def _inside(kind: Any, field: str) -> Any:
-    """The type of a struct's field; where no field is named, that of what a list or an object has."""
-    if field and hasattr(kind, "__struct_fields__"):
-        return next((own.type for own in msgspec.structs.fields(kind) if own.name == field), None)
-    return get_args(kind)[-1] if not field and get_args(kind) else None
 
 
 def _alternatives(words: list[str]) -> str:

@@ -79,7 +79,7 @@ class Tokenizer:
         size = self._tokenizer.get_vocab_size(with_added_tokens=True)
         for token_id in ids:
             if not 0 <= token_id < size:
-                raise InvalidInput(f"The token {token_id} is not in this model's vocabulary, 0 to {size - 1}.")
+                raise InvalidInput(f"Token id {token_id} is out of vocabulary: this model's has 0 to {size - 1}.")
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where each of a text's tokens begins and ends in it, in characters.

@@ -37,8 +37,7 @@ def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
         )
     if total is not None and total > max_length:
         raise InvalidInput(
-            f"truncate_prompt_tokens value is greater than max_model_len ({max_length}). "
-            "Please request a smaller truncation size."
+            "truncate_prompt_tokens value is greater than max_model_len. Please request a smaller truncation size."
         )
     if side not in (None, "left", "right"):
         raise InvalidInput("truncation_side must be 'left' or 'right'.", "truncation_side")

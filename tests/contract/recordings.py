@@ -41,6 +41,14 @@ def read(model: str) -> dict[str, Case]:
     return {case.name: case for case in msgspec.json.decode(content, type=list[Case])}
 
 
+def with_cohere_meta(case: Case) -> Any:
+    """The recorded answer, and what ScoreRT says besides where Cohere's clients ask for the same documents."""
+    if case.status != 200 or case.request.path not in ("/v1/rerank", "/v2/rerank"):
+        return case.response
+    units = {"api_version": {"version": case.request.path[2]}, "billed_units": {"search_units": 1}}
+    return {**case.response, "meta": units}
+
+
 def send(client: httpx.Client, case: Case) -> httpx.Response:
     """Make a case's request of another server."""
     request = case.request

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.contract.comparing import TOLERANCE, assert_same
-from tests.contract.recordings import MULTIMODAL, Case, read, send
+from tests.contract.recordings import MULTIMODAL, Case, read, send, with_cohere_meta
 from tests.e2e.server import Server
 
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ def test_replay(server: Callable[[str], Server], model: str, name: str) -> None:
 
 def _expected(case: Case, model: str, improved: Improved | None) -> dict[str, Any]:
     if improved is None or improved.as_case is None:
-        return dict(case.response)
+        return dict(with_cohere_meta(case))
     scores = [CASES[model, name].response["data"][0]["score"] for name in improved.as_case.split("; ")]
     data = [own | {"score": score} for own, score in zip(case.response["data"], scores, strict=True)]
     return {**case.response, "data": data}

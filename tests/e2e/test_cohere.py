@@ -46,7 +46,8 @@ def refusal(response: httpx.Response) -> tuple[str, str | None]:
 def test_the_clients_headers_tell(server: Server, path: str, version: str) -> None:
     plain = rerank(server, path).json()
     cohere = rerank(server, path, SDK).json()
-    assert list(plain) == ["id", "model", "usage", "results"]
+    assert list(plain) == ["id", "model", "usage", "results", *(["meta"] if path != "/rerank" else [])]
+    assert plain.get("meta", cohere["meta"]) == cohere["meta"]
     assert list(cohere) == ["id", "results", "meta"]
     assert cohere["meta"] == {"api_version": {"version": version}, "billed_units": {"search_units": 1}}
     for ranked, expected in zip(cohere["results"], plain["results"], strict=True):
@@ -127,15 +128,15 @@ def test_input_types_choose_prompts(server: Server) -> None:
         np.testing.assert_allclose(answer["embeddings"]["float"], written_out, atol=1e-5)
 
 
-def test_input_types_of_a_model_without_prompts(server: Server) -> None:
-    """Cohere's clients must send one; what others send is answered as vLLM does."""
-    body = {"model": "minilm-bi", "texts": ["hi"], "input_type": "clustering"}
-    assert refusal(server.client.post("/v2/embed", json=body)) == (
-        "Unsupported input_type 'clustering'. This model does not define any input_type task instructions.",
-        None,
-    )
-    answer = embed(server, headers=SDK, input_type="clustering")
+@pytest.mark.parametrize("input_type", ["search_document", "search_query", "classification", "clustering"])
+def test_input_types_of_a_model_without_prompts(server: Server, input_type: str) -> None:
+    """Cohere's clients must send one, whichever library they have."""
+    answer = embed(server, input_type=input_type)
     np.testing.assert_allclose(answer["embeddings"]["float"], embeddings(server, DOCUMENTS), atol=1e-5)
+    assert answer["meta"]["billed_units"] == {"input_tokens": 22, "image_tokens": 0}
+    body = {"model": "minilm-bi", "texts": ["hi"], "input_type": "nonsense"}
+    sentence, _ = refusal(server.client.post("/v2/embed", json=body))
+    assert sentence.startswith("Unsupported input_type 'nonsense'.")
 
 
 def test_truncate_says_which_end_goes(server: Server) -> None:
@@ -149,9 +150,9 @@ def test_truncate_says_which_end_goes(server: Server) -> None:
     for truncate, rows in expected.items():
         answer = embed(server, texts=[long], truncate=truncate)
         np.testing.assert_allclose(answer["embeddings"]["float"], rows, atol=1e-5)
-        assert answer["meta"]["billed_units"] == {"input_tokens": 256}
+        assert answer["meta"]["billed_units"] == {"input_tokens": 256, "image_tokens": 0}
     assert np.abs(expected["END"] - expected["START"]).max() > 0.01
-    assert embed(server, texts=[long], max_tokens=8)["meta"]["billed_units"] == {"input_tokens": 8}
+    assert embed(server, texts=[long], max_tokens=8)["meta"]["billed_units"] == {"input_tokens": 8, "image_tokens": 0}
     refused = server.client.post("/v2/embed", json={"model": "minilm-bi", "texts": [long], "truncate": "NONE"})
     assert refusal(refused) == (
         'An input has 802 tokens, more than this model takes: shorten it, or set truncate to "END".',
@@ -186,3 +187,24 @@ def test_inputs_of_texts(server: Server) -> None:
         assert refusal(refused) == (TEXT_ONLY, None)
     refused = server.client.post("/v2/embed", json={"model": "minilm-bi"})
     assert refusal(refused) == ("texts is missing: give it, or images or inputs.", "body.texts")
+
+
+@pytest.mark.parametrize("more", [{}, {"max_tokens_per_doc": 4096}, {"truncate_prompt_tokens": None}])
+def test_long_documents_are_cut_on_the_path_of_version_2(server: Server, more: dict[str, Any]) -> None:
+    """As Cohere cuts them, whichever library asks; those who say otherwise are heard."""
+    long = "cows " * 600
+    cut = rerank(server, "/rerank", documents=[long], truncate_prompt_tokens=-1).json()
+    answer = rerank(server, "/v2/rerank", documents=[long], **more)
+    assert answer.json()["results"][0]["relevance_score"] == cut["results"][0]["relevance_score"]
+    sentence, _ = refusal(rerank(server, "/v2/rerank", documents=[long], truncation=False))
+    assert "maximum context length" in sentence
+    sentence, _ = refusal(rerank(server, "/v1/rerank", documents=[long]))
+    assert "maximum context length" in sentence
+
+
+def test_what_has_too_many_tokens_is_refused_where_nothing_may_be_cut(server: Server) -> None:
+    body = {"model": "minilm-bi", "texts": ["hi", "many cows eat grass"], "truncate": "NONE", "max_tokens": 3}
+    sentence, parameter = refusal(server.client.post("/v2/embed", json=body))
+    assert sentence.startswith("An input has 6 tokens, more than max_tokens:")
+    assert parameter == "body.max_tokens"
+    assert server.client.post("/v2/embed", json=body | {"max_tokens": 6}).status_code == 200

@@ -1,40 +1,40 @@
 """Answers `/v1/embed` and `/v2/embed` with a bi-encoder's embeddings of texts and images (Cohere)."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine import BI_ENCODER, Engine, Role
+from engine import BI_ENCODER, Role
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest, RequestError
 from ...wire.contents import Item, images_of, read
 from ...wire.ids import response_id
 from ...wire.long_inputs import advise
-from .common import BilledUnits, Meta, from_cohere_client
+from ...wire.quantized import EmbeddingType, Written, written
+from .common import BilledUnits, Meta
 from .contents import ImageInfo, Input
-from .quantized import EmbeddingType, Written, written
 
-InputType = Literal["search_query", "search_document", "classification", "clustering", "image"]
+_INPUT_TYPES = ("search_query", "search_document", "classification", "clustering", "image")
 
-_ROLES: dict[InputType | None, Role] = {"search_query": "query", "search_document": "document"}
+_ROLES: dict[str | None, Role] = {"search_query": "query", "search_document": "document"}
 
 
 class EmbedRequest(msgspec.Struct, kw_only=True):
     """`texts`, `images` or `inputs` to embed: one of the three. An image is a data URL, or one the server may fetch.
 
-    `input_type` says which of the model's prompts texts get: a search's two, no other. `truncate` says which end of
-    long texts is discarded, those of more than `max_tokens` tokens or than the model takes; "NONE" refuses them.
-    `output_dimension` cuts the embeddings of Matryoshka models. `priority`: the lower goes first.
+    `input_type` says which of the model's prompts texts get, if it has some: a search's two, no other. `truncate` says
+    which end of long texts is discarded, those of more than `max_tokens` tokens or than the model takes; "NONE" refuses
+    them. `output_dimension` cuts the embeddings of Matryoshka models. `priority`: the lower goes first.
     """
 
     model: str | None = None
     texts: list[str] | None = None
     images: list[str] | None = None
     inputs: list[Input] | None = None
-    input_type: InputType | None = None
+    input_type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(_INPUT_TYPES)})] | None = None
     embedding_types: list[EmbeddingType] | None = None
     truncate: Literal["NONE", "START", "END"] | None = None
     max_tokens: int | None = None
@@ -83,8 +83,7 @@ def embed_floats(request: EmbedRequest, call: Call) -> FloatsResponse | ByTypeRe
 def embed(request: EmbedRequest, call: Call) -> ByTypeResponse:
     """Answer one request of version 2."""
     _, engine = call.engine(request.model, BI_ENCODER)
-    if request.input_type not in (None, "image") and not from_cohere_client(call.headers):
-        _require_prompts(engine, request.input_type)
+    _check_input_type(request.input_type)
     name, items = _inputs(request)
     call.count(len(items), name)
     contents = read(items, engine, call)
@@ -99,13 +98,15 @@ def embed(request: EmbedRequest, call: Call) -> ByTypeResponse:
         dimensions=request.output_dimension,
         job=call.job,
     )
+    if request.truncate == "NONE" and request.max_tokens is not None:
+        _require_at_most(request.max_tokens, embedded.tokens)
     types = request.embedding_types or ["float"]
     return ByTypeResponse(
         id=response_id("embed", None, call),
         embeddings={embedding_type: written(embedded.embeddings, embedding_type) for embedding_type in types},
         texts=[] if name == "images" else [item if isinstance(item, str) else item.own_text for item in items],
         images=images or UNSET,
-        meta=Meta.of("2", BilledUnits(images=len(images) or UNSET, input_tokens=sum(embedded.tokens))),
+        meta=Meta.of("2", _units(len(images), sum(embedded.tokens))),
     )
 
 
@@ -125,12 +126,25 @@ def _inputs(request: EmbedRequest) -> tuple[str, list[str | Item]]:
     return given.popitem()
 
 
-def _require_prompts(engine: Engine, input_type: InputType) -> None:
-    """Refuse an `input_type` that would change nothing, as vLLM does; Cohere's own clients cannot leave it out."""
-    if not any(layout and layout.prompt for layout in (engine.manifest.query, engine.manifest.document)):
-        raise RequestError(
-            f"Unsupported input_type '{input_type}'. This model does not define any input_type task instructions."
+def _units(images: int, tokens: int) -> BilledUnits:
+    return (
+        BilledUnits(images=images, input_tokens=tokens) if images else BilledUnits(input_tokens=tokens, image_tokens=0)
+    )
+
+
+def _require_at_most(limit: int, tokens: Sequence[int]) -> None:
+    """Raises `InvalidRequest` where an input has more tokens than the request wants."""
+    if max(tokens) > limit:
+        raise InvalidRequest(
+            f'An input has {max(tokens):,} tokens, more than max_tokens: shorten it, or set truncate to "END".',
+            "body.max_tokens",
         )
+
+
+def _check_input_type(input_type: str | None) -> None:
+    """Raises `RequestError` for one that Cohere does not have, in vLLM's words."""
+    if input_type not in (None, *_INPUT_TYPES):
+        raise RequestError(f"Unsupported input_type '{input_type}'. Supported values: {', '.join(_INPUT_TYPES)}")
 
 
 ENDPOINTS = (

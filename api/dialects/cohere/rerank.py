@@ -11,9 +11,7 @@ from ...endpoint import Call, Endpoint, Fields, Headers
 from ...errors import InvalidRequest
 from ...wire.contents import Item, read
 from ...wire.ids import response_id
-from .common import BilledUnits, Meta, Version, from_cohere_client
-
-_SEARCH_UNIT = 100
+from .common import Meta, Version, from_cohere_client
 
 _OWN_FIELDS = ("rank_fields", "max_chunks_per_doc")
 
@@ -86,7 +84,7 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
             )
             for ranked in ranking.results
         ],
-        meta=Meta.of(version, BilledUnits(search_units=-(-len(request.documents) // _SEARCH_UNIT))),
+        meta=Meta.of_search(version, len(request.documents)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Binary, Call, Endpoint
 from ...wire.contents import Inputs, Item
 from ..vllm import embeddings as vllm
 from ..vllm.embeddings import EmbeddingOptions, EmbeddingsResponse
@@ -15,7 +15,7 @@ class EmbeddingsRequest(EmbeddingOptions, kw_only=True):
     modality: Literal["text", "image"]
 
 
-def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse:
+def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse | Binary:
     """Answer one request."""
     inputs = [request.input] if isinstance(request.input, str) else request.input
     items: Inputs = [Item(image=url) for url in inputs] if request.modality == "image" else [*inputs]
@@ -30,7 +30,7 @@ ENDPOINTS = (
         dialect="infinity",
         summary="Embed texts or images with a bi-encoder",
         request=EmbeddingsRequest,
-        response=EmbeddingsResponse,
+        response=EmbeddingsResponse | Binary,
         answer=embed,
         when=lambda fields, headers: "modality" in fields,
         told_by="a body with `modality`",

@@ -4,18 +4,23 @@ from typing import cast
 
 import msgspec
 
-from engine import Token
+from engine import Engine, Token
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
-from .common import DIALECT
+from ...wire.vectors import role
+from .common import DIALECT, PromptName
 
 
 class TokenizeRequest(msgspec.Struct, kw_only=True):
-    """`add_special_tokens` puts around each text what the tokenizer puts around a text by itself."""
+    """`add_special_tokens` puts around each text what the tokenizer puts around a text by itself.
+
+    `prompt_name` names the prompt that texts begin with, as those of `/embed` do.
+    """
 
     inputs: str | list[str]
     add_special_tokens: bool = True
+    prompt_name: PromptName | None = None
     model: str | None = None
 
 
@@ -42,10 +47,21 @@ def tokenize(request: TokenizeRequest, call: Call) -> list[list[SimpleToken]]:
     _, engine = call.engine(request.model)
     texts = [request.inputs] if isinstance(request.inputs, str) else request.inputs
     call.count(len(texts), "inputs")
+    if request.prompt_name is not None:
+        prompt = _prompt(engine, request.prompt_name)
+        texts = [prompt + text for text in texts]
     return [
         [_simple(token, text) for token in engine.tokenize(text, add_special_tokens=request.add_special_tokens)]
         for text in texts
     ]
+
+
+def _prompt(engine: Engine, name: PromptName) -> str:
+    """What the texts of a role begin with. Raises `InvalidRequest` for cross-encoders, which have no roles."""
+    layout = engine.manifest.query if role(name) == "query" else engine.manifest.document
+    if layout is None:
+        raise InvalidRequest("prompt_name is for embedders: leave it out, or name one.", "body.prompt_name")
+    return layout.prompt
 
 
 def _simple(token: Token, text: str) -> SimpleToken:

@@ -9,7 +9,9 @@ from engine import CROSS_ENCODER
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
+from ...wire.requiring import require
 from .common import Common, CompletionUsage, common_arguments
+from .messages import Messages, as_input
 
 # What transformers calls the class of a model with one, unless its configuration names it.
 LABEL = "LABEL_0"
@@ -19,6 +21,14 @@ class ClassifyRequest(Common, kw_only=True):
     """Texts to classify: no model classifies images by themselves. `use_activation` null means true."""
 
     input: Inputs
+    use_activation: bool | None = None
+    add_special_tokens: bool | None = None
+
+
+class ClassifiedConversation(Common, kw_only=True):
+    """A conversation is one text: what the user says."""
+
+    messages: Messages
     use_activation: bool | None = None
 
 
@@ -43,6 +53,7 @@ class ClassifyResponse(msgspec.Struct, frozen=True, kw_only=True):
 def classify(request: ClassifyRequest, call: Call) -> ClassifyResponse:
     """Answer one request."""
     model, engine = call.engine(request.model, CROSS_ENCODER)
+    require(request, add_special_tokens=True)
     arguments = common_arguments(request, call)
     texts = several(request.input, engine, call)
     classes = engine.classify(texts, use_activation=request.use_activation is not False, **arguments)
@@ -55,7 +66,23 @@ def classify(request: ClassifyRequest, call: Call) -> ClassifyResponse:
     )
 
 
+def classify_conversation(request: ClassifiedConversation, call: Call) -> ClassifyResponse:
+    """Answer one request."""
+    return classify(as_input(ClassifyRequest, request), call)
+
+
 ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/classify",),
+        dialect="vLLM",
+        summary="Classify the user's content of a conversation with a cross-encoder",
+        request=ClassifiedConversation,
+        response=ClassifyResponse,
+        answer=classify_conversation,
+        when=lambda fields, headers: "messages" in fields,
+        told_by="a body with `messages`",
+    ),
     Endpoint(
         method="POST",
         paths=("/classify",),
@@ -64,5 +91,6 @@ ENDPOINTS = (
         request=ClassifyRequest,
         response=ClassifyResponse,
         answer=classify,
+        told_by="any other body",
     ),
 )

@@ -8,12 +8,14 @@ from engine import ScoreArguments, TextArguments
 
 from ...endpoint import Call
 from ...errors import MediaArguments
+from ...wire.requiring import require
 
 
 class Common(msgspec.Struct, kw_only=True):
     """What every request may say. `priority`: the lower goes first. Limits are in tokens.
 
-    `mm_processor_kwargs` and `media_io_kwargs` are refused: the model and the server say how images are read.
+    `mm_processor_kwargs` and `media_io_kwargs` are refused: the model and the server say how images are read. So are
+    `cache_salt`, a `padding` but "do_not_pad", and templates: the model's own says how a text is prompted.
     """
 
     model: str | None = None
@@ -23,6 +25,10 @@ class Common(msgspec.Struct, kw_only=True):
     truncation_side: str | None = None
     mm_processor_kwargs: dict[str, Any] | None = None
     media_io_kwargs: dict[str, Any] | None = None
+    padding: str | None = None
+    cache_salt: str | None = None
+    chat_template: str | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
 
 
 class Scoring(Common, kw_only=True):
@@ -32,7 +38,6 @@ class Scoring(Common, kw_only=True):
     max_tokens_per_query: int | None = None
     max_tokens_per_doc: int | None = None
     instruction: str | None = None
-    chat_template_kwargs: dict[str, Any] | None = None
 
 
 class CompletionUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +55,13 @@ class CompletionUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def common_arguments(request: Common, call: Call) -> TextArguments:
-    """The keyword arguments that all of the engine's calls have. Raises `MediaArguments`."""
+    """The keyword arguments that all of the engine's calls have. Raises `MediaArguments`, and as `require`."""
     for name in ("mm_processor_kwargs", "media_io_kwargs"):
         if getattr(request, name):
             raise MediaArguments(name)
+    require(request, padding="do_not_pad", cache_salt=None, chat_template=None)
+    if not isinstance(request, Scoring):
+        require(request, chat_template_kwargs=None)
     call.job.priority = request.priority or 0
     return {
         "truncate_prompt_tokens": request.truncate_prompt_tokens,

@@ -1,44 +1,59 @@
 """Answers `/v1/embeddings` with a bi-encoder's embeddings of texts and images (OpenAI, vLLM and Jina)."""
 
 import time
+from typing import Literal
 
 import msgspec
 
-from engine import BI_ENCODER, Role
+from engine import BI_ENCODER, Role, normalized
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Binary, Call, Endpoint
 from ...errors import InvalidRequest
 from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
-from ...wire.vectors import EncodingFormat, InputType, encoded, role
-from .common import Common, CompletionUsage, common_arguments
+from ...wire.quantized import EmbeddingType, written
+from ...wire.requiring import require
+from ...wire.vectors import InputType, is_normalizing, role
+from .common import CompletionUsage, common_arguments
+from .encoding import Encoded
 from .messages import Messages, as_input
 
 PATHS = ("/v1/embeddings", "/embeddings")
 
-# The tasks of Jina's models that the prompts of a model are for.
-_TASKS: dict[str | None, Role] = {"retrieval.query": "query", "retrieval.passage": "document"}
+Task = Literal["retrieval.query", "retrieval.passage", "text-matching", "classification", "separation", "clustering"]
+"""Jina's. Those of retrieval have the prompts that a model has, the others have none."""
+
+_ROLES: dict[Task | None, Role] = {"retrieval.query": "query", "retrieval.passage": "document"}
 
 
-class EmbeddingOptions(Common, kw_only=True):
-    """What both kinds of requests may say."""
+class EmbeddingOptions(Encoded, kw_only=True):
+    """What both kinds of requests may say. `use_activation` true makes embeddings of length 1; false is refused where
+    the model's own last step does so."""
 
-    encoding_format: EncodingFormat = "float"
     dimensions: int | None = None
     input_type: InputType | None = None
+    use_activation: bool | None = None
 
 
 class EmbeddingsRequest(EmbeddingOptions, kw_only=True):
     """Texts are embedded as they are, unless `input_type` says which of the model's prompts they get.
 
-    Jina's `task` says so too: "retrieval.query" and "retrieval.passage"; others change nothing. `dimensions` cuts the
-    embeddings of Matryoshka models.
+    Jina's `task` says so too: "retrieval.query" and "retrieval.passage". Its `normalized` is `use_activation`, its
+    `embedding_type` has fewer bits, too, and its `truncate` cuts long texts. `dimensions` cuts the embeddings of
+    Matryoshka models. `add_special_tokens` false, `late_chunking` and `return_tokenized_input`
+    are refused.
     """
 
     input: Inputs
     instruction: str | None = None
-    task: str | None = None
+    add_special_tokens: bool | None = None
+    task: Task | None = None
+    normalized: bool | None = None
+    embedding_type: EmbeddingType | None = None
+    truncate: bool | None = None
+    late_chunking: bool | None = None
     return_multivector: bool | None = None
+    return_tokenized_input: bool | None = None
 
 
 class EmbeddedConversation(EmbeddingOptions, kw_only=True):
@@ -67,35 +82,41 @@ class EmbeddingsResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: CompletionUsage
 
 
-def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse:
+def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse | Binary:
     """Answer one request."""
     model, engine = call.engine(request.model, BI_ENCODER)
+    require(request, add_special_tokens=True, late_chunking=False, return_tokenized_input=False)
     if request.return_multivector:
         raise InvalidRequest(
             "return_multivector is for late-interaction models: send the same to /pooling, and name one.",
             "body.return_multivector",
         )
+    if request.truncate and request.truncate_prompt_tokens is None:
+        request.truncate_prompt_tokens = -1
+    normalizing = is_normalizing(engine, use_activation=request.use_activation, normalized=request.normalized)
     arguments = common_arguments(request, call)
     embedded = engine.embed(
         several(request.input, engine, call),
-        role=role(request.input_type) or _TASKS.get(request.task),
+        role=role(request.input_type) or _ROLES.get(request.task),
         dimensions=request.dimensions,
         instruction=request.instruction,
         **arguments,
     )
-    return EmbeddingsResponse(
-        id=response_id("embd", request.request_id, call),
-        created=int(time.time()),
+    embeddings = normalized(embedded.embeddings) if normalizing else embedded.embeddings
+    identifier, created = response_id("embd", request.request_id, call), int(time.time())
+    usage = CompletionUsage.of(sum(embedded.tokens))
+    rows = list(embeddings)
+    data = written(embeddings, request.embedding_type) if request.embedding_type else map(request.encoded, rows)
+    return request.binary(rows, identifier, created, model, usage) or EmbeddingsResponse(
+        id=identifier,
+        created=created,
         model=model,
-        data=[
-            Embedding(index=index, embedding=encoded(row, request.encoding_format))  # type: ignore[arg-type]
-            for index, row in enumerate(embedded.embeddings)
-        ],
-        usage=CompletionUsage.of(sum(embedded.tokens)),
+        data=[Embedding(index=index, embedding=row) for index, row in enumerate(data)],  # type: ignore[arg-type]
+        usage=usage,
     )
 
 
-def embed_conversation(request: EmbeddedConversation, call: Call) -> EmbeddingsResponse:
+def embed_conversation(request: EmbeddedConversation, call: Call) -> EmbeddingsResponse | Binary:
     """Answer one request."""
     return embed(as_input(EmbeddingsRequest, request), call)
 
@@ -107,7 +128,7 @@ ENDPOINTS = (
         dialect="OpenAI and vLLM",
         summary="Embed the user's content of a conversation with a bi-encoder",
         request=EmbeddedConversation,
-        response=EmbeddingsResponse,
+        response=EmbeddingsResponse | Binary,
         answer=embed_conversation,
         when=lambda fields, headers: "messages" in fields,
         told_by="a body with `messages`",
@@ -118,7 +139,7 @@ ENDPOINTS = (
         dialect="OpenAI, vLLM and Jina",
         summary="Embed texts and images with a bi-encoder",
         request=EmbeddingsRequest,
-        response=EmbeddingsResponse,
+        response=EmbeddingsResponse | Binary,
         answer=embed,
         told_by="any other body",
     ),

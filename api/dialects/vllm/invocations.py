@@ -8,7 +8,8 @@ import msgspec
 
 from engine import Task
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Binary, Call, Endpoint
+from ...wire.requiring import require
 from . import classify, embeddings, pooling, rerank, score
 from .messages import as_input
 
@@ -22,22 +23,27 @@ _OWN: dict[Task, tuple[type[msgspec.Struct], Callable[[Any, Call], Any]]] = {
 _ANY: tuple[type[msgspec.Struct], Callable[[Any, Call], Any]] = (pooling.PoolingRequest, pooling.pool)
 
 
-def invoke(request: pooling.PoolingRequest, call: Call) -> msgspec.Struct:
+def invoke(request: pooling.PoolingRequest, call: Call) -> msgspec.Struct | Binary:
     """Answer a request that has `input`: with `task` as `/pooling` does, else by the model's score type."""
     _, engine = call.engine(request.model)
     pooling.check_instruction(request, engine)
     kind, answer = _OWN.get(engine.manifest.scoring.task, _ANY) if request.task is None else _ANY
-    answered: msgspec.Struct = answer(_as(kind, request), call)
+    answered: msgspec.Struct | Binary = answer(_as(kind, request), call)
     return answered
 
 
-def invoke_conversation(request: pooling.PooledConversation, call: Call) -> msgspec.Struct:
+def invoke_conversation(request: pooling.PooledConversation, call: Call) -> msgspec.Struct | Binary:
     """Answer a request that has `messages`, likewise."""
     return invoke(as_input(pooling.PoolingRequest, request), call)
 
 
 def _as(kind: type[T], request: pooling.PoolingRequest) -> T:
-    """The same request in the words of another path, which has no field that is not here but Jina's."""
+    """The same request in the words of another path, which has no field that is not here but Jina's.
+
+    Raises as `require` for what that path does not know.
+    """
+    fields = msgspec.structs.fields(request)
+    require(request, **{own.name: own.default for own in fields if own.name not in kind.__struct_fields__})
     return kind(**{name: getattr(request, name) for name in kind.__struct_fields__ if hasattr(request, name)})
 
 
@@ -52,7 +58,7 @@ def _invocation(endpoint: Endpoint, *named: str) -> Endpoint:
     )
 
 
-_RESPONSE = embeddings.EmbeddingsResponse | classify.ClassifyResponse | pooling.PoolingResponse
+_RESPONSE = embeddings.EmbeddingsResponse | classify.ClassifyResponse | pooling.PoolingResponse | Binary
 
 ENDPOINTS = (
     _invocation(rerank.RERANK, "query"),

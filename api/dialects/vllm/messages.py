@@ -22,23 +22,45 @@ class Message(msgspec.Struct):
         return Item(text=self.content) if isinstance(self.content, str) else Item(content=self.content)
 
 
-Messages = Annotated[list[Message], Meta(min_length=1)]
+Conversation = Annotated[list[Message], Meta(min_length=1)]
 """A user's message, after a system message where the input has an instruction of its own.
 
 An assistant's message without text may follow, because vLLM's clients end their prompts with one; the models' prompts
-here have it already.
+here have it already. For the same reason `add_generation_prompt`, `continue_final_message` and `add_special_tokens`
+change nothing.
 """
+
+Messages = Annotated[list[Message | list[Message]], Meta(min_length=1)]
+"""One conversation, or a list of several, which are as many inputs."""
 
 
 def as_input(kind: type[T], request: Any) -> T:
     """A request with `messages` as one of `kind`, whose `input` and `instruction` they are.
 
-    Raises `InvalidRequest` for messages that are not one input.
+    Raises `InvalidRequest` for messages that are not inputs, and for an instruction that not all of them have, or that
+    `kind` has no place for.
     """
-    item, instruction = _conversation(request.messages)
+    inputs, instructions = zip(*map(_conversation, _several(request.messages)), strict=True)
     options = {name: getattr(request, name) for name in request.__struct_fields__ if name != "messages"}
-    options["input_type"] = options["input_type"] or "document"
-    return kind(input=item, instruction=instruction, **options)
+    instruction = instructions[0]
+    if any(other != instruction for other in instructions):
+        raise InvalidRequest("messages have several instructions: send those of each in a request.", "body.messages")
+    if "instruction" in kind.__struct_fields__:
+        options |= {"instruction": instruction, "input_type": options["input_type"] or "document"}
+    elif instruction is not None:
+        raise InvalidRequest(
+            "messages have an instruction, which this path has no use for: leave it out.", "body.messages"
+        )
+    return kind(input=list(inputs), **options)
+
+
+def _several(messages: list[Message | list[Message]]) -> list[list[Message]]:
+    several = [message for message in messages if isinstance(message, list)]
+    if not several:
+        return [[message for message in messages if isinstance(message, Message)]]
+    if len(several) < len(messages) or not all(several):
+        raise InvalidRequest("messages must be a conversation, or a list of conversations.", "body.messages")
+    return several
 
 
 def _conversation(messages: list[Message]) -> tuple[Item, str | None]:

@@ -4,22 +4,23 @@ import time
 
 import msgspec
 
-from engine import BI_ENCODER, Engine, Floats, Task
+from engine import BI_ENCODER, Engine, Floats, Task, UnsupportedTask, normalized
 
-from ...endpoint import Call, Endpoint
-from ...errors import InvalidRequest
+from ...endpoint import Binary, Call, Endpoint
+from ...errors import InvalidRequest, NoPlugin
 from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
-from ...wire.vectors import EncodingFormat, InputType, encoded, role
-from .common import Common, CompletionUsage, common_arguments
+from ...wire.requiring import require
+from ...wire.vectors import InputType, is_normalizing, role
+from .common import CompletionUsage, common_arguments
+from .encoding import Encoded
 from .messages import Messages, as_input
 
 
-class PoolingOptions(Common, kw_only=True):
+class PoolingOptions(Encoded, kw_only=True):
     """What both kinds of requests may say."""
 
-    task: Task | None = None
-    encoding_format: EncodingFormat = "float"
+    task: str | None = None
     dimensions: int | None = None
     input_type: InputType | None = None
     use_activation: bool | None = None
@@ -30,11 +31,13 @@ class PoolingRequest(PoolingOptions, kw_only=True):
     late-interaction model, a cross-encoder's classes.
 
     `input_type` says which prompt or marker texts get; without it a bi-encoder's get none, and a late-interaction
-    model's are documents. `instruction` is a bi-encoder's. `use_activation` null means true.
+    model's are documents. `instruction` and `dimensions` are a bi-encoder's. `use_activation` null means true for
+    classes; for embeddings true makes them of length 1, and false is refused where the model's own last step does so.
     """
 
     input: Inputs
     instruction: str | None = None
+    add_special_tokens: bool | None = None
 
 
 class PooledConversation(PoolingOptions, kw_only=True):
@@ -65,36 +68,54 @@ class PoolingResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: CompletionUsage
 
 
-def pool(request: PoolingRequest, call: Call) -> PoolingResponse:
+def pool(request: PoolingRequest, call: Call) -> PoolingResponse | Binary:
     """Answer one request."""
     model, engine = call.engine(request.model)
     rows, tokens = _rows(request, engine, call)
-    return PoolingResponse(
-        id=response_id("pooling", request.request_id, call),
-        created=int(time.time()),
+    identifier, created = response_id("pooling", request.request_id, call), int(time.time())
+    usage = CompletionUsage.of(sum(tokens))
+    return request.binary(rows, identifier, created, model, usage) or PoolingResponse(
+        id=identifier,
+        created=created,
         model=model,
-        data=[Pooled(index=index, data=encoded(row, request.encoding_format)) for index, row in enumerate(rows)],
-        usage=CompletionUsage.of(sum(tokens)),
+        data=[Pooled(index=index, data=request.encoded(row)) for index, row in enumerate(rows)],
+        usage=usage,
     )
 
 
 def _rows(request: PoolingRequest, engine: Engine, call: Call) -> tuple[list[Floats], list[int]]:
+    task = _task(request, engine)
     check_instruction(request, engine)
+    require(request, add_special_tokens=True)
     arguments = common_arguments(request, call)
-    contents = several(request.input, engine, call)
     own = role(request.input_type)
-    match request.task or engine.manifest.scoring.task:
-        case "embed":
-            embedded = engine.embed(
-                contents, role=own, dimensions=request.dimensions, instruction=request.instruction, **arguments
-            )
-            return list(embedded.embeddings), embedded.tokens
-        case "token_embed":
-            by_token = engine.embed_tokens(contents, role=own or "document", **arguments)
-            return by_token.embeddings, by_token.tokens
-        case _:
-            classes = engine.classify(contents, use_activation=request.use_activation is not False, **arguments)
-            return list(classes.scores[:, None]), classes.tokens
+    if task == "classify":
+        require(request, dimensions=None, input_type=None)
+        contents = several(request.input, engine, call)
+        classes = engine.classify(contents, use_activation=request.use_activation is not False, **arguments)
+        return list(classes.scores[:, None]), classes.tokens
+    normalizing = is_normalizing(engine, use_activation=request.use_activation)
+    contents = several(request.input, engine, call)
+    if task == "embed":
+        embedded = engine.embed(
+            contents, role=own, dimensions=request.dimensions, instruction=request.instruction, **arguments
+        )
+        rows, tokens = list(embedded.embeddings), embedded.tokens
+    else:
+        require(request, dimensions=None)
+        by_token = engine.embed_tokens(contents, role=own or "document", **arguments)
+        rows, tokens = by_token.embeddings, by_token.tokens
+    return [normalized(row) for row in rows] if normalizing else rows, tokens
+
+
+def _task(request: PoolingRequest, engine: Engine) -> Task:
+    """The task of a request, which is the model's own. Raises `UnsupportedTask` for others, in vLLM's words."""
+    own = engine.manifest.scoring.task
+    if request.task == "plugin":
+        raise NoPlugin
+    if request.task not in (None, own):
+        raise UnsupportedTask(request.task, [own])
+    return own
 
 
 def check_instruction(request: PoolingRequest, engine: Engine) -> None:
@@ -103,7 +124,7 @@ def check_instruction(request: PoolingRequest, engine: Engine) -> None:
         raise InvalidRequest("Only a bi-encoder's input has an instruction: leave it out.", "body.instruction")
 
 
-def pool_conversation(request: PooledConversation, call: Call) -> PoolingResponse:
+def pool_conversation(request: PooledConversation, call: Call) -> PoolingResponse | Binary:
     """Answer one request."""
     return pool(as_input(PoolingRequest, request), call)
 
@@ -115,7 +136,7 @@ ENDPOINTS = (
         dialect="vLLM",
         summary="The embedding, token embeddings or class of a conversation's user's content",
         request=PooledConversation,
-        response=PoolingResponse,
+        response=PoolingResponse | Binary,
         answer=pool_conversation,
         when=lambda fields, headers: "messages" in fields,
         told_by="a body with `messages`",
@@ -126,7 +147,7 @@ ENDPOINTS = (
         dialect="vLLM",
         summary="Embeddings, token embeddings or classes of texts and images, as the model gives them",
         request=PoolingRequest,
-        response=PoolingResponse,
+        response=PoolingResponse | Binary,
         answer=pool,
         told_by="any other body",
     ),

@@ -1,23 +1,39 @@
 """Answers `/rerank` with documents in the order of their scores for a query (vLLM and Jina)."""
 
+import dataclasses
+from functools import partial
 from typing import Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from engine import Engine
 
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, Items, Part, listed, read
 from ...wire.ids import response_id
+from ...wire.requiring import require
+from ..cohere.common import Meta, Version
 from .common import Scoring, scoring_arguments
 
 
 class RerankRequest(Scoring, kw_only=True):
-    """Documents to put in order for one query. `top_n` null or 0 returns all of them."""
+    """Documents to put in order for one query. `top_n` null or 0 returns all of them.
+
+    Jina's `truncation` cuts what is too long, and its `max_query_length` and `max_doc_length` are
+    `max_tokens_per_query` and `max_tokens_per_doc`, but may be more than the model takes. `return_embeddings` is
+    refused.
+    """
 
     query: str | Item
     documents: Items
     top_n: int | None = None
     return_documents: bool | None = None
+    truncation: bool | None = None
+    max_query_length: int | None = None
+    max_doc_length: int | None = None
+    return_embeddings: bool | None = None
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -50,20 +66,22 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class RerankResponse(msgspec.Struct, frozen=True):
-    """Results by falling score."""
+    """Results by falling score. `meta` is what Cohere's clients read besides, on the paths that are Cohere's, too."""
 
     id: str
     model: str
     usage: Usage
     results: list[RerankResult]
+    meta: Meta | UnsetType = UNSET
 
 
-def rerank(request: RerankRequest, call: Call) -> RerankResponse:
-    """Answer one request."""
+def rerank(request: RerankRequest, call: Call, version: Version | None = None) -> RerankResponse:
+    """Answer one request, on the path of a version of Cohere's API or on vLLM's own."""
     model, engine = call.engine(request.model)
     documents = listed(request.documents)
     call.count(len(documents), "documents")
-    arguments = scoring_arguments(request, call)
+    require(request, return_embeddings=False)
+    arguments = scoring_arguments(_in_own_words(request, engine, version), call)
     query, *contents = read([request.query, *documents], engine, call)
     ranking = engine.rerank(query, contents, top_n=request.top_n, **arguments)
     with_documents = request.return_documents is not False
@@ -79,12 +97,32 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
             )
             for ranked in ranking.results
         ],
+        meta=UNSET if version is None else Meta.of_search(version, len(documents)),
     )
+
+
+def _in_own_words(request: RerankRequest, engine: Engine, version: Version | None) -> RerankRequest:
+    """The request with Jina's words and Cohere's habits in vLLM's.
+
+    Version 2 of Cohere's API cuts what is too long, and its clients send limits that are more than a model takes.
+    """
+    longest = engine.manifest.max_length
+    query, document = request.max_tokens_per_query, request.max_tokens_per_doc
+    if version == "2" and document is not None and document >= longest:
+        document = None
+    if request.max_query_length is not None and request.max_query_length < longest:
+        query = request.max_query_length
+    if request.max_doc_length is not None and request.max_doc_length < longest:
+        document = request.max_doc_length
+    cut = request.truncate_prompt_tokens
+    if cut is None and (request.truncation or (version == "2" and request.truncation is None)):
+        cut = -1
+    return replace(request, max_tokens_per_query=query, max_tokens_per_doc=document, truncate_prompt_tokens=cut)
 
 
 RERANK = Endpoint(
     method="POST",
-    paths=("/rerank", "/v1/rerank", "/v2/rerank"),
+    paths=("/rerank",),
     dialect="vLLM and Jina",
     summary="Put documents in the order of their scores for a query",
     request=RerankRequest,
@@ -92,4 +130,8 @@ RERANK = Endpoint(
     answer=rerank,
 )
 
-ENDPOINTS = (RERANK,)
+ENDPOINTS = (
+    RERANK,
+    dataclasses.replace(RERANK, paths=("/v1/rerank",), answer=partial(rerank, version="1")),
+    dataclasses.replace(RERANK, paths=("/v2/rerank",), answer=partial(rerank, version="2")),
+)

@@ -1,15 +1,24 @@
 """Answers `/tokenize` and `/detokenize`: a model's tokens of a text, and back (vLLM)."""
 
+from typing import Any
+
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from ...endpoint import Call, Endpoint
+from ...errors import InvalidRequest
+from ...wire.requiring import require
 
 
 class TokenizeRequest(msgspec.Struct, kw_only=True):
-    """`prompt` is one text; `add_special_tokens` puts around it what the tokenizer puts around a text by itself."""
+    """`prompt` is one text; `add_special_tokens` puts around it what the tokenizer puts around a text by itself.
 
-    prompt: str
+    `messages` are refused.
+    """
+
+    prompt: str | UnsetType = UNSET
     model: str | None = None
+    messages: list[Any] | None = None
     add_special_tokens: bool = True
     return_token_strs: bool | None = None
 
@@ -33,6 +42,9 @@ class DetokenizeResponse(msgspec.Struct, frozen=True):
 def tokenize(request: TokenizeRequest, call: Call) -> TokenizeResponse:
     """Answer one request."""
     _, engine = call.engine(request.model)
+    require(request, messages=None)
+    if request.prompt is UNSET:
+        raise InvalidRequest("prompt is missing: add it.", "body.prompt")
     tokens = engine.tokenize(request.prompt, add_special_tokens=request.add_special_tokens)
     return TokenizeResponse(
         count=len(tokens),

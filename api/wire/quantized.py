@@ -1,4 +1,4 @@
-"""Writes embeddings in fewer bits, in the types that Cohere has for them."""
+"""Writes embeddings in fewer bits, in the types that Cohere and Jina have for them."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine import Floats
 
-from ...wire.vectors import in_base64
+from .vectors import in_base64
 
 EmbeddingType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
 """How embeddings are written:
