@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from .connections import Connections
 from .errors import ErrorBody, status_error
@@ -50,6 +50,7 @@ class Protocol(HttpToolsProtocol):
         self._late_timer: TimerHandle | None = None
         self._untaken_timer: TimerHandle | None = None
         self._bounds = self.config.connections
+        self._answered: RequestResponseCycle | None = None
         super().connection_made(transport)
         self._bounds.wait(self)
         if self._bounds.admit(self, len(self.connections), self.loop):
@@ -60,6 +61,7 @@ class Protocol(HttpToolsProtocol):
             )
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._abandon()
         self._bounds.work(self)
         self._in_time()
         if self._untaken_timer is not None:
@@ -181,3 +183,31 @@ class Protocol(HttpToolsProtocol):
             headers.append(b"retry-after: 1")
         self.transport.write(STATUS_LINE[status] + b"\r\n".join([*headers, b"", body]))
         self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answered = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be read, after the answers to what came before it."""
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            cycle.keep_alive = False
+            return
+        self._refuse(
+            HTTPStatus.BAD_REQUEST, "The request is not valid HTTP/1.1: check its first line, headers and lengths."
+        )
+        self._abandon()
+
+    def eof_received(self) -> None:
+        self._abandon()
+
+    def _abandon(self) -> None:
+        """Have the request that is being answered know that nothing can be sent any more.
+
+        uvicorn tells the last that was read alone, and later than a transport that closes refuses to be written to.
+        """
+        cycle = self._answered
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()

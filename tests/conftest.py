@@ -20,6 +20,10 @@ settings.register_profile("anywhere", deadline=None, suppress_health_check=[Heal
 settings.load_profile("anywhere")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fuzz-minutes", type=float, default=0, help="how long tests/e2e/test_fuzz.py goes on for")
+
+
 _BY_ROW = ("export/recognition/test_families.py", "export/recognition/test_multimodal.py")
 
 
