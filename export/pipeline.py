@@ -70,6 +70,8 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
     if options.provider is not None and recipe.pictures is not None:
         raise ExportError("TensorRT's plans are for models of texts: leave --provider out, and serve with cuda.")
     progress.say(f"{checkpoint.source.model} is a {recipe.score_type} ({recipe.architecture})")
+    for warning in recipe.warnings:
+        progress.say(f"warning: {warning}")
     target = options.output / options.name
     with staged(target, options.force) as folder:
         with progress.stage("load the checkpoint"):

@@ -89,6 +89,7 @@ class Recipe:
     late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised. `adapters` gives
     the adapter of each side, "query" and "document", of a checkpoint that has some: the graph's input `adapter`.
     `pictures` is None for a model that reads text alone; `end` are tokens that come after a pair's prompt.
+    `warnings` are sentences for whoever exports it.
     """
 
     score_type: ScoreTypeName
@@ -109,6 +110,7 @@ class Recipe:
     adapters: dict[str, int] = field(default_factory=dict)
     pictures: PictureRecipe | None = None
     end: tuple[int, ...] = ()
+    warnings: list[str] = field(default_factory=list)
 
     @property
     def scoring(self) -> ScoreType:

@@ -44,6 +44,11 @@ class Checkpoint:
         named = self.config.get("architectures")
         return str(named[0]) if isinstance(named, list) and named else ""
 
+    @property
+    def is_traced(self) -> bool:
+        """Whether transformers' classes are to run its weights, and not graphs that others have made of them."""
+        return not self.trust_remote_code and not any(name.endswith(".onnx") for name in self.source.weights)
+
     @cached_property
     def native(self) -> dict[str, Any]:
         """The configuration as transformers' own class reads it; its `model_type` names that class."""
@@ -84,7 +89,7 @@ def open_checkpoint(
         root, folder, digests = found.root, found.folder, {}
     config = read_object(folder / "config.json")
     if config is None:
-        raise ExportError(f"{model} has no config.json: give the folder of a transformers checkpoint.")
+        raise _no_config(model, folder)
     config |= overrides
     if wanted is PYTORCH_WEIGHTS:
         require_plain(config, folder)
@@ -96,3 +101,15 @@ def open_checkpoint(
         digests = {path.relative_to(root).as_posix(): sha256(path) for path in files}
     source = Source(model=found.model, revision=found.revision, weights=digests)
     return Checkpoint(root, folder, config, overrides, source, found.name, trust_remote_code, found.others)
+
+
+def _no_config(model: str, folder: Path) -> ExportError:
+    """What a folder without a configuration is, as far as its files tell."""
+    if (folder / "adapter_config.json").exists():
+        return ExportError(
+            f"{model} is an adapter (adapter_config.json), whose base has the config.json: export it from its weights, "
+            "or merge the two with peft (merge_and_unload) first."
+        )
+    if next(folder.glob("*.gguf"), None) is not None:
+        return ExportError(f"{model} has weights for llama.cpp (*.gguf): give the checkpoint that they were made of.")
+    return ExportError(f"{model} has no config.json: give the folder of a transformers checkpoint.")

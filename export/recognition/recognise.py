@@ -9,7 +9,7 @@ from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters
 from ..errors import ExportError, explained
 from ..recipe import Recipe
-from . import bi_encoders, cross_encoders, late_interaction
+from . import bi_encoders, cross_encoders, late_interaction, own_code
 from .families import BY_NAME, require_known
 from .module_list import Folder, read_folder
 from .multimodal.read import read as read_multimodal
@@ -30,6 +30,7 @@ def recognise(checkpoint: Checkpoint, score_type: str = "auto", prompts: Prompts
 def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Recipe:
     architecture = checkpoint.architecture
     require_known(checkpoint.native, architecture)
+    warnings = own_code.require_known(checkpoint, architecture) if checkpoint.is_traced else []
     folder = read_folder(checkpoint)
     if reads_pictures(checkpoint):
         recipe = read_multimodal(checkpoint, folder, prompts)
@@ -49,7 +50,7 @@ def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Rec
     recipe = _read(checkpoint, folder, found)
     if wanted != found:
         recipe = late_interaction.from_embedder(checkpoint, recipe)
-    return replace(recipe, adapters=adapters(checkpoint.native))
+    return replace(recipe, adapters=adapters(checkpoint.native), warnings=[*recipe.warnings, *warnings])
 
 
 def _read(checkpoint: Checkpoint, folder: Folder | None, score_type: ScoreTypeName) -> Recipe:

@@ -26,6 +26,8 @@ from .loading import LOADING, NOT_LOADED, load_body, use_own_cores
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
 
+# What transformers' classes with a classifier have after their body, by the beginnings of names.
+_OF_A_HEAD = re.compile(r"(classifier|head|score|pre_classifier|pooler|\w+\.pooler)\.")
 
 STATES = "last_hidden_state"
 """The output of a body, which the heads that are appended to its graph read."""
@@ -156,7 +158,10 @@ def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, di
 
 
 def stray_weights(loaded: Strays, architecture: str, allow_missing: bool) -> str | None:
-    """One sentence on the weights that are missing or too many, or None. Raises it, unless they are allowed."""
+    """One sentence on the weights that are missing or too many, or None.
+
+    Raises it, unless they are allowed. Layers of the body are never: with random ones every score is noise.
+    """
     parts = [
         f"{what} {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
         for what, names in (("lacks the weights", loaded.missing), ("has unexpected weights", loaded.unexpected))
@@ -165,6 +170,11 @@ def stray_weights(loaded: Strays, architecture: str, allow_missing: bool) -> str
     if not parts:
         return None
     warning = f"The checkpoint {' and '.join(parts)}: it is not what {architecture} loads."
+    if any(not _OF_A_HEAD.match(name) for name in loaded.missing):
+        raise ExportError(
+            f"{warning} Its files are incomplete, of another architecture or named by code of its own: give the whole "
+            "checkpoint as transformers saves it, or import ONNX graphs that it was published with (--from-onnx)."
+        )
     if not allow_missing:
         raise ExportError(f"{warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
     return warning

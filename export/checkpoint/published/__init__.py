@@ -14,13 +14,18 @@ from . import gte, jina, multimodal, nemotron, nomic, zerank
 from .settings import without
 from .tasks import adapters, instructions
 
-__all__ = ["adapters", "as_transformers", "instructions", "native_config"]
+__all__ = ["adapters", "as_transformers", "instructions", "is_translated", "native_config"]
 
 _STRANGE = (
     "The checkpoint's config.json has a setting that its model cannot have, or lacks one ({}): correct it, or fetch "
     "the file again."
 )
 _FAMILIES = (gte, jina, multimodal, nemotron, nomic, zerank)
+
+
+def is_translated(config: dict[str, Any]) -> bool:
+    """Whether `config.json` is of a family for texts whose own code is known here."""
+    return any(family.matches(config) for family in _FAMILIES if family is not multimodal)
 
 
 def native_config(config: dict[str, Any]) -> dict[str, Any]:

@@ -293,5 +293,5 @@ def test_the_published_layouts_are_merged(tmp_path, name):
 def test_without_a_folder_to_merge_in_an_adapter_has_no_configuration(tmp_path):
     write_base(tmp_path / "base")
     write_adapter(tmp_path / "adapter", tmp_path / "base", factors((QUERY, QUERY)))
-    with pytest.raises(ExportError, match=r"has no config\.json"):
+    with pytest.raises(ExportError, match=r"is an adapter \(adapter_config\.json\), whose base has the config\.json"):
         open_checkpoint(str(tmp_path / "adapter"), None, {}, False)

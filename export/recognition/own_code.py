@@ -1,0 +1,110 @@
+"""Refuses or names what scores may depend on and transformers does not read: a checkpoint's own code and settings.
+
+Families whose code is known are translated in `checkpoint.published`, or read as models of pictures.
+"""
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import transformers
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+from ..checkpoint.files import Checkpoint
+from ..checkpoint.published import is_translated
+from ..checkpoint.reading import read_object
+from ..errors import ExportError
+from .families import FAMILIES, MULTIMODAL, is_decoder
+
+_OWN_CLASSES = {family.architecture.split(" ")[0] for family in (*FAMILIES, *MULTIMODAL)} - {*dir(transformers)}
+
+# Settings that no score depends on: what files and tools are called, how training went, how fast attention is, what
+# ScoreRT or sentence-transformers reads, and what older classes had and made nothing of.
+_HARMLESS = {
+    "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "_sliding_window_pattern",
+    "adapters", "architectures", "attn_implementation", "auto_map", "bos_token", "classifier_from_token",
+    "custom_pipelines", "directionality", "emb_size", "eos_token", "finetuning_task", "gradient_checkpointing",
+    "id2label", "is_causal", "is_matryoshka", "is_original_qwen3_reranker", "label2id", "language",
+    "matryoshka_dimensions", "max_window_layers", "method", "model_max_length", "model_type", "name_or_path",
+    "norm_bias", "num_labels", "output_attentions", "output_past", "pad_token", "padding_side", "pooler_fc_size",
+    "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
+    "position_embedding_type", "pretraining_tp", "quantization_config", "reference_compile",
+    "sbert_ce_default_activation_function", "sentence_transformers", "sliding_window", "summary_activation",
+    "summary_first_dropout", "summary_last_dropout", "summary_type", "summary_use_proj", "tokenizer_class",
+    "torch_dtype", "transformers_version", "trust_remote_code", "unsloth_fixed", "unsloth_version", "use_cache",
+    "use_flash_attn", "use_return_dict",
+}  # fmt: skip
+_MOST_NAMED = 8
+
+
+def require_known(checkpoint: Checkpoint, architecture: str) -> list[str]:
+    """Sentences on settings that are passed over. Raises `ExportError` for what certainly makes other scores."""
+    config = checkpoint.config
+    is_known = not architecture or architecture in _OWN_CLASSES or architecture in dir(transformers)
+    if not is_known and not is_translated(config) and not architecture.startswith("ColBERT"):
+        raise ExportError(
+            f"{architecture} is no class of transformers, and no family's that ScoreRT knows (see `python -m export "
+            "--list`): where a class of transformers computes the same, name that (--hf-overrides "
+            '\'{"architectures": ["..."]}\').'
+        )
+    if is_translated(config) or architecture in _OWN_CLASSES:
+        return []
+    _refuse_own_code(checkpoint)
+    kind = config.get("position_embedding_type") or "absolute"
+    if kind != "absolute":
+        raise ExportError(
+            f"The checkpoint's config.json has position_embedding_type {kind!r}, which transformers' class for "
+            f"{config['model_type']} does not have: {_GRAPHS}."
+        )
+    return [*_passed_over(checkpoint)]
+
+
+_GRAPHS = "if it was published with ONNX graphs, import those with --from-onnx"
+
+
+def _refuse_own_code(checkpoint: Checkpoint) -> None:
+    config = checkpoint.config
+    code = {name: str(place) for name, place in (config.get("auto_map") or {}).items() if name != "AutoTokenizer"}
+    # What is said of the direction of attention is what such code is for, and transformers follows it.
+    if not code or (is_decoder(checkpoint.native) and config.get("is_causal") is False):
+        return
+    same = '{"auto_map": null}'
+    both = ', or \'{"auto_map": null, "is_causal": false}\' where it attends to later tokens too'
+    raise ExportError(
+        f"The checkpoint has code of its own (auto_map: {next(iter(code.values()))}), which is not run, and its scores "
+        f"may be others without it: say --hf-overrides '{same}' where transformers' own class computes the same"
+        f"{both if is_decoder(checkpoint.native) else ''}; {_GRAPHS}."
+    )
+
+
+def _passed_over(checkpoint: Checkpoint) -> Iterator[str]:
+    """What is set and not read, of the body and of the tokenizer."""
+    own = CONFIG_MAPPING[checkpoint.native["model_type"]]
+    # Classes read some settings that they do not declare, so that only their text says which those are.
+    source = "".join(path.read_text(encoding="utf-8") for path in Path(inspect.getfile(own)).parent.glob("*.py"))
+    known = {*own.__dataclass_fields__, *own.attribute_map, *re.findall(r"\w+", source), *_HARMLESS}
+    if "rope_parameters" in known:
+        known |= {"rope_scaling", "rope_theta"}
+    strange = [
+        f"{name} {value!r}"
+        for name, value in checkpoint.config.items()
+        if name not in known and value not in (None, False, [], {}) and not name.endswith("_token_id")
+    ]
+    if strange:
+        more = f" and {len(strange) - _MOST_NAMED} more" if len(strange) > _MOST_NAMED else ""
+        yield (
+            f"{own.__name__} of transformers does not read these settings of config.json, so scores are those without "
+            f"them: {_short(strange[:_MOST_NAMED])}{more}."
+        )
+    code: Any = (read_object(checkpoint.folder / "tokenizer_config.json") or {}).get("auto_map") or {}
+    if isinstance(code, dict) and code.get("AutoTokenizer"):
+        yield (
+            "The checkpoint's tokenizer has code of its own (auto_map in tokenizer_config.json), which is not run: "
+            "compare some scores with the original's."
+        )
+
+
+def _short(settings: list[str]) -> str:
+    return ", ".join(setting if len(setting) <= 60 else f"{setting[:57]}..." for setting in settings)
