@@ -59,7 +59,8 @@ def build_index(
         raise StagingError(f"{target} exists already: give another --output, or replace it with --force.")
     ids = _ids(documents, engine.manifest)
     with staged(target) as folder:
-        ids.astype("<u8", copy=False).tofile(folder / IDS)
+        # Not by numpy, whose error does not say what the system said.
+        (folder / IDS).write_bytes(ids.astype("<u8", copy=False).data)
         vectors, dimension = _write_embeddings(engine, documents, folder, store, ids.shape[1], report)
         manifest = IndexManifest(
             schema_version=SCHEMA_VERSION,
