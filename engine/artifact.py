@@ -55,6 +55,8 @@ class Tensor(_Part, frozen=True):
 class Verification(_Part, frozen=True):
     """How far a graph is from its reference, over `texts` texts or pairs of mixed length.
 
+    `why` says which of those that come with the exporter they are, where there was no time for all.
+
     `quantity` is what the graph returns ("logits", "embeddings", "token embeddings"); `max_abs_error` and
     `mean_abs_error` are over its elements. `spearman` and `score_max_abs_error` are over the scores made from it:
     activated logits, similarities, or MaxSim a query token.
@@ -67,6 +69,21 @@ class Verification(_Part, frozen=True):
     mean_abs_error: float
     score_max_abs_error: float
     spearman: float
+    why: str | None = None
+
+
+class Kept(_Part, frozen=True):
+    """The weights of an 8-bit graph that are in float32, that which costs most in 8 bits first, since with all in 8
+    bits it strayed too far.
+
+    They go by PyTorch's names of their modules; `of` is how many could be in 8 bits. `size` and `seconds` are the
+    graph's over those of the graph with all in 8 bits, run on some of the verification texts while it was exported.
+    """
+
+    weights: list[str]
+    of: int
+    size: float
+    seconds: float
 
 
 class Graph(_Part, frozen=True):
@@ -100,6 +117,7 @@ class Graph(_Part, frozen=True):
     multiple: Annotated[int, Meta(ge=1)] = 1
     role: GraphRole = "text"
     verification: Verification | None = None
+    kept: Kept | None = None
 
     def output(self, name: str) -> Tensor:
         """The output of that name. Raises `KeyError`."""

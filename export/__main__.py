@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -104,6 +105,14 @@ def _parser(command: str) -> Parser:
         help="also make graphs for TensorRT of --precision's fp32 and fp16, and build their plans on this machine's "
         "GPU, for inputs of --max-length, so that serving with --provider tensorrt starts at once (default: none)",
     )
+    parser.add_argument(
+        "--verify",
+        type=_verify,
+        metavar="MINUTES",
+        default="3",
+        help="time for PyTorch to score the verification texts, and for each graph again; a large model is held "
+        "against fewer of them, 24 pairs at least; full: all, however long they take (3)",
+    )
     parser.add_argument("--hf-overrides", type=_overrides, default={}, metavar="JSON", help="changes to config.json")
     parser.add_argument("--trust-remote-code", action="store_true", help="run the checkpoint's own Python code")
     parser.add_argument(
@@ -143,6 +152,19 @@ def _overrides(text: str) -> dict[str, Any]:
     if not isinstance(overrides, dict):
         raise argparse.ArgumentTypeError('must be a JSON object, such as {"max_position_embeddings": 512}')
     return overrides
+
+
+def _verify(text: str) -> float | None:
+    """Seconds; None for all texts."""
+    if text == "full":
+        return None
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not (0 < minutes < math.inf):
+        raise argparse.ArgumentTypeError("must be minutes, such as 3 or 0.5, or full")
+    return minutes * 60
 
 
 def _name(text: str) -> str:

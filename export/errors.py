@@ -11,12 +11,23 @@ class ExportError(Exception):
 class VerificationError(Exception):
     """A graph strays further from its reference than its precision allows, so no artifact was written.
 
-    `worst` holds the inputs with the largest errors: (text, reference, got).
+    `reason` is how far, as a clause. `worst` holds the inputs with the largest errors: (text, reference, got).
     """
 
-    def __init__(self, message: str, worst: list[tuple[str, float, float]]) -> None:
+    def __init__(self, message: str, worst: list[tuple[str, float, float]], reason: str = "") -> None:
         super().__init__(message)
+        self.reason = reason or message
         self.worst = worst
+
+    def beyond_help(self, kept: int, of: int, reason: str) -> "VerificationError":
+        """The error of an 8-bit graph whose costliest weights were kept in float32, and that strayed even so."""
+        if not of:
+            return self
+        return VerificationError(
+            f"{self} With {kept} of its {of} weights in float32 it is no better ({reason}): export it as fp32.",
+            self.worst,
+            self.reason,
+        )
 
 
 def one_line(error: BaseException) -> str:

@@ -59,10 +59,11 @@ def max_batch(model: ir.Model) -> int | None:
 
 def interface(model: ir.Model) -> tuple[list[Tensor], list[Tensor]]:
     """The graph's inputs and outputs, as a manifest lists them."""
-    return [_spec(value) for value in model.graph.inputs], [_spec(value) for value in model.graph.outputs]
+    return [spec(value) for value in model.graph.inputs], [spec(value) for value in model.graph.outputs]
 
 
-def _spec(value: ir.Value) -> Tensor:
+def spec(value: ir.Value) -> Tensor:
+    """An input or output of a graph, as a manifest lists it."""
     assert value.name is not None
     assert value.dtype is not None
     assert value.shape is not None

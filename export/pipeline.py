@@ -8,7 +8,8 @@ The stages, in order:
    a. score the verification texts with the reference model (`verification.reference`), unless that is done already;
    b. convert: trace or import the graph, append the heads, and rewrite (`heads`, `rewrites`); for a model that reads
       pictures, do the same for its vision tower;
-   c. verify: run the saved graphs with the engine, and refuse them past their limit (`verification.verify`);
+   c. verify: run the saved graphs with the engine (`verification.verify`); past their limit those in 8 bits are made
+      again with some weights in float32 (`mixed`), and others are refused;
    d. where TensorRT is asked for, do the same for a graph of its own (`tensorrt`).
 5. Write the manifest, with the digests of all files. Only then does the folder get its name (`staging`).
 """
@@ -18,17 +19,14 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import onnx_ir as ir
 
 from engine.artifact import (
     MANIFEST,
     SCORE_TEMPLATE,
-    Graph,
     Prompts,
     Verification,
     files_of,
 )
-from engine.precisions import Precision
 from engine.progress import Progress
 from engine.score_types import ScoreTypeName
 from engine.seal import seal
@@ -38,19 +36,23 @@ from .checkpoint.files import Checkpoint
 from .checkpoint.tokenizer import check_words, load_tokenizer, save_tokenizer
 from .errors import ExportError
 from .exporter import OpenExporter
-from .graph import interface, max_batch, multiple, save
+from .making import Making
 from .manifest import describe, longest_input
 from .precisions import PRECISIONS
 from .recognition.recognise import recognise
 from .staging import staged
+from .verification.expected import BUDGET_SECONDS, expected, samples
 from .verification.texts import texts
-from .verification.verify import expected, samples, verify
-from .vision import Seeing, products
+from .vision import Seeing
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line asks for. The artifact becomes `output / name`; `provider` is one to build plans for."""
+    """What the command line asks for. The artifact becomes `output / name`; `provider` is one to build plans for.
+
+    `verify_seconds` are what the reference may take for the verification texts, and each graph again; None: whatever
+    all of them take.
+    """
 
     output: Path
     name: str
@@ -59,6 +61,7 @@ class Options:
     max_length: int | None = None
     force: bool = False
     provider: Literal["tensorrt"] | None = None
+    verify_seconds: float | None = BUDGET_SECONDS
 
 
 def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options, progress: Progress) -> Path:
@@ -93,29 +96,26 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
         for precision in exporter.precisions:
             model = exporter.reference_model(precision)
             if wanted is None or wanted.model is not model:
-                with progress.stage(f"score the verification texts with {model.name}"):
+                with progress.stage(f"score the verification texts with {model.name}") as report:
                     reference = exporter.reference(model, max_length)
-                    wanted = expected(reference, manifest)
+                    wanted = expected(reference, manifest, options.verify_seconds, report)
                     fed = samples(reference, manifest)
                 manifest = msgspec.structs.replace(manifest, dimension=wanted.dimension)
-            with progress.stage(f"convert to {precision}"):
-                converted = exporter.convert(precision, fed)
-                graph = _save_graph(converted, precision, folder)
-            if manifest.pictures is None:
-                with progress.stage(f"verify {precision}"):
-                    found = verify(folder, manifest, graph, wanted, exporter.limit(precision))
-                graphs = [msgspec.structs.replace(graph, verification=found)]
+            making = Making(exporter, folder, progress, fed, wanted, options.verify_seconds)
+            graph, weights = making.text(precision)
+            if recipe.pictures is None:
+                graphs = [making.verified(manifest, graph)]
             else:
-                seeing = Seeing(exporter, folder, progress, wanted)
-                assert recipe.pictures is not None
-                manifest, graphs = seeing.add(manifest, graph, products(converted), recipe.pictures.patches)
-            progress.say(_summary(graphs[0].verification))
+                manifest, graphs = Seeing(making).add(manifest, graph, weights, recipe.pictures.patches)
+            for line in _summary(graphs[0].verification):
+                progress.say(line)
             if options.provider is not None and PRECISIONS[precision].is_floating:
                 with progress.stage(f"convert to {precision} for TensorRT"):
                     graph = tensorrt.save_graph(exporter.plain(precision), precision, manifest, folder)
                 with progress.stage(f"build TensorRT's plan of {precision}, and verify it"):
                     verification = tensorrt.build(folder, manifest, graph, wanted, exporter.limit(precision))
-                progress.say(_summary(verification))
+                for line in _summary(verification):
+                    progress.say(line)
                 graphs.append(msgspec.structs.replace(graph, verification=verification))
             manifest = msgspec.structs.replace(manifest, graphs=[*manifest.graphs, *graphs])
         manifest = msgspec.structs.replace(manifest, files=files_of(folder))
@@ -124,24 +124,10 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
     return target
 
 
-def _summary(found: Verification | None) -> str:
+def _summary(found: Verification | None) -> list[str]:
     assert found is not None, "it was verified just now"
-    return (
+    figures = (
         f"  {found.quantity}: max error {found.max_abs_error:.2g}, mean {found.mean_abs_error:.2g}; "
         f"Spearman {found.spearman:.5f}"
     )
-
-
-def _save_graph(model: ir.Model, precision: Precision, folder: Path) -> Graph:
-    path = folder / f"model_{precision}.onnx"
-    save(model, path)
-    inputs, outputs = interface(model)
-    return Graph(
-        precision=precision,
-        provider=PRECISIONS[precision].provider,
-        file=path.name,
-        inputs=inputs,
-        outputs=outputs,
-        max_batch=max_batch(model),
-        multiple=multiple(model),
-    )
+    return [figures] if found.why is None else [figures, f"  over {found.why}"]

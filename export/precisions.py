@@ -3,22 +3,17 @@
 A precision is told here and in `engine.precisions`, which tells what it is when it runs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, get_args
+from typing import get_args
 
 import numpy as np
-import onnx_ir as ir
 
-from engine.arrays import Feeds
 from engine.precisions import PRECISIONS as RUNNING
 from engine.precisions import Precision
 
 from .graph import FusedFor
-from .rewrites.quantize import quantize_int8, quantize_int8_fast
-
-Quantize: TypeAlias = Callable[[ir.Model, Sequence[Feeds]], ir.Model]
-"""Rewrites a float32 graph in place, for activations as large as those for the samples."""
+from .rewrites.quantize import Quantize, quantize_int8, quantize_int8_fast
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
             max_length=options.max_length,
             force=options.force,
             provider=options.provider,
+            verify_seconds=options.verify,
         )
         return export(checkpoint, open_exporter, settings, progress)
 

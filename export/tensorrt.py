@@ -23,7 +23,8 @@ from engine.runtime.tensorrt import Plans, largest_batch
 from .errors import ExportError
 from .graph import interface, save
 from .precisions import Limit
-from .verification.verify import Expected, verify
+from .verification.expected import Expected
+from .verification.verify import verify
 
 _ADVICE = "run the export on the GPU that will serve the model, with `{}` and TensorRT, or leave --provider out"
 

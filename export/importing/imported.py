@@ -3,7 +3,7 @@
 They are left as they are besides: the rewrites and quantisers of this package are for graphs it has traced itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from engine.arrays import Feeds, Floats
 from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
 from engine.precisions import Precision
+from engine.progress import Report, unheard
 from engine.runtime.feeds import BATCH, TOKENS
 
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError
+from ..exporter import Costs
 from ..graph import max_batch, name_axes
 from ..heads.in_numpy import apply
 from ..heads.in_onnx import append_heads
@@ -85,7 +87,13 @@ class ImportedGraphs:
         # Whatever 8 bits have cost is in the published graph already.
         return PRECISIONS[precision if PRECISIONS[precision].is_floating else "fp32"].limit
 
-    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
+    def convert(
+        self,
+        precision: Precision,
+        samples: Sequence[Feeds],
+        kept: Collection[str] = (),
+        report: Report = unheard,
+    ) -> ir.Model:
         imported = self._graphs[precision]
         model = ir.load(imported.path)
         ir.external_data.load_to_model(model)
@@ -100,7 +108,20 @@ class ImportedGraphs:
         name_axes(model)
         return model
 
-    def convert_vision(self, precision: Precision, reading: PictureReading) -> ir.Model:
+    def convert_vision(
+        self,
+        precision: Precision,
+        reading: PictureReading,
+        kept: Collection[str] = (),
+        report: Report = unheard,
+    ) -> ir.Model:
+        raise AssertionError("its recipe has no pictures")
+
+    def costs(self, precision: Precision, samples: Sequence[Feeds], report: Report) -> Costs:
+        # Whoever published the graph chose what is in 8 bits.
+        return {}
+
+    def vision_costs(self, precision: Precision, reading: PictureReading, report: Report) -> Costs:
         raise AssertionError("its recipe has no pictures")
 
     def plain(self, precision: Precision) -> ir.Model:

@@ -13,8 +13,9 @@ So the scale of column n is max(max_k |W[k, n]| / 127, max_k |W[2k, n] + W[2k+1,
 seven-bit weights, and the integers are the same on all processors.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,18 +24,16 @@ from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from engine.arrays import Feeds, Floats
 
-from ..graph import DOMAIN, MICROSOFT
-from .nodes import constant, constant_matrix, insert, producer_of, replace
+from ..graph import MICROSOFT
+from .activations import GELU, bias, is_attended, is_gelu, is_normalized
+from .nodes import constant, constant_matrix, insert, replace
 from .ranges import Range, channel_ranges
+from .switch import Switch
 
 # Both are choices that were not measured. Smaller products are taken to cost less than quantising their input; rows of
 # token types and of other short tables are added to every token, so they stay exact.
 MIN_WEIGHT = 1 << 14
 MIN_TABLE = 1 << 16
-GELU = {("", "Gelu"), (MICROSOFT, "Gelu"), (MICROSOFT, "BiasGelu"), (MICROSOFT, "FastGelu")}
-LAYER_NORMALIZATIONS = {
-    "LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization", "SkipSimplifiedLayerNormalization"
-}  # fmt: skip
 GELU_MIN = 0.17  # GELU(x) >= -0.16998 for all x.
 # Measured: zero at 16 after GELU, and the exponent 0.7, where 0.5 to 1.0 are as good (docs/benchmarks/log.md, "Whole
 # graphs").
@@ -46,7 +45,17 @@ MARGIN = 1.15
 BLOCKS_SINCE = 21  # The opset whose QuantizeLinear takes blocks.
 
 
-def quantize_int8(model: ir.Model, samples: Sequence[Feeds]) -> ir.Model:
+class Quantize(Protocol):
+    """Rewrites a float32 graph in place, for activations as large as those for the samples."""
+
+    def __call__(
+        self, model: ir.Model, samples: Sequence[Feeds], kept: Collection[str] = (), switch: Switch | None = None
+    ) -> ir.Model: ...
+
+
+def quantize_int8(
+    model: ir.Model, samples: Sequence[Feeds], kept: Collection[str] = (), switch: Switch | None = None
+) -> ir.Model:
     """Quantises in place with one activation scale per token.
 
     With c a constant vector [K] and r = max_k |x[..., k] / c[k]| / 127 of shape [..., 1]:
@@ -54,17 +63,20 @@ def quantize_int8(model: ir.Model, samples: Sequence[Feeds]) -> ir.Model:
     c moves the range of outlier channels from activations to weights as in SmoothQuant (Xiao et al., 2023,
     https://arxiv.org/abs/2211.10438); c = max(1, (a / median(a)) ** SMOOTHING), a[k] being the largest |x[..., k]| over
     the samples, which are the graph's inputs for real texts. Heads (`Gemm`, one row a sequence) keep float activations.
+    Products whose weights' names are `kept` stay as they are; with a `switch` all do, but for the one that it is told.
     """
-    return _Quantizer(model, samples, rowwise=True).run()
+    return _Quantizer(model, samples, rowwise=True, kept=kept, switch=switch).run()
 
 
-def quantize_int8_fast(model: ir.Model, samples: Sequence[Feeds]) -> ir.Model:
+def quantize_int8_fast(
+    model: ir.Model, samples: Sequence[Feeds], kept: Collection[str] = (), switch: Switch | None = None
+) -> ir.Model:
     """Quantises in place with one constant scale for each activation, from the samples, and biases inside products.
 
     Outlier channels are moved as in `quantize_int8`. A feed-forward layer's inner activations, whose range differs most
     from token to token, keep a scale per token.
     """
-    return _Quantizer(model, samples, rowwise=False).run()
+    return _Quantizer(model, samples, rowwise=False, kept=kept, switch=switch).run()
 
 
 def quantize_weight(weight: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
@@ -91,21 +103,30 @@ def _scale(limit: Floats, steps: int = 127) -> Floats:
 class _Quantizer:
     """Rewrites one graph; `_quantized` shares the quantisation of an activation between its products (Q, K and V)."""
 
-    def __init__(self, model: ir.Model, samples: Sequence[Feeds], rowwise: bool) -> None:
+    def __init__(
+        self,
+        model: ir.Model,
+        samples: Sequence[Feeds],
+        rowwise: bool,
+        kept: Collection[str],
+        switch: Switch | None,
+    ) -> None:
         self.model = model
         self.graph = model.graph
         self._samples = samples
         self._rowwise = rowwise
+        self._kept = kept
+        self._switch = switch
         self._quantized: dict[ir.Value, _Activation] = {}
         self._zero_tensors: dict[tuple[object, ...], ir.Value] = {}
 
     def run(self) -> ir.Model:
         if not self._rowwise:
             _approximate_gelu(self.graph)
-        products = [n for n in self.graph if n.op_type == "MatMul" and constant_matrix(n, 1, MIN_WEIGHT) is not None]
+        products = [n for n in self.graph if n.op_type == "MatMul" and self._weight(n, 1, MIN_WEIGHT) is not None]
         activations = dict.fromkeys(n.inputs[0] for n in products if n.inputs[0] is not None)
-        normalized = {x for x in activations if _is_normalized(x)}
-        measured = [x for x in activations if x in normalized or (not self._rowwise and _is_attended(x))]
+        normalized = {x for x in activations if is_normalized(x)}
+        measured = [x for x in activations if x in normalized or (not self._rowwise and is_attended(x))]
         ranges = channel_ranges(self.model, measured, self._samples)
         smoothing = {x: _channel_scales(ranges[x]) for x in ranges if x in normalized}
         for node in products:
@@ -120,9 +141,21 @@ class _Quantizer:
         self.graph.opset_imports[""] = max(self.graph.opset_imports[""], BLOCKS_SINCE)
         return self.model
 
+    def _weight(self, node: ir.Node, index: int, minimum: int) -> Floats | None:
+        """The constant matrix that an operator reads at `index`, where it is to be in 8 bits."""
+        value = node.inputs[index]
+        return None if value is None or value.name in self._kept else constant_matrix(node, index, minimum)
+
+    def _put(self, node: ir.Node, y: ir.Value, weight: str) -> None:
+        """Have `y`, which reads the weight of that name in 8 bits, in the place of the node's output."""
+        if self._switch is None:
+            replace(node, y)
+        else:
+            self._switch.put(node, y, weight)
+
     def _product(self, node: ir.Node, ranges: Mapping[ir.Value, Range], smoothing: Mapping[ir.Value, Floats]) -> None:
         x, value = node.inputs[0], node.inputs[1]
-        weight = constant_matrix(node, 1, MIN_WEIGHT)
+        weight = self._weight(node, 1, MIN_WEIGHT)
         assert x is not None
         assert value is not None
         assert weight is not None
@@ -141,15 +174,15 @@ class _Quantizer:
         ]  # fmt: skip
         last = node
         if activation.rows is None:
-            added = _bias(node)
+            added = bias(node)
             if added is not None:
-                last, bias = added
-                operands += [None, bias]
+                last, addend = added
+                operands += [None, addend]
         y = insert(node, "MatMulIntegerToFloat", operands, domain=MICROSOFT)
         if activation.rows is not None:
             y = insert(node, "Mul", [y, activation.rows])
-        replace(last, y)
-        if last is not node:
+        self._put(last, y, str(value.name))
+        if last is not node and self._switch is None:
             self.graph.remove(node, safe=True)
 
     def _rows(self, node: ir.Node, x: ir.Value, width: int, smoothing: Floats | None) -> "_Activation":
@@ -161,7 +194,7 @@ class _Quantizer:
         """
         shape = x.shape
         last_axis = constant(self.graph, "quantize.last_axis", np.array([-1], np.int64))
-        if _is_gelu(x):
+        if is_gelu(x):
             zero, largest, floor = GELU_ZERO, x, GELU_MIN / GELU_ZERO
         else:
             x = self._smoothed(node, x, smoothing)
@@ -204,20 +237,20 @@ class _Quantizer:
     def _table(self, node: ir.Node) -> None:
         """Gather(W [V, H], ids [...]) = Cast(Gather(Q(W), ids)) * Gather(scale [V, 1], ids)."""
         table, ids = node.inputs
-        weight = constant_matrix(node, 0, MIN_TABLE)
+        weight = self._weight(node, 0, MIN_TABLE)
         if table is None or weight is None:
             return
         w, scale = quantize_rows(weight)
         rows = insert(node, "Gather", [constant(self.graph, f"{table.name}.int8", w), ids])
         rows = insert(node, "Cast", [rows], {"to": ir.DataType.FLOAT})
         scales = insert(node, "Gather", [constant(self.graph, f"{table.name}.scale", scale), ids])
-        replace(node, insert(node, "Mul", [rows, scales]))
+        self._put(node, insert(node, "Mul", [rows, scales]), str(table.name))
 
     def _head(self, node: ir.Node) -> None:
         """Gemm(x, W, b) = x @ (Cast(Q(W)) * scale) + b of a dense layer over pooled rows: its weight is kept in 8 bits,
         ONNX Runtime makes floats of it once, as it loads, and the product is in float."""
-        x, value, bias = (*node.inputs, None)[:3]
-        weight = constant_matrix(node, 1, MIN_WEIGHT)
+        x, value, addend = (*node.inputs, None)[:3]
+        weight = self._weight(node, 1, MIN_WEIGHT)
         if value is None or weight is None:
             return
         w, scale = quantize_rows(weight if node.attributes.get_int("transB", 0) else weight.T)
@@ -229,7 +262,7 @@ class _Quantizer:
         )
         columns = insert(node, "Mul", [columns, constant(self.graph, f"{value.name}.scale", scale[:, 0])])
         y = insert(node, "MatMul", [x, columns])
-        replace(node, y if bias is None else insert(node, "Add", [y, bias]))
+        self._put(node, y if addend is None else insert(node, "Add", [y, addend]), str(value.name))
 
 
 def _approximate_gelu(graph: ir.Graph) -> None:
@@ -247,42 +280,6 @@ class _Activation:
     scale: ir.Value
     zero: ir.Value
     rows: ir.Value | None
-
-
-def _bias(node: ir.Node) -> tuple[ir.Node, ir.Value] | None:
-    """Returns the Add after a product and its constant vector [N], if the product is used nowhere else."""
-    uses = list(node.outputs[0].uses())
-    if len(uses) != 1 or uses[0].node.op_type != "Add":
-        return None
-    other = uses[0].node.inputs[1 - uses[0].idx]
-    tensor = ir.convenience.get_const_tensor(other) if other is not None else None
-    return (uses[0].node, other) if other is not None and tensor is not None and len(tensor.shape) == 1 else None
-
-
-def _is_gelu(x: ir.Value) -> bool:
-    producer = x.producer()
-    return producer is not None and (producer.domain, producer.op_type) in GELU
-
-
-def _is_attended(x: ir.Value) -> bool:
-    """Tells whether x is what attention gives, its heads merged."""
-    producer = x.producer()
-    if producer is not None and producer.op_type == "Reshape" and producer.inputs[0] is not None:
-        producer = producer.inputs[0].producer()
-        return producer is not None and producer.op_type == "Transpose"
-    return producer is not None and producer.domain == DOMAIN
-
-
-def _is_normalized(x: ir.Value) -> bool:
-    """Tells whether x is a layer normalisation's output, where outliers live, the Mul or Add that ends one, or some of
-    its tokens."""
-    producer = producer_of(x)
-    if producer is None:
-        return False
-    if producer.op_type in LAYER_NORMALIZATIONS:
-        return True
-    constants = [v is not None and ir.convenience.get_const_tensor(v) is not None for v in producer.inputs]
-    return producer.op_type in {"Add", "Mul"} and any(constants)
 
 
 def _channel_scales(measured: Range) -> Floats:

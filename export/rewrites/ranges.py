@@ -1,21 +1,15 @@
 """Measures what values the activations of a graph take, by running it on samples."""
 
-import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
-import onnxruntime as ort
 
 from engine.arrays import Feeds, Floats
-from engine.artifact import PAST
-from engine.runtime.cores import cores
-from engine.text.prefix import no_past
 
-from ..graph import interface
 from .nodes import NodeList
+from .running import running
 
 
 @dataclass(frozen=True)
@@ -35,14 +29,11 @@ def channel_ranges(model: ir.Model, values: Collection[ir.Value], samples: Seque
     """Runs the graph on the samples, which need not say that nothing is past."""
     if not values:
         return {}
-    past = {tensor.name: no_past(tensor) for tensor in interface(model)[0] if tensor.name == PAST}
     names = [str(value.name) for value in values]
     found: dict[str, Floats] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        session = _open(_probe(model, names), Path(folder) / "probe.onnx")
-        outputs = [output.name for output in session.get_outputs()]
+    with running(_probe(model, names)) as run:
         for feeds in samples:
-            for name, row in zip(outputs, session.run(outputs, {**past, **feeds}), strict=True):
+            for name, row in run(feeds).items():
                 extreme = np.maximum if name.endswith(".highest") else np.minimum
                 found[name] = extreme(row, found.get(name, row))
     return {
@@ -65,11 +56,3 @@ def _probe(model: ir.Model, names: Sequence[str]) -> ir.Model:
             probe.graph.outputs.append(extreme)
     probe.graph.extend(nodes.nodes)
     return probe
-
-
-def _open(model: ir.Model, path: Path) -> ort.InferenceSession:
-    ir.save(model, path, external_data=f"{path.name}.data")
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = cores()
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])

@@ -5,12 +5,10 @@ In order: trace the body, append the heads, and apply the rewrites (`rewrites.or
 
 import contextlib
 import copy
-import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from functools import cached_property
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, TextIO, TypeVar
 
 import numpy as np
 import onnx_ir as ir
@@ -24,10 +22,12 @@ from transformers.exporters.exporter_onnx import OnnxExporter
 from engine.arrays import Feeds
 from engine.artifact import PAST
 from engine.precisions import Precision
+from engine.progress import Report, part, unheard
 from engine.runtime.feeds import Run, fill
 from engine.score_types import ScoreType
 from engine.text.layout import Input
 
+from ..exporter import Costs
 from ..graph import FusedFor
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import LoadedHead
@@ -35,7 +35,9 @@ from ..precisions import PRECISIONS
 from ..rewrites.float_inputs import keep_float32
 from ..rewrites.order import rewrite
 from .attention import as_operators
+from .costs import costs
 from .network import STATES, Network
+from .steps import Counted, Printed, counted
 from .towers.merged import MergedBody
 
 Traced = TypeVar("Traced", bound=PreTrainedModel)
@@ -54,33 +56,48 @@ class Converter:
         self._heads = heads
         self._scoring = scoring
         self._sample = _sample(inputs, network)
+        self._traced: ir.Model | None = None
 
-    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
+    def convert(
+        self, precision: Precision, samples: Sequence[Feeds], kept: Collection[str] = (), report: Report = unheard
+    ) -> ir.Model:
         """The graph of that precision, with any batch and length, fused for the provider it is for.
 
-        An 8-bit one is made for activations as large as those for the samples.
+        An 8-bit one is made for activations as large as those for the samples, but for the weights that are `kept`.
         """
         making = PRECISIONS[precision]
         if making.half:
             half = {name: tensor.half() if name == PAST else tensor for name, tensor in self._sample.items()}
-            return self._trace(halved(self._network), half, making.provider)
-        # A clone, because quantisation rewrites in place.
-        model = self._float32.clone()
-        return model if making.quantize is None else making.quantize(model, samples)
+            return self._trace(halved(self._network), half, making.provider, report)
+        # Clones, because quantisation rewrites in place.
+        if making.quantize is None:
+            return self._float32(report).clone()
+        middle = 0.5 if self._traced is None else 0.0
+        model = self._float32(part(report, 0, middle)).clone()
+        return making.quantize(model, Counted(samples, part(report, middle, 1)), kept)
+
+    def costs(self, precision: Precision, samples: Sequence[Feeds], report: Report) -> Costs:
+        """What to keep of an 8-bit graph."""
+        return costs(self._float32(unheard), self._network, precision, samples, report)
 
     def plain(self, precision: Precision) -> ir.Model:
         """The graph in float16 or float32 of ONNX's own operators alone, without a past: prompts are computed whole."""
         sample = {name: tensor for name, tensor in self._sample.items() if name != PAST}
-        return self._trace(halved(self._network) if PRECISIONS[precision].half else self._network, sample, None)
+        network = halved(self._network) if PRECISIONS[precision].half else self._network
+        return self._trace(network, sample, None, unheard)
 
-    @cached_property
-    def _float32(self) -> ir.Model:
-        return self._trace(self._network, self._sample, PRECISIONS["fp32"].provider)
+    def _float32(self, report: Report) -> ir.Model:
+        """The graph that those in float32 and in 8 bits are made of, traced once."""
+        if self._traced is None:
+            self._traced = self._trace(self._network, self._sample, PRECISIONS["fp32"].provider, report)
+        return self._traced
 
-    def _trace(self, network: Network, sample: dict[str, Tensor], provider: FusedFor | None) -> ir.Model:
+    def _trace(
+        self, network: Network, sample: dict[str, Tensor], provider: FusedFor | None, report: Report
+    ) -> ir.Model:
         """The graph without quantisation; without a provider nothing is fused."""
         with as_operators(network, provider) if provider else contextlib.nullcontext():
-            model = trace(network, sample, provider)
+            model = trace(network, sample, provider, report=report)
         states = next((output for output in model.graph.outputs if output.name == STATES), None)
         if states is not None:
             append_heads(model.graph, self._heads, states, self._scoring)
@@ -92,6 +109,7 @@ def trace(
     sample: dict[str, Tensor],
     provider: FusedFor | None,
     shapes: dict[str, dict[int, Any]] | None = None,
+    report: Report = unheard,
 ) -> ir.Model:
     """The graph of a module as the exporter writes it; without a provider nothing is fused.
 
@@ -99,7 +117,7 @@ def trace(
     all do.
     """
     config = OnnxConfig(dynamic=shapes is None, dynamic_shapes=shapes, ort_fusions=provider)
-    with _quiet():
+    with _quiet(Printed(report)), counted(module, report):
         model: ir.Model = OnnxExporter().export(module, {**sample}, config=config).program
     # It holds a stack trace for each node, with the paths of the machine that traced it.
     ClearMetadataAndDocStringPass()(model)
@@ -122,10 +140,9 @@ def halved(module: Traced) -> Traced:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet(sink: TextIO) -> Iterator[None]:
     """Keep the exporters' chatter out of a user's terminal; what goes wrong is raised."""
     levels = {name: logging.getLogger(name).level for name in ("torch", "transformers", "onnxscript")}
-    sink = io.StringIO()
     with (
         contextlib.redirect_stdout(sink),
         contextlib.redirect_stderr(sink),

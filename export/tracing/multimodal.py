@@ -1,6 +1,6 @@
 """Makes the two graphs of a multimodal model, of its vision tower and of its text body, by tracing both apart."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +15,11 @@ from engine.arrays import Feeds, Floats
 from engine.artifact import IMAGE_EMBEDDINGS, PAST
 from engine.images.decode import decode, from_pillow
 from engine.images.preprocessing import Preprocessing
-from engine.images.processor import Prepared
 from engine.images.reading import PictureReading
 from engine.images.smart_resize import SmartResize
 from engine.images.tiles import ImageSplitting
 from engine.precisions import Precision
+from engine.progress import Report, unheard
 from engine.runtime.feeds import Run, fill
 from engine.runtime.vision_feeds import fill_vision
 from engine.text.layout import Input
@@ -28,6 +28,7 @@ from ..checkpoint.files import Checkpoint
 from ..checkpoint.images.checking import check_preprocessing, load_processor
 from ..checkpoint.images.reading import read_preprocessing
 from ..errors import ExportError, explained
+from ..exporter import Costs
 from ..heads.in_numpy import apply
 from ..heads.in_onnx import append_heads
 from ..heads.loaded import load_heads
@@ -38,8 +39,10 @@ from ..verification.pictures import pictures
 from ..verification.reference import ReferenceModel
 from . import unsplit
 from .convert import Converter
+from .costs import costs
 from .loading import load_multimodal
 from .network import Network, stray_weights
+from .steps import Counted
 from .towers.convert import convert_vision
 from .towers.split import Towers, split
 
@@ -75,6 +78,7 @@ class TracedTowers:
         self._recipe = recipe
         self._tokenizer = tokenizer
         self._model: Any = loaded.model
+        self._traced_vision: ir.Model | None = None
         self._reference_model = ReferenceModel("PyTorch", f"{torch.__version__} float32", [], self._run)
 
     def reference_model(self, precision: Precision) -> ReferenceModel:
@@ -87,8 +91,17 @@ class TracedTowers:
     def limit(self, precision: Precision) -> Limit:
         return PRECISIONS[precision].limit
 
-    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
-        return self._converter.convert(precision, [self._fed(sample) for sample in samples])
+    def convert(
+        self,
+        precision: Precision,
+        samples: Sequence[Feeds],
+        kept: Collection[str] = (),
+        report: Report = unheard,
+    ) -> ir.Model:
+        return self._converter.convert(precision, [self._fed(sample) for sample in samples], kept, report)
+
+    def costs(self, precision: Precision, samples: Sequence[Feeds], report: Report) -> Costs:
+        return self._converter.costs(precision, [self._fed(sample) for sample in samples], report)
 
     def _fed(self, sample: Feeds) -> Feeds:
         """What the text graph is fed for the tokens of a text: no pictures."""
@@ -97,18 +110,39 @@ class TracedTowers:
         item = Input(ids, np.zeros_like(ids), len(ids))
         return fill(self._inputs, Run([item], 0, (1, len(ids)), pad_token=0, no_picture=none))
 
-    def convert_vision(self, precision: Precision, reading: PictureReading) -> ir.Model:
+    def convert_vision(
+        self,
+        precision: Precision,
+        reading: PictureReading,
+        kept: Collection[str] = (),
+        report: Report = unheard,
+    ) -> ir.Model:
         making = PRECISIONS[precision]
-        tower = self._towers.vision
-        model = convert_vision(tower, making.provider, making.half)
+        if making.half:
+            return self._vision(True, report)
+        # A clone, because quantisation rewrites in place.
+        model = self._float32_vision(report).clone()
+        if making.quantize is None:
+            return model
+        return making.quantize(model, Counted(self._samples(reading), report), kept)
+
+    def vision_costs(self, precision: Precision, reading: PictureReading, report: Report) -> Costs:
+        return costs(self._float32_vision(unheard), self._towers.vision, precision, self._samples(reading), report)
+
+    def _float32_vision(self, report: Report) -> ir.Model:
+        """The vision graph that those in float32 and in 8 bits are made of, traced once."""
+        if self._traced_vision is None:
+            self._traced_vision = self._vision(False, report)
+        return self._traced_vision
+
+    def _vision(self, half: bool, report: Report) -> ir.Model:
+        """The vision graph without quantisation."""
+        model = convert_vision(self._towers.vision, PRECISIONS["fp16" if half else "fp32"].provider, half, report)
         (output,) = model.graph.outputs
         if output.name != IMAGE_EMBEDDINGS:
             normalization = [head for head in self.heads if head.kind == "Normalize"]
             append_heads(model.graph, normalization, output, self._recipe.scoring)
-        if making.quantize is None:
-            return model
-        names = [value.name for value in model.graph.inputs if value.name is not None]
-        return making.quantize(model, [fill_vision(names, [picture], reading.sides) for picture in self._samples()])
+        return model
 
     def plain(self, precision: Precision) -> ir.Model:
         raise AssertionError("TensorRT was refused before")
@@ -136,9 +170,11 @@ class TracedTowers:
         """The text graph's, but for a past."""
         return ["input_ids", "attention_mask", *getattr(self._towers.text, "inputs", [])]
 
-    def _samples(self) -> list[Prepared]:
-        """The pictures that activations are measured on: those of the verification."""
-        return [self._pixels.prepare(decode(sample.data)) for sample in pictures()]
+    def _samples(self, reading: PictureReading) -> list[Feeds]:
+        """What the vision graph is fed for the pictures that activations are measured on: those of the verification."""
+        names = [value.name for value in self._float32_vision(unheard).graph.inputs if value.name is not None]
+        prepared = [self._pixels.prepare(decode(sample.data)) for sample in pictures()]
+        return [fill_vision(names, [picture], reading.sides) for picture in prepared]
 
     @cached_property
     def _processor(self) -> Any:

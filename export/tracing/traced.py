@@ -1,6 +1,6 @@
 """Makes graphs by tracing a checkpoint's PyTorch network."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import onnx_ir as ir
 import torch
@@ -11,8 +11,10 @@ from engine.artifact import PAST
 from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
 from engine.precisions import Precision
+from engine.progress import Report, unheard
 
 from ..checkpoint.files import Checkpoint
+from ..exporter import Costs
 from ..heads.in_numpy import apply
 from ..heads.loaded import load_heads
 from ..precisions import PRECISIONS, Limit
@@ -68,10 +70,28 @@ class TracedNetwork:
     def limit(self, precision: Precision) -> Limit:
         return PRECISIONS[precision].limit
 
-    def convert(self, precision: Precision, samples: Sequence[Feeds]) -> ir.Model:
-        return self._converter.convert(precision, samples)
+    def convert(
+        self,
+        precision: Precision,
+        samples: Sequence[Feeds],
+        kept: Collection[str] = (),
+        report: Report = unheard,
+    ) -> ir.Model:
+        return self._converter.convert(precision, samples, kept, report)
 
-    def convert_vision(self, precision: Precision, reading: PictureReading) -> ir.Model:
+    def convert_vision(
+        self,
+        precision: Precision,
+        reading: PictureReading,
+        kept: Collection[str] = (),
+        report: Report = unheard,
+    ) -> ir.Model:
+        raise AssertionError("its recipe has no pictures")
+
+    def costs(self, precision: Precision, samples: Sequence[Feeds], report: Report) -> Costs:
+        return self._converter.costs(precision, samples, report)
+
+    def vision_costs(self, precision: Precision, reading: PictureReading, report: Report) -> Costs:
         raise AssertionError("its recipe has no pictures")
 
     def plain(self, precision: Precision) -> ir.Model:

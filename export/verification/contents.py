@@ -28,16 +28,16 @@ class Contents:
 
     queries: Sequence[ReadContent]
     documents: Sequence[ReadContent]
+    pairs: Sequence[tuple[ReadContent, ReadContent]]
 
-    @property
-    def pairs(self) -> list[tuple[ReadContent, ReadContent]]:
-        queries, documents = texts().queries, texts().documents
-        pairs: list[tuple[ReadContent, ReadContent]] = [*paired(queries, documents)]
-        shown = self.documents[len(documents) :]
-        pairs += [(query, document) for query, document in zip(cycle(queries), shown, strict=False)]
-        for query in self.queries[len(queries) :]:
-            pairs += [(query, document) for document in (*documents[:2], *shown[:2])]
-        return pairs
+    def of(self, pairs: Sequence[tuple[ReadContent, ReadContent]]) -> "Contents":
+        """Some of the pairs, and what is in them."""
+        queries, documents = {query for query, _ in pairs}, {document for _, document in pairs}
+        return Contents(
+            [query for query in self.queries if query in queries],
+            [document for document in self.documents if document in documents],
+            pairs,
+        )
 
 
 def contents(manifest: Manifest) -> Contents:
@@ -47,8 +47,9 @@ def contents(manifest: Manifest) -> Contents:
     """
     queries: list[ReadContent] = [*texts().queries]
     documents: list[ReadContent] = [*texts().documents]
+    pairs: list[tuple[ReadContent, ReadContent]] = [*paired(queries, documents)]
     if manifest.pictures is None:
-        return Contents(queries, documents)
+        return Contents(queries, documents, pairs)
     images = [image for image in _files() if not _is_too_narrow(image, manifest.pictures)]
     documents += [Pictured((image,), "") for image in images]
     if manifest.pictures.placeholder is not None:
@@ -56,7 +57,11 @@ def contents(manifest: Manifest) -> Contents:
         documents.append(Pictured(tuple(images[:2]), _TOGETHER))
     if manifest.pictures.on_queries:
         queries += [Pictured((image,), "") for image in images[1::5]]
-    return Contents(queries, documents)
+    shown = documents[len(texts().documents) :]
+    pairs += [(query, document) for query, document in zip(cycle(texts().queries), shown, strict=False)]
+    for query in queries[len(texts().queries) :]:
+        pairs += [(query, document) for document in (*documents[:2], *shown[:2])]
+    return Contents(queries, documents, pairs)
 
 
 def _is_too_narrow(image: Image, reading: PictureReading) -> bool:

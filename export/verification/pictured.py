@@ -5,7 +5,7 @@ matter. Nothing here uses the engine's layouts or its preprocessing, but where t
 """
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from engine.arrays import Feeds, Floats
 from engine.artifact import PICTURES, TEXT
 from engine.content import Pictured, ReadContent, own_text
 from engine.images.image import Image
+from engine.progress import Report, unheard
 
 from ..recipe import Marking, Recipe
 from .contents import file_of
@@ -45,13 +46,20 @@ class PicturedReference:
         self._pictures = recipe.pictures
         self._max_length = max_length
 
-    def logits(self, pairs: Sequence[tuple[ReadContent, ReadContent]]) -> Floats:
+    def logits(self, pairs: Sequence[tuple[ReadContent, ReadContent]], report: Report = unheard) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
-        return np.array([self.model.run(self._pair(*pair)) for pair in pairs], np.float32)
+        return np.array(self._run((self._pair(*pair) for pair in pairs), len(pairs), report), np.float32)
 
-    def embeddings(self, contents: Sequence[ReadContent], role: str) -> list[Floats]:
+    def embeddings(self, contents: Sequence[ReadContent], role: str, report: Report = unheard) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's `[tokens, dim]`, of each content."""
-        return [self.model.run(self._content(content, role)) for content in contents]
+        return self._run((self._content(content, role) for content in contents), len(contents), report)
+
+    def _run(self, inputs: Iterable[Feeds], of: int, report: Report) -> list[Floats]:
+        rows = []
+        for feeds in inputs:
+            rows.append(self.model.run(feeds))
+            report(len(rows), of)
+        return rows
 
     def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
         """The tokens of each pair by itself."""

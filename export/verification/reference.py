@@ -12,6 +12,7 @@ import numpy as np
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
+from engine.progress import Report, unheard
 
 from ..errors import ExportError
 from ..recipe import Marking, Recipe
@@ -39,10 +40,10 @@ class Scorer(Protocol):
 
     model: ReferenceModel
 
-    def logits(self, pairs: Sequence[tuple[Any, Any]]) -> Floats:
+    def logits(self, pairs: Sequence[tuple[Any, Any]], report: Report = unheard) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
 
-    def embeddings(self, contents: Sequence[Any], role: str) -> list[Floats]:
+    def embeddings(self, contents: Sequence[Any], role: str, report: Report = unheard) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each content."""
 
     def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
@@ -67,10 +68,10 @@ class Reference:
         self._recipe = recipe
         self._max_length = max_length
 
-    def logits(self, pairs: Sequence[tuple[str, str]]) -> Floats:
+    def logits(self, pairs: Sequence[tuple[str, str]], report: Report = unheard) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
         lengths = [len(query) + len(document) for query, document in pairs]
-        rows = self._run(lengths, lambda indices: self._encode_pairs([pairs[index] for index in indices]))
+        rows = self._run(lengths, lambda indices: self._encode_pairs([pairs[index] for index in indices]), report)
         return np.array([row for row, _ in rows], dtype=np.float32)
 
     def pair_feeds(self, pairs: Sequence[tuple[str, str]]) -> list[Feeds]:
@@ -121,13 +122,14 @@ class Reference:
             else:
                 raise too_long_prompt(len(ids), self._max_length)
 
-    def embeddings(self, texts: Sequence[str], role: str) -> list[Floats]:
+    def embeddings(self, texts: Sequence[str], role: str, report: Report = unheard) -> list[Floats]:
         """A bi-encoder's `[dim]`, or a late-interaction model's scored `[tokens, dim]`, of each text."""
         marking = self._marking(role)
         rows = []
         skip = self._skip_list(marking)
         lengths = [len(text) for text in texts]
-        for row, encoding in self._run(lengths, lambda indices: self._encode_texts([texts[i] for i in indices], role)):
+        encode = lambda indices: self._encode_texts([texts[index] for index in indices], role)  # noqa: E731
+        for row, encoding in self._run(lengths, encode, report):
             if row.ndim == 2:
                 scored = encoding["attention_mask"].astype(bool) | marking.expand
                 row = row[scored & ~np.isin(encoding["input_ids"], skip)]
@@ -173,7 +175,7 @@ class Reference:
         return encoding
 
     def _run(
-        self, lengths: Sequence[int], encode: Callable[[Sequence[int]], BatchEncoding]
+        self, lengths: Sequence[int], encode: Callable[[Sequence[int]], BatchEncoding], report: Report
     ) -> list[tuple[Floats, Feeds]]:
         """Each input's output with what was fed for it, in order; inputs of like `lengths` share a padded batch."""
         rows = {}
@@ -184,6 +186,7 @@ class Reference:
             output = self.model.run(feeds)
             for row, index in enumerate(batch):
                 rows[index] = (output[row], {name: value[row] for name, value in feeds.items()})
+            report(sum(lengths[index] for index in rows), sum(lengths))
         return [rows[index] for index in range(len(lengths))]
 
     def _feeds(self, encoding: BatchEncoding) -> Feeds:

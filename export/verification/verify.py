@@ -1,7 +1,7 @@
 """Measures how far a graph strays from its reference, and refuses one that strays further than its limit."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,69 +9,34 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from engine import Engine
-from engine.arrays import Feeds, Floats
+from engine.arrays import Floats
 from engine.artifact import TOKENIZER, Graph, Manifest, Role, Verification
 from engine.content import Content, Pictured, ReadContent, Text
+from engine.progress import Report, unheard
 from engine.prompts.template import ScoreTemplate
 from engine.runtime.cores import cores
 from engine.runtime.opened import Opened, OpenedVision
 from engine.runtime.providers import CPU, TENSORRT
 from engine.runtime.scheduler import Schedule
 from engine.runtime.tensorrt import Plans
+from engine.runtime.workers import Batch
 from engine.text.tokenizer import Tokenizer
-from engine.vectors.similarity import sigmoid
 
 from ..errors import VerificationError
 from ..precisions import PRECISIONS, Limit
-from .contents import contents, label
-from .reference import ReferenceModel, Scorer
-from .texts import texts
+from .choosing import LEAST, Work, as_many_as_fit, first
+from .contents import Contents, label
+from .expected import Expected, activated
 
 # A choice: as many pairs as one looks at.
 _WORST = 5
 
+# How much slower than its reference a graph is taken to be at most: a choice. One that is in time even so is measured
+# at once.
+_SLOWER = 4
 
-@dataclass(frozen=True)
-class Expected:
-    """The reference's answers for the contents. `outputs` are what a graph returns, `scores` float32 `[pairs]`."""
-
-    model: ReferenceModel
-    outputs: list[Floats]
-    scores: Floats
-
-    @property
-    def dimension(self) -> int | None:
-        """The width of an embedding; None for logits."""
-        return self.outputs[0].shape[-1] if self.outputs[0].ndim else None
-
-
-def expected(reference: Scorer, manifest: Manifest) -> Expected:
-    """Run the reference on every content, or every pair for a cross-encoder."""
-    chosen = contents(manifest)
-    if manifest.scoring.reads_pairs:
-        logits = reference.logits(chosen.pairs)
-        return Expected(reference.model, list(logits), _activated(logits, manifest))
-    rows = {
-        role: dict(zip(side, reference.embeddings(side, role), strict=True))
-        for role, side in (("query", chosen.queries), ("document", chosen.documents))
-    }
-    scores = [_similarity(rows["query"][q], rows["document"][d], manifest) for q, d in chosen.pairs]
-    outputs = [*rows["query"].values(), *rows["document"].values()]
-    return Expected(reference.model, outputs, np.array(scores, dtype=np.float32))
-
-
-def samples(reference: Scorer, manifest: Manifest) -> list[Feeds]:
-    """The feeds of every fourth text, or of every fourth pair of texts.
-
-    Every fourth is a choice; `int8-fast` was measured with the 48 pairs which that gives (docs/benchmarks/log.md,
-    "With VNNI and bfloat16", on scales measured beforehand).
-    """
-    if manifest.scoring.reads_pairs:
-        return reference.pair_feeds(texts().pairs[::4])
-    return [
-        *reference.text_feeds(texts().queries[::4], "query"),
-        *reference.text_feeds(texts().documents[::4], "document"),
-    ]
+# Choices: as often as a busy machine needs, and no longer than one waits for it.
+_TURNS, _TURNS_SECONDS = 8, 20.0
 
 
 def verify(
@@ -82,26 +47,89 @@ def verify(
     limit: Limit,
     plans: Plans | None = None,
     vision: Graph | None = None,
+    seconds: float | None = None,
+    report: Report = unheard,
 ) -> Verification:
     """Compare a graph in `folder` with its reference, as a CPU runs it and, where the graph may be, in padded batches.
 
     Where inputs may share prefixes they do so both times, and once more in padded batches they do not. With TensorRT's
-    `plans` of the graph it runs on those, in the batches they are served in.
+    `plans` of the graph it runs on those, in the batches they are served in. What would take more than `seconds` is cut
+    down to a part of what the reference has answered.
     Raises `VerificationError` past the limit.
     """
     tokenizer = Tokenizer(folder / TOKENIZER)
     template = ScoreTemplate.of(folder, manifest, tokenizer)
     provider = CPU if plans is None else TENSORRT
-    found = []
-    for schedule, least in _ways(graph) if plans is None else [(provider.schedule(graph, None), None)]:
+    ways = _ways(graph) if plans is None else [(provider.schedule(graph, None), None)]
+    found: list[Verification] = []
+    for schedule, least in ways:
         opened = Opened.of(folder, manifest, graph, provider, schedule, least, plans)
         seeing = None if vision is None else _open_vision(folder, manifest, vision)
         engine = Engine(manifest, opened, tokenizer, template, vision=seeing)
         try:
+            if seconds is not None and not found:
+                wanted = _affordable(engine, wanted, seconds, len(ways))
+            opened.workers.on_batch = _Counted(report, len(found), len(ways), wanted)
             found.append(_measure(engine, wanted, limit))
         finally:
             engine.close()
     return max(found, key=lambda verification: verification.max_abs_error)
+
+
+def _affordable(engine: Engine, wanted: Expected, seconds: float, ways: int) -> Expected:
+    """What the graph is compared for, several ways, within `seconds`."""
+    if _SLOWER * ways * wanted.seconds <= seconds:
+        return wanted
+    part = as_many_as_fit(wanted.contents, Work(engine.manifest), lambda part: _run(engine, part), seconds / ways)
+    whole = len(part.pairs) == len(wanted.contents.pairs)
+    return wanted if whole else wanted.of(part, engine.manifest, seconds)
+
+
+class _Counted:
+    """Reports the batches of one of several ways."""
+
+    def __init__(self, report: Report, done: int, ways: int, wanted: Expected) -> None:
+        # Embedders compute their outputs, and then once more for the scores.
+        runs = 1 if wanted.dimension is None else 2
+        self._report = report
+        self._each = len(wanted.keys) * runs
+        self._done, self._of = done * self._each, ways * self._each
+
+    def __call__(self, batch: Batch) -> None:
+        self._done += batch.sequences
+        self._report(self._done, self._of)
+
+
+def seconds_of(
+    folder: Path, manifest: Manifest, pairs: Sequence[tuple[Graph, Graph | None]], wanted: Expected
+) -> list[float]:
+    """How long text graphs, each with its vision graph where it has one, take for the contents that matter most.
+
+    They take turns, and of each the fastest counts.
+    """
+    tokenizer = Tokenizer(folder / TOKENIZER)
+    template = ScoreTemplate.of(folder, manifest, tokenizer)
+    part = first(wanted.contents, LEAST, Work(manifest))
+    seconds = [np.inf] * len(pairs)
+    engines = []
+    for graph, vision in pairs:
+        schedule, least = _ways(graph)[0]
+        opened = Opened.of(folder, manifest, graph, CPU, schedule, least)
+        seeing = None if vision is None else _open_vision(folder, manifest, vision)
+        engines.append(Engine(manifest, opened, tokenizer, template, vision=seeing))
+    try:
+        started = time.perf_counter()
+        for turn in range(_TURNS):
+            if turn and time.perf_counter() - started > _TURNS_SECONDS:
+                break
+            for place, engine in enumerate(engines):
+                began = time.perf_counter()
+                _run(engine, part)
+                seconds[place] = min(seconds[place], time.perf_counter() - began)
+    finally:
+        for engine in engines:
+            engine.close()
+    return seconds
 
 
 def _open_vision(folder: Path, manifest: Manifest, graph: Graph) -> OpenedVision:
@@ -120,31 +148,34 @@ def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
 
 
 def _measure(engine: Engine, wanted: Expected, limit: Limit) -> Verification:
-    outputs, scores = _run(engine)
+    outputs, scores = _run(engine, wanted.contents)
     _check_shapes(outputs, wanted)
     errors = [np.abs(got - want) for got, want in zip(outputs, wanted.outputs, strict=True)]
     flat = np.concatenate([np.ravel(error) for error in errors])
     score_errors = np.abs(scores - wanted.scores) / _query_tokens(engine.manifest, wanted)
     verification = Verification(
         reference=f"{wanted.model.name} {wanted.model.version}",
-        texts=len(wanted.outputs),
+        texts=len(wanted.keys),
+        why=wanted.why,
         quantity=engine.manifest.scoring.output.replace("_", " "),
         max_abs_error=float(flat.max()),
         mean_abs_error=float(flat.mean()),
         score_max_abs_error=float(score_errors.max()),
-        spearman=float(spearmanr(scores, wanted.scores).statistic),
+        # Of scores that are all the same there is none, which scipy warns of.
+        spearman=float(spearmanr(scores, wanted.scores).statistic)
+        if np.ptp(scores) and np.ptp(wanted.scores)
+        else np.nan,
     )
     size = _size(engine, wanted)
     _judge(verification, engine, limit, size, wanted, scores, score_errors)
     return verification
 
 
-def _run(engine: Engine) -> tuple[Sequence[Floats], Floats]:
-    chosen = contents(engine.manifest)
+def _run(engine: Engine, chosen: Contents) -> tuple[Sequence[Floats], Floats]:
     queries, documents = zip(*((_given(query), _given(document)) for query, document in chosen.pairs), strict=True)
     if engine.manifest.scoring.reads_pairs:
         logits = engine.score(queries, documents, use_activation=False, truncate_prompt_tokens=-1).scores
-        return list(logits), _activated(logits, engine.manifest)
+        return list(logits), activated(logits, engine.manifest)
     sides: list[tuple[Role, Sequence[ReadContent]]] = [("query", chosen.queries), ("document", chosen.documents)]
     embed = engine.embed_tokens if engine.manifest.scoring.by_token else engine.embed
     rows = [
@@ -160,21 +191,9 @@ def _given(content: ReadContent) -> Content:
     return [*content.images, Text(content.text)] if isinstance(content, Pictured) else content
 
 
-def _activated(logits: Floats, manifest: Manifest) -> Floats:
-    return sigmoid(logits) if manifest.activation == "sigmoid" else logits
-
-
-def _similarity(query: Floats, document: Floats, manifest: Manifest) -> float:
-    if manifest.scoring.by_token:
-        return float(np.einsum("sh,th->st", query, document).max(axis=1).sum())
-    if manifest.similarity == "cosine":
-        return float(query @ document / (np.linalg.norm(query) * np.linalg.norm(document)))
-    return float(query @ document)
-
-
 def _query_tokens(manifest: Manifest, wanted: Expected) -> NDArray[np.float64]:
     """MaxSim adds a similarity a query token, so its error is taken a token; other scores are one number."""
-    chosen = contents(manifest)
+    chosen = wanted.contents
     if not manifest.scoring.by_token:
         return np.ones(len(chosen.pairs))
     tokens = {query: len(rows) for query, rows in zip(chosen.queries, wanted.outputs, strict=False)}
@@ -215,17 +234,19 @@ def _judge(
     if not np.isfinite(found.max_abs_error):
         failures.append("it overflows")
     elif found.max_abs_error > limit.max_abs_error * size:
-        failures.append(f"its {found.quantity} are {found.max_abs_error:.2g} off ({limit.max_abs_error:g} allowed)")
+        failures.append(f"its {found.quantity} are {found.max_abs_error:.3g} off ({limit.max_abs_error:g} allowed)")
     if found.score_max_abs_error > limit.score_max_abs_error:
-        failures.append(f"its scores are {found.score_max_abs_error:.2g} off ({limit.score_max_abs_error:g} allowed)")
+        failures.append(f"its scores are {found.score_max_abs_error:.3g} off ({limit.score_max_abs_error:g} allowed)")
     if np.isnan(found.spearman):
         failures.append("its scores are no ranking, being all the same or no numbers")
     elif found.spearman < limit.spearman:
         failures.append(f"its Spearman correlation is {found.spearman:.4f} ({limit.spearman:g} needed)")
     if failures:
         order = np.argsort(-np.nan_to_num(score_errors, nan=np.inf))[:_WORST]
-        pairs = contents(engine.manifest).pairs
+        pairs = wanted.contents.pairs
         worst = [(" / ".join(map(label, pairs[i])), float(wanted.scores[i]), float(scores[i])) for i in order]
         raise VerificationError(
-            f"The {engine.graph.precision} graph strays from {found.reference}: {' and '.join(failures)}.", worst
+            f"The {engine.graph.precision} graph strays from {found.reference}: {' and '.join(failures)}.",
+            worst,
+            " and ".join(failures),
         )

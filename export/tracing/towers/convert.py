@@ -6,6 +6,7 @@ import onnx_ir as ir
 from torch.export import Dim
 
 from engine.artifact import IMAGE_EMBEDDINGS
+from engine.progress import Report, unheard
 from engine.runtime.feeds import ROWS
 
 from ...graph import FusedFor
@@ -14,7 +15,9 @@ from ..convert import halved, trace
 from .vision import VisionTower
 
 
-def convert_vision(tower: VisionTower, provider: FusedFor | None, half: bool = False) -> ir.Model:
+def convert_vision(
+    tower: VisionTower, provider: FusedFor | None, half: bool = False, report: Report = unheard
+) -> ir.Model:
     """The graph of a tower for any number and size of pictures, fused for a provider; without one nothing is.
 
     With `half` the tower computes in float16. Inputs and the output are the same either way.
@@ -25,7 +28,7 @@ def convert_vision(tower: VisionTower, provider: FusedFor | None, half: bool = F
         name: {axis: Dim.DYNAMIC for axis, dim in enumerate(tower.dims[name]) if isinstance(dim, str)}
         for name in tower.sample
     }
-    model = rewrite(trace(traced, tower.sample, provider, shapes), provider, tower.dims)
+    model = rewrite(trace(traced, tower.sample, provider, shapes, report), provider, tower.dims)
     (output,) = model.graph.outputs
     if output.name == IMAGE_EMBEDDINGS:
         # They depend on what varies in the inputs, in a way that is the tower's.
