@@ -36,6 +36,8 @@ class Answering:
 
         async def answer(request: Request) -> Response:
             own = endpoints["GET" if request.method == "HEAD" else request.method]
+            if len(dialects := {endpoint.dialect for endpoint in own}) == 1:
+                (record_of(request.scope).dialect,) = dialects
             if own[0].request is None:
                 return _response(own[0].answer(None, self._call(request)))
             _require_json(request.headers.get("content-type"))
@@ -58,6 +60,7 @@ class Answering:
 
 def _answer(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Response:
     endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, body, call)
+    call.record.dialect = endpoint.dialect
     return _response(endpoint.answer(decode(body, endpoint.request), call))
 
 

@@ -22,7 +22,7 @@ from engine import ScoreRTError, __version__
 
 from . import openapi, pages
 from .answering import Answering
-from .dialects import ENDPOINTS
+from .dialects import ENDPOINTS, tei
 from .endpoint import Endpoint
 from .errors import CLIENT_LEFT, Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
 from .keys import Keys
@@ -160,7 +160,7 @@ async def _refuse(request: Request, error: Exception) -> Response:
     refusal = client_error(error)
     if refusal is None:
         raise error
-    return _error(request, refusal, error_headers(error))
+    return _error(request, refusal, error_headers(error), error)
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:
@@ -190,8 +190,14 @@ async def _fail(request: Request, error: Exception) -> Response:
     return _error(request, status_error(status, "The server failed to answer; its log has the reason."))
 
 
-def _error(request: Request, error: Error, headers: Mapping[str, str] | None = None) -> Response:
+def _error(
+    request: Request, error: Error, headers: Mapping[str, str] | None = None, cause: Exception | None = None
+) -> Response:
     record = record_of(request.scope)
     record.error = error.message
-    body = msgspec.json.encode(ErrorBody(error, error.message, error.message, record.request_id))
-    return Response(body, error.code, headers, "application/json")
+    said = {"message": error.message, "detail": error.message, "request_id": record.request_id}
+    if record.dialect != tei.DIALECT:
+        return Response(msgspec.json.encode(ErrorBody(error, **said)), error.code, headers, "application/json")
+    status, error_type = tei.told(error, cause, record.pairs)
+    body = msgspec.json.encode(tei.TEIErrorBody(error=error.message, error_type=error_type, **said))
+    return Response(body, status, headers, "application/json")

@@ -40,6 +40,10 @@ class InvalidRequest(RequestError):
         self.parameter = parameter
 
 
+class InvalidField(InvalidRequest):
+    """The body is JSON, and a field of it is not what the path takes."""
+
+
 class UnknownModel(RequestError):
     """The request names a model that is not served."""
 

@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
+from .dialects import tei
 from .endpoint import Binary, Endpoint
 from .errors import ErrorBody
 
@@ -21,12 +22,17 @@ _FAILURES: dict[str, tuple[str, str]] = {
     "404": ("NotFound", "The model is not served."),
     "408": ("Slow", "The body did not arrive within the time one request may take."),
     "413": ("TooLarge", "The body is larger than the server takes."),
+    "422": ("Unprocessable", "A field is not what the path takes: TEI's status for it."),
+    "424": ("FailedDependency", "The model cannot do this, or the server failed: TEI's status for it."),
+    "429": ("Overloaded", "Too much is being answered or waits: TEI's status for it."),
     "500": ("Failure", "The server failed to answer; its log has the reason."),
     "503": ("Busy", "Too much is being answered or waits: try again after the seconds in Retry-After."),
     "504": ("Late", "The answer was not there within the time one request may take."),
 }
+_TEI_ALONE = ("422", "424", "429")
 # Those that can meet a request without a body; its query may name a model.
 _WITHOUT_BODY = ("401", "404", "500")
+_ERRORS = (ErrorBody, tei.TEIErrorBody)
 _HEADERS = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
 
@@ -41,7 +47,7 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
             shared.setdefault((path, endpoint.method), []).append(endpoint)
 
     bodies = (body for endpoint in endpoints for body in (endpoint.request, endpoint.response))
-    types = list(_distinct([ErrorBody, *_types(bodies)]))
+    types = list(_distinct([*_ERRORS, *_types(bodies)]))
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(types, schemas, strict=True))
     requests = [schema_of[kind] for kind in _distinct(_types(endpoint.request for endpoint in endpoints))]
@@ -104,7 +110,10 @@ def _allow_nulls(component: Schema) -> None:
 
 def _operation(path: str, method: str, sharing: Sequence[Endpoint], schema_of: Schemas) -> Schema:
     requests = [endpoint.request for endpoint in sharing if endpoint.request is not None]
-    failures = _FAILURES if requests else _WITHOUT_BODY
+    is_tei = any(endpoint.dialect == tei.DIALECT for endpoint in sharing)
+    failures = [status for status in (_FAILURES if requests else _WITHOUT_BODY) if is_tei or status not in _TEI_ALONE]
+    if is_tei and not requests:
+        failures.append("424")
     operation: Schema = {
         "operationId": _operation_id(path, method),
         "summary": "; ".join(_distinct(endpoint.summary for endpoint in sharing)),
@@ -149,7 +158,7 @@ def _answer(responses: Sequence[Any], schema_of: Schemas) -> Schema:
 
 
 def _failure(meaning: str, schema_of: Schemas) -> Schema:
-    return {"description": meaning, "headers": _HEADERS, "content": _json(schema_of[ErrorBody])}
+    return {"description": meaning, "headers": _HEADERS, "content": _json(_any_of(_ERRORS, schema_of))}
 
 
 def _json(schema: Schema) -> Schema:

@@ -31,6 +31,8 @@ class Record:
     seconds: float = 0.0
     model: str | None = None
     job: Job | None = None
+    dialect: str = ""
+    """Whose words the request is in, and so its answer; "" as long as it could be several's."""
     pairs: int = 0
     """Queries with documents, or texts to embed, that the request asked for."""
     error: str | None = None

@@ -57,5 +57,5 @@ async function request(path, { body, key, signal }) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer) return answer;
-  throw new Refusal(answer?.error?.message ?? `The server answered with status ${response.status}.`, response.status);
+  throw new Refusal(answer?.message ?? `The server answered with status ${response.status}.`, response.status);
 }

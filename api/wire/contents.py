@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from engine import Content, Engine, Image, Text
 
 from ..endpoint import Call
-from ..errors import InvalidRequest, TextOnlyModel, UnreadPart
+from ..errors import InvalidField, TextOnlyModel, UnreadPart
 
 _READ = ("text", "image_url")
 # What clients of vLLM's API send besides, and what to call it.
@@ -134,7 +134,7 @@ def several(
 ) -> list[Content | str | Tokens]:
     """What the engine reads for one input or several, the request's `parameter`, counted.
 
-    Raises `InvalidRequest` where tokens and texts are mixed up, and as `read`.
+    Raises `InvalidField` where tokens and texts are mixed up, and as `read`.
     """
     if isinstance(inputs, str | Item):
         items: list[str | Item | Tokens] = [inputs]
@@ -143,7 +143,7 @@ def several(
     elif not any(isinstance(item, int) for item in inputs):
         items = cast("list[str | Item | Tokens]", inputs)
     else:
-        raise InvalidRequest(
+        raise InvalidField(
             f"{parameter} must be a string, a list of strings, a list of token ids, or a list of such lists.",
             f"body.{parameter}",
         )

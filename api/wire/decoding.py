@@ -11,7 +11,7 @@ import msgspec
 
 from engine import without_surrogates
 
-from ..errors import InvalidRequest
+from ..errors import InvalidField, InvalidRequest
 from .lax import inside, members, relaxed
 
 _WORDS = {
@@ -83,7 +83,7 @@ def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(kind)
 
 
-def _invalid_field(complaint: str, kind: Any) -> InvalidRequest:
+def _invalid_field(complaint: str, kind: Any) -> InvalidField:
     """`complaint` is msgspec's, such as "Expected `int | null`, got `str` - at `$.top_n`"."""
     complaint, _, path = complaint.partition(" - at `$.")
     path = path.removesuffix("`")
@@ -101,7 +101,7 @@ def _invalid_field(complaint: str, kind: Any) -> InvalidRequest:
         predicate = complaint
     field = re.match(r"\w*", path)
     parameter = f"body.{field[0]}" if field and field[0] else "body"
-    return InvalidRequest(f"{path or 'The body'} {predicate}.", parameter)
+    return InvalidField(f"{path or 'The body'} {predicate}.", parameter)
 
 
 def _in_words(kind: str) -> str:

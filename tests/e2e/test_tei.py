@@ -1,5 +1,6 @@
 """TEI's API over HTTP."""
 
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,14 @@ def post(server: Server, path: str, **body: Any) -> Any:
     return response.json()
 
 
-def refusal(server: Server, path: str, status: int = 400, **body: Any) -> str:
+def refusal(server: Server, path: str, status: int | None = None, **body: Any) -> str:
+    """A sentence in TEI's shape: what is refused is 422 where a field is not what it should be, else 413."""
     response = server.client.post(path, json=body)
-    assert response.status_code == status, response.text
-    return str(response.json()["error"]["message"])
+    assert response.status_code in ((413, 422) if status is None else (status,)), response.text
+    answer = response.json()
+    assert answer["error"] == answer["message"] == answer["detail"]
+    assert answer["error_type"] == ("Backend" if status == 424 else "Validation")
+    return str(answer["error"])
 
 
 def scores(server: Server, **body: Any) -> np.ndarray:
@@ -162,7 +167,7 @@ def test_embed_all(server: Server, path: str) -> None:
     pooled = post(server, "/pooling", model="minilm-colbert", input=TEXTS)["data"]
     for rows, item in zip(answer, pooled, strict=True):
         np.testing.assert_allclose(rows, item["data"], atol=1e-5)
-    assert "is a bi-encoder model" in refusal(server, "/embed_all", 404, model="minilm-bi", inputs=TEXTS)
+    assert "is a bi-encoder model" in refusal(server, "/embed_all", 424, model="minilm-bi", inputs=TEXTS)
 
 
 @pytest.mark.parametrize("path", ["/similarity", "/"])
@@ -176,7 +181,7 @@ def test_similarity(server: Server, path: str) -> None:
     assert refused.endswith("or set truncate to true.")
     for parameters in ({"truncate": True}, {}, None):
         assert len(post(server, path, model="minilm-bi", inputs=inputs, parameters=parameters)) == 1
-    assert "is a cross-encoder model" in refusal(server, path, 404, model="minilm-ce", inputs=inputs)
+    assert "is a cross-encoder model" in refusal(server, path, 424, model="minilm-ce", inputs=inputs)
 
 
 def test_tokenize_and_decode(server: Server) -> None:
@@ -230,3 +235,55 @@ def test_limits_in_info_are_those_of_requests(server: Server) -> None:
     most = info(server).json()["max_client_batch_size"]
     too_many = ["a"] * (most + 1)
     assert f"more than the {most:,} of one request" in refusal(server, "/embed", inputs=too_many)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "error_type"),
+    [
+        ("/embed", b'{"inputs": "a", "normalize": 3}', 422, "Validation"),
+        ("/embed", b'{"input": "a"}', 422, "Validation"),
+        ("/embed", b'{"inputs": ', 400, "Validation"),
+        ("/embed", b"", 400, "Validation"),
+        ("/embed", b'{"inputs": []}', 400, "Empty"),
+        ("/embed", b'{"inputs": [99999999]}', 413, "Validation"),
+        ("/embed", b'{"inputs": "a", "model": "minilm-ce"}', 424, "Backend"),
+        ("/embed", b'{"inputs": "a", "model": "nope"}', 404, "Validation"),
+        ("/predict", b'{"inputs": ["a", ["b"]], "model": "minilm-ce"}', 422, "Validation"),
+        ("/rerank", b'{"query": "a", "texts": []}', 400, "Empty"),
+        ("/rerank", b'{"query": "a", "texts": [1]}', 422, "Validation"),
+        ("/", b'{"inputs": []}', 400, "Empty"),
+        ("/decode", b'{"ids": [1, [2]]}', 422, "Validation"),
+        ("/info?model=nope", None, 404, "Validation"),
+    ],
+)
+def test_errors_have_teis_shape_where_the_body_was_teis(
+    server: Server, path: str, body: bytes | None, status: int, error_type: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    response = server.client.request("GET" if body is None else "POST", path, content=body, headers=headers)
+    answer = response.json()
+    assert list(answer) == ["error", "error_type", "message", "detail", "request_id"]
+    assert (response.status_code, answer["error_type"]) == (status, error_type), answer
+    assert answer["error"] == answer["message"] == answer["detail"]
+
+
+def test_errors_on_shared_paths_have_the_shape_of_their_dialect(server: Server) -> None:
+    for path, body in (("/rerank", {"query": "a", "documents": [1]}), ("/tokenize", {"prompt": 1})):
+        response = server.client.post(path, json=body)
+        assert (response.status_code, response.json()["error"]["code"]) == (400, 400)
+    assert server.client.post("/rerank", json={"query": "a", "texts": 1}).json()["error_type"] == "Validation"
+
+
+def test_an_overloaded_server_is_429_to_teis_clients(contract_artifacts: dict[str, Path]) -> None:
+    options = ("--max-concurrent-requests", "1", "--threads", "1")
+    with Server("--model", contract_artifacts["minilm-bi"], *options) as busy:
+        address = busy.client.base_url
+        with socket.create_connection((address.host, address.port)) as slow:
+            slow.sendall(
+                b"POST /embed HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            )
+            while (answer := busy.client.post("/embed", json={"inputs": "a"})).status_code == 200:
+                pass
+        assert answer.status_code == 429
+        assert answer.json()["error_type"] == "Overloaded"
+        assert answer.headers["retry-after"] == "1"

@@ -7,7 +7,7 @@ import msgspec
 from engine import CROSS_ENCODER, Engine, Floats, TextArguments
 
 from ...endpoint import Call, Endpoint
-from ...errors import InvalidRequest
+from ...errors import InvalidField
 from ..vllm.classify import LABEL
 from .common import DIALECT, Common, advise_truncate, as_asked, truncation_arguments
 
@@ -60,13 +60,13 @@ def predict(request: PredictRequest, call: Call) -> Predictions | list[Predictio
 
 
 def _items(inputs: PredictInputs) -> list[TextOrPair]:
-    """Raises `InvalidRequest` where texts and pairs are mixed up, bare texts and lists of one too."""
+    """Raises `InvalidField` where texts and pairs are mixed up, bare texts and lists of one too."""
     items = [[inputs]] if isinstance(inputs, str) else inputs
     if items and all(isinstance(text, str) for text in items):
         items = [cast(TextOrPair, items)]
     lengths = {len(item) if isinstance(item, list) else 0 for item in items}
     if lengths not in ({1}, {2}):
-        raise InvalidRequest(
+        raise InvalidField(
             "inputs must be a text, a pair [query, document], a list of pairs, or a list of texts that are lists of "
             "one: send texts and pairs apart.",
             "body.inputs",

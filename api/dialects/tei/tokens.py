@@ -7,7 +7,7 @@ import msgspec
 from engine import Engine, Token
 
 from ...endpoint import Call, Endpoint
-from ...errors import InvalidRequest
+from ...errors import InvalidField, InvalidRequest
 from ...wire.vectors import role
 from .common import DIALECT, PromptName
 
@@ -79,11 +79,11 @@ def decode(request: DecodeRequest, call: Call) -> list[str]:
 
 
 def _several(ids: list[int | list[int]]) -> list[list[int]]:
-    """Raises `InvalidRequest` where tokens and lists of them are mixed up."""
+    """Raises `InvalidField` where tokens and lists of them are mixed up."""
     if all(isinstance(token, int) for token in ids):
         return [cast("list[int]", ids)]
     if any(isinstance(token, int) for token in ids):
-        raise InvalidRequest("ids must be a list of token ids, or a list of such lists.", "body.ids")
+        raise InvalidField("ids must be a list of token ids, or a list of such lists.", "body.ids")
     return cast("list[list[int]]", ids)
 
 
