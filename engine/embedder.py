@@ -38,7 +38,7 @@ class Embedder:
         self._vision = vision
         self.cache = cache
 
-    def embed(self, inputs: Mapping[Role, Sequence[AnyInput]], job: Job | None = None) -> dict[Role, list[Floats]]:
+    def embed(self, inputs: Mapping[Role, Sequence[AnyInput]], job: Job) -> dict[Role, list[Floats]]:
         """Each input's embedding `[dim]`, or those of its token embeddings that MaxSim sees, `[tokens, dim]`.
 
         They are not to be changed, since the cache has them too.
@@ -47,7 +47,6 @@ class Embedder:
         The job's bound on tokens counts all inputs, so that what is refused does not depend on what came before; only
         those that are computed wait for room in the queue. Raises as `Workers.run`.
         """
-        job = job or Job()
         asked = [(role, item) for role, items in inputs.items() for item in items]
         job.submit([item.tokens for _, item in asked])
         texts = [(role, item) for role, item in asked if isinstance(item, Input)]
@@ -79,12 +78,10 @@ class Embedder:
         assert compare is not None, "cross-encoders were told apart before"
         return compare(query, documents, self._manifest.similarity)
 
-    def query(
-        self, content: ReadContent, limits: Truncation, prompting: Prompting, job: Job | None
-    ) -> tuple[Floats, int]:
+    def query(self, content: ReadContent, limits: Truncation, prompting: Prompting) -> tuple[Floats, int]:
         """A query's embedding, as from `embed` but in this machine's memory, and how many tokens it has."""
         inputs = self._builder.contents([content], "query", limits, prompting)
-        return on_host(self.embed({"query": inputs}, job)["query"][0]), inputs[0].tokens
+        return on_host(self.embed({"query": inputs}, limits.job)["query"][0]), inputs[0].tokens
 
     def score(
         self,
@@ -92,7 +89,6 @@ class Embedder:
         documents: Sequence[ReadContent],
         limits: Truncation,
         prompting: Prompting,
-        job: Job | None,
     ) -> Scores:
         """The similarity of each query with the document beside it, or of the one query with every document."""
         sides: dict[Role, list[ReadContent]] = {
@@ -103,7 +99,7 @@ class Embedder:
             "query": self._builder.contents(sides["query"], "query", limits, prompting),
             "document": self._builder.contents(sides["document"], "document", limits, Prompting()),
         }
-        embedded = self.embed(inputs, job)
+        embedded = self.embed(inputs, limits.job)
         rows = {role: dict(zip(sides[role], embedded[role], strict=True)) for role in sides}
         lengths = {role: dict(zip(sides[role], (item.tokens for item in inputs[role]), strict=True)) for role in sides}
         tokens = sum(lengths["query"][text] for text in queries) + sum(lengths["document"][text] for text in documents)

@@ -152,14 +152,13 @@ class Engine:
         limits = self._begin(known(arguments, ScoreArguments))
         read_queries, read_documents = aligned(queries, documents)
         prompting = Prompting(arguments.get("instruction"), arguments.get("chat_template_kwargs"))
-        job = arguments.get("job")
         if not self.manifest.scoring.reads_pairs:
-            return self._embedder.score(read_queries, read_documents, limits, prompting, job)
+            return self._embedder.score(read_queries, read_documents, limits, prompting)
         if len(read_queries) == 1:
             read_queries = list(read_queries) * len(read_documents)
         pairs = self._builder.pairs(read_queries, read_documents, limits, prompting)
         inputs = self._opened.runner.share(pairs, read_queries)
-        logits = self._logits(inputs, job)
+        logits = self._logits(inputs, limits.job)
         return Scores(self._activated(logits, arguments.get("use_activation", True)), sum(_tokens(inputs)))
 
     def rerank(
@@ -186,7 +185,7 @@ class Engine:
         self._require(CROSS_ENCODER)
         limits = self._begin(known(arguments, TextArguments, "use_activation"))
         inputs = self._builder.singles(listed(texts), limits)
-        logits = self._logits(inputs, arguments.get("job"))
+        logits = self._logits(inputs, limits.job)
         return Classes(self._activated(logits, use_activation), _tokens(inputs))
 
     def embed(
@@ -210,7 +209,7 @@ class Engine:
         limits = self._begin(known(arguments, TextArguments, "role", "instruction", "dimensions"))
         inputs = self._builder.contents(listed(contents), role, limits, Prompting(instruction))
         # An input's identity has its prompt in it: one without a role is a document's only where they are equal.
-        by_role = self._embedder.embed({role or "document": inputs}, arguments.get("job"))
+        by_role = self._embedder.embed({role or "document": inputs}, limits.job)
         rows = np.stack(by_role[role or "document"])
         return Embeddings(matryoshka.cut(self.manifest, rows, dimensions), _tokens(inputs))
 
@@ -225,7 +224,7 @@ class Engine:
         self._require(LATE_INTERACTION)
         limits = self._begin(known(arguments, TextArguments, "role"))
         inputs = self._builder.contents(listed(contents), role, limits, Prompting())
-        rows = self._embedder.embed({role: inputs}, arguments.get("job"))[role]
+        rows = self._embedder.embed({role: inputs}, limits.job)[role]
         # A copy, because those that are remembered are not the caller's to change; and one, as it may be from a GPU.
         copied = on_host(np.concatenate(rows))
         return TokenEmbeddings(np.split(copied, np.cumsum([len(own) for own in rows])[:-1]), _tokens(inputs))
@@ -235,7 +234,7 @@ class Engine:
         self._require_embedder()
         limits = self._begin(known(arguments, QueryArguments))
         prompting = Prompting(arguments.get("instruction"))
-        return self._embedder.query(read_one(query, "query"), limits, prompting, arguments.get("job"))
+        return self._embedder.query(read_one(query, "query"), limits, prompting)
 
     def compare(self, query: Floats, documents: Sequence[Floats]) -> Floats:
         """A query's score with each document, `[documents]`, from embeddings `[dim]` or token embeddings `[tokens,
@@ -252,7 +251,7 @@ class Engine:
             "document": read_one(document, "document"),
         }
         inputs = {role: self._input(content, role, limits) for role, content in contents.items()}
-        rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, arguments.get("job"))
+        rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, limits.job)
         seen = {role: np.flatnonzero(self._builder.is_scored(item, role)) for role, item in inputs.items()}
         tokens = {
             role: [self._tokenizer.token(int(token)) for token in item.input_ids[seen[role]]]
@@ -269,13 +268,20 @@ class Engine:
             document_boxes=boxes["document"],
         )
 
-    def tokenize(self, text: str, *, add_special_tokens: bool = True) -> list[Token]:
-        """A text's tokens, with the special ones of a text by itself, whatever the model's layouts and prompts are."""
-        return self._tokenizer.tokenize(text, add_special_tokens=add_special_tokens)
+    def tokenize(self, text: str, *, add_special_tokens: bool = True, job: Job | None = None) -> list[Token]:
+        """A text's tokens, with the special ones of a text by itself, whatever the model's layouts and prompts are.
 
-    def detokenize(self, tokens: Sequence[int], *, skip_special_tokens: bool = False) -> str:
-        """The text of token ids."""
-        return self._tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens)
+        The job is not submitted, and bounds each call by itself.
+        """
+        return self._tokenizer.tokenize(text, add_special_tokens=add_special_tokens, job=job)
+
+    def detokenize(self, tokens: Sequence[int], *, skip_special_tokens: bool = False, job: Job | None = None) -> str:
+        """The text of token ids. The job is as `tokenize`'s."""
+        return self._tokenizer.decode(tokens, skip_special_tokens=skip_special_tokens, job=job)
+
+    def count_tokens(self, text: str, most: int, job: Job | None = None) -> int:
+        """How many tokens a text has of its own, up to `most`. The job is as `tokenize`'s."""
+        return self._builder.count(text, most, job or Job())
 
     def close(self) -> None:
         """Finish what is running and release the workers."""
@@ -290,8 +296,7 @@ class Engine:
             self._vision.scheduler.admit()
         return truncation(self.manifest.max_length, arguments)
 
-    def _logits(self, inputs: Sequence[Input], job: Job | None) -> Floats:
-        job = job or Job()
+    def _logits(self, inputs: Sequence[Input], job: Job) -> Floats:
         job.submit([item.tokens for item in inputs])
         run = self._opened.workers.run if self._vision is None else self._vision.run
         return np.array(run(inputs, job), dtype=np.float32)

@@ -1,5 +1,7 @@
 """Defines what the engine refuses; every message is one sentence that a user can act on."""
 
+from typing import Literal
+
 
 class ScoreRTError(Exception):
     """Anything ScoreRT refuses to do. The message says what is wrong and what to change."""
@@ -45,15 +47,21 @@ class InvalidInput(ScoreRTError):
 
 
 class InputTooLong(InvalidInput):
-    """A text or pair has more tokens than the model takes, and the call did not ask for truncation."""
+    """A text or pair has more tokens than the model takes, and the call did not ask for truncation.
 
-    def __init__(self, tokens: int, max_length: int) -> None:
+    A text that is far longer is refused for its characters, before it is tokenised.
+    """
+
+    def __init__(self, count: int, max_length: int, unit: Literal["tokens", "characters"] = "tokens") -> None:
+        contains = f"{count} input tokens" if unit == "tokens" else f"{count} characters, more than those can have"
         super().__init__(
-            f"This model's maximum context length is {max_length} tokens. However, your prompt contains {tokens} "
-            f"input tokens. Please reduce the length of the input prompt, or set truncate_prompt_tokens to -1.",
+            f"This model's maximum context length is {max_length} tokens. However, your prompt contains {contains}. "
+            "Please reduce the length of the input prompt, or set truncate_prompt_tokens to -1.",
             "input_tokens",
         )
-        self.tokens = tokens
+        self.tokens = count if unit == "tokens" else None
+        """None where they were not counted."""
+        self.size = f"{count:,} {unit}"
 
 
 class UnsupportedTask(ScoreRTError):

@@ -1,6 +1,6 @@
 """Makes inputs of the graphs from a call's contents."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeAlias, TypeGuard, TypeVar
 
 import numpy as np
@@ -11,9 +11,11 @@ from .artifact import Manifest, PairLayout, Role, TextLayout
 from .content import Content, Pictured, ReadContent, is_content, is_one_of_several, read_content, read_contents
 from .errors import InvalidInput
 from .images.picture import PictureInput
+from .job import Job
 from .prompts.captions import Captions
 from .prompts.template import Prompting, ScoreTemplate
 from .text.layout import Input, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
+from .text.long_texts import LongTexts
 from .text.tokenizer import Tokenizer
 from .text.truncation import Truncation
 
@@ -36,6 +38,7 @@ class InputBuilder:
         self._manifest = manifest
         self._tokenizer = tokenizer
         self._template = template
+        self._long_texts = LongTexts(tokenizer)
         self._captions = Captions.of(manifest, tokenizer)
 
     def pairs(
@@ -52,13 +55,15 @@ class InputBuilder:
         layout = self._pair()
         self._check([*queries, *documents])
         if self._template is not None:
-            return _some_tokens(self._template.inputs(queries, documents, limits, prompting))
+            return _listed(self._template.inputs(queries, documents, limits, prompting), limits.job)
         prompting.refuse()
-        ids = self._tokenizer.encode([text for text in (*queries, *documents) if isinstance(text, str)])
-        return _some_tokens([
-            lay_out_pair(query, document, layout, limits)
-            for query, document in zip(ids[: len(queries)], ids[len(queries) :], strict=True)
-        ])  # fmt: skip
+        texts = [
+            *self._bounded(queries, limits, limits.query),
+            *self._bounded(documents, limits, limits.document),
+        ]
+        ids = self._tokenizer.encode(texts, limits.job, limits.max_length)
+        pairs = zip(ids[: len(queries)], ids[len(queries) :], strict=True)
+        return _listed((lay_out_pair(query, document, layout, limits) for query, document in pairs), limits.job)
 
     def singles(self, texts: Sequence[ReadInput], limits: Truncation) -> list[Input]:
         """A cross-encoder's input for each text by itself, without a template and what comes after its prompts.
@@ -68,12 +73,13 @@ class InputBuilder:
         layout = replace(self._pair(), end=[])
         if any(isinstance(text, Pictured) for text in texts):
             raise InvalidInput("A picture is scored with a query and not by itself: use score or rerank.")
-        encoded = iter(self._tokenizer.encode([text for text in texts if isinstance(text, str)]))
-        inputs = []
-        for text in texts:
+        encoded = iter(self._tokenizer.encode(self._bounded(texts, limits), limits.job, limits.max_length))
+
+        def laid_out(text: ReadInput) -> Input:
             ids: Sequence[int] = text if _is_tokens(text) else lay_out_prompt(next(encoded), layout).input_ids.tolist()
-            inputs.append(self._as_they_are(ids, layout.type_ids[1], limits))
-        return _some_tokens(inputs)
+            return self._as_they_are(ids, layout.type_ids[1], limits)
+
+        return _listed(map(laid_out, texts), limits.job)
 
     def contents(
         self, contents: Sequence[ReadInput], role: Role | None, limits: Truncation, prompting: Prompting
@@ -95,21 +101,23 @@ class InputBuilder:
             prompt = prompt.replace(layout.instruction, prompting.instruction, 1)
         limit = limits.query if role == "query" else limits.document
         texts = [prompt + (text or layout.empty) for text in contents if isinstance(text, str) and layout.blank is None]
-        encoded = iter(self._tokenizer.encode(texts))
-        inputs: list[AnyInput] = []
-        for content in contents:
+        own = min((most for most in (limit, layout.max_length) if most is not None), default=None)
+        encoded = iter(self._tokenizer.encode(self._bounded(texts, limits, own), limits.job, limits.max_length))
+
+        def laid_out(content: ReadInput) -> AnyInput:
             match content:
                 case str() if layout.blank is not None:
                     assert self._captions is not None, "only models that read pictures have a blank one"
-                    inputs.append(self._captions.beside_blank(content, prompt, role or "document", limits, limit))
+                    return self._captions.beside_blank(content, prompt, role or "document", limits, limit)
                 case str():
-                    inputs.append(lay_out_text(next(encoded), layout, limits, limit))
+                    return lay_out_text(next(encoded), layout, limits, limit)
                 case Pictured():
                     assert self._captions is not None, "a model for texts alone refused it"
-                    inputs.append(self._captions.lay_out(content, role or "document", limits, limit, prompting))
+                    return self._captions.lay_out(content, role or "document", limits, limit, prompting)
                 case _:
-                    inputs.append(self._as_they_are(content, 0, limits, layout.adapter or 0))
-        return _some_tokens(inputs)
+                    return self._as_they_are(content, 0, limits, layout.adapter or 0)
+
+        return _listed(map(laid_out, contents), limits.job)
 
     def scored(self, embeddings: Floats, item: Input, role: Role) -> Floats:
         """An input's token embeddings without those that MaxSim must not see: the skipped tokens'."""
@@ -119,6 +127,12 @@ class InputBuilder:
     def is_scored(self, item: Input, role: Role) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which of an input's tokens MaxSim sees."""
         return ~np.isin(item.input_ids, self.layout(role).skip)
+
+    def count(self, text: str, most: int, job: Job) -> int:
+        """How many tokens a text has, up to `most`."""
+        enough = self._long_texts.bounded(text, Truncation(most, total=most, job=job))
+        (ids,) = self._tokenizer.encode([enough], job)
+        return min(most, len(ids))
 
     def layout(self, role: Role) -> TextLayout:
         """How an embedder reads the texts of a role."""
@@ -133,6 +147,12 @@ class InputBuilder:
                 f"{self._manifest.architecture} reads text alone: leave pictures out, or use a multimodal model."
             )
 
+    def _bounded(self, contents: Iterable[ReadInput], limits: Truncation, own: int | None = None) -> list[str]:
+        """The texts among contents, as `LongTexts.bounded` has them."""
+        texts = [content for content in contents if isinstance(content, str)]
+        bounded = {text: self._long_texts.bounded(text, limits, own) for text in dict.fromkeys(texts)}
+        return [bounded[text] for text in texts]
+
     def _as_they_are(self, ids: Sequence[int], type_id: int, limits: Truncation, adapter: int = 0) -> Input:
         self._tokenizer.check(ids)
         return lay_out_ids(ids, type_id, limits, adapter)
@@ -143,11 +163,20 @@ class InputBuilder:
         return layout
 
 
-def _some_tokens(inputs: list[Laid]) -> list[Laid]:
-    """The inputs themselves. Raises `InvalidInput` for one of no tokens, where nothing is put around texts."""
-    if not all(len(item) for item in inputs):
-        raise InvalidInput("An empty text has no tokens that this model could read: send one that says something.")
-    return inputs
+def _listed(inputs: Iterable[Laid], job: Job) -> list[Laid]:
+    """The inputs of a call, counted while they are made.
+
+    Raises `InvalidInput` for one of no tokens, where nothing is put around texts, and what `job.check` raises.
+    """
+    made: list[Laid] = []
+    tokens = 0
+    for item in inputs:
+        if not len(item):
+            raise InvalidInput("An empty text has no tokens that this model could read: send one that says something.")
+        made.append(item)
+        tokens += item.tokens
+        job.check(tokens)
+    return made
 
 
 def listed(contents: ContentOrTokens | Sequence[ContentOrTokens]) -> list[ReadInput]:

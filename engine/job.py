@@ -54,13 +54,19 @@ class Job:
         """Seconds until its deadline, negative after it; None without one."""
         return None if self._timeout is None else self.created + self._timeout - time.perf_counter()
 
-    def check(self) -> None:
-        """Raises `Cancelled` or `DeadlineExceeded` where it need not go on."""
+    def check(self, tokens: int = 0) -> None:
+        """Raises `Cancelled` or `DeadlineExceeded` where it need not go on, and `InvalidInput` where its inputs have
+        more `tokens` than they may have."""
         if self.cancelled:
             raise Cancelled
         remaining = self.remaining()
         if remaining is not None and remaining <= 0:
             raise self.late()
+        if self._max_tokens is not None and tokens > self._max_tokens:
+            raise InvalidInput(
+                f"The request has {tokens:,} tokens, more than the {self._max_tokens:,} that one may have: "
+                "send fewer texts or pictures, or smaller ones, at a time."
+            )
 
     def late(self) -> DeadlineExceeded:
         """The error of a job whose deadline has passed."""
@@ -72,8 +78,4 @@ class Job:
         self.check()
         self.sequences, self.tokens = len(lengths), sum(lengths)
         self.submitted = time.perf_counter()
-        if self._max_tokens is not None and self.tokens > self._max_tokens:
-            raise InvalidInput(
-                f"The request has {self.tokens:,} tokens, more than the {self._max_tokens:,} that one may have: "
-                "send fewer texts or pictures, or smaller ones, at a time."
-            )
+        self.check(self.tokens)

@@ -23,7 +23,7 @@ def advise(remedy: str, parameter: str = "truncate") -> Callable[[Callable[[R, C
                 return answer(request, call)
             except InputTooLong as error:
                 raise InvalidRequest(
-                    f"An input has {error.tokens:,} tokens, more than this model takes: shorten it, or {remedy}.",
+                    f"An input has {error.size}, more than this model takes: shorten it, or {remedy}.",
                     f"body.{parameter}",
                 ) from None
 

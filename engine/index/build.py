@@ -185,14 +185,19 @@ def _embedded(engine: Engine, documents: list[_Read]) -> tuple[Floats, list[int]
         raise _first_refused(engine, documents).refused(error) from None
 
 
+class _LaidOut(Job):
+    """Ends when its inputs are laid out, before any is computed."""
+
+    def submit(self, lengths: list[int]) -> None:
+        raise Cancelled
+
+
 def _first_refused(engine: Engine, documents: list[_Read]) -> Document:
-    """Which of several documents the engine refuses: a job that nobody waits for is laid out and not computed."""
+    """Which of several documents the engine refuses."""
     embed = engine.embed_tokens if engine.manifest.scoring.by_token else engine.embed
     for one in documents:
-        job = Job()
-        job.cancel()
         try:
-            embed([one.content], truncate_prompt_tokens=-1, job=job)
+            embed([one.content], truncate_prompt_tokens=-1, job=_LaidOut())
         except Cancelled:
             continue
         except InvalidInput:

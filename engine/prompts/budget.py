@@ -33,7 +33,7 @@ class Budget:
     def __init__(self, variables: Mapping[str, Any]) -> None:
         """`variables` are what the template is given."""
         self._turns = MAX_TURNS
-        self._size = MAX_SIZE + SIZE_PER_CHARACTER * _characters(variables)
+        self._size = MAX_SIZE + SIZE_PER_CHARACTER * characters(variables)
 
     def turn(self) -> None:
         self._turns -= 1
@@ -190,12 +190,19 @@ def _separated(values: Any, d: Any = "", attribute: Any = None) -> int:
 _GROWTH: dict[str, Callable[..., int]] = {"replace": replaced, "indent": _indented, "join": _separated}
 
 
-def _characters(value: Any) -> int:
-    if isinstance(value, Mapping):
-        return sum(map(_characters, value.values()))
-    if isinstance(value, list | tuple):
-        return sum(map(_characters, value))
-    return len(value) if isinstance(value, str) else 0
+def characters(value: Any) -> int:
+    """Those of all strings in JSON data, however deep."""
+    found = 0
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, Mapping):
+            waiting += item.values()
+        elif isinstance(item, list | tuple):
+            waiting += item
+        elif isinstance(item, str):
+            found += len(item)
+    return found
 
 
 METERS = {_LIST: _paid, _JOINED: _joined, _TURN: _turn}

@@ -49,6 +49,7 @@ class Captions:
         layout = self._layouts[role]
         if layout.pictured is None:
             return self._alone(content)
+        self._control.long_texts.refuse(len(prompting.instruction or ""), limits)
 
         def captioned(text: str) -> str:
             return " ".join(part for part in (layout.caption, text) if part)
@@ -75,7 +76,8 @@ class Captions:
         prompting: Prompting,
     ) -> Input:
         """`told` says what the prompt has for a text, masked."""
-        text = self._control.mask(content.text)
+        text = self._control.long_texts.bounded(content.text, limits, limit, keep_end=limit is None)
+        text = self._control.mask(text)
         text = text if limit is None else self._control.keep(text, limit)
         while True:
             item = self._written(layout, content, told(text), prompting.instruction)

@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+from ..job import Job
+from ..text.long_texts import LongTexts
 from ..text.tokenizer import Tokenizer
 from ..text.truncation import Side
 
@@ -44,6 +46,8 @@ class ControlTokens:
         self._stand_ins = {character: chr(_STAND_INS + index) for index, character in enumerate(masked)}
         self._pattern = self._compile(ends, set(added) - set(self.tokens), reserved)
         self._tokenizer = Tokenizer.parse(json.dumps(self._apart(json.loads(tokenizer.content()))))
+        self.long_texts = LongTexts(self._tokenizer, self.mask)
+        """Long texts that are not masked yet."""
         ids = self._tokenizer.added_tokens()
         self._ids = {ids[token]: token_id for token, token_id in added.items() if ids[token] != token_id}
 
@@ -59,9 +63,9 @@ class ControlTokens:
         result: T = masked
         return result
 
-    def encode(self, texts: Sequence[str]) -> list[list[int]]:
-        """The token ids of prompts, or of single texts, whose user-written parts are masked."""
-        encoded = self._tokenizer.encode(texts)
+    def encode(self, texts: Sequence[str], job: Job | None = None) -> list[list[int]]:
+        """The token ids of prompts, or of single texts, whose user-written parts are masked. Raises as `job.check`."""
+        encoded = self._tokenizer.encode(texts, job)
         return [[self._ids.get(token, token) for token in ids] for ids in encoded] if self._ids else encoded
 
     def drop(self, text: str, tokens: int, side: Side) -> str:

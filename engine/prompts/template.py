@@ -1,6 +1,6 @@
 """Renders score templates: the prompts that rerankers made from language models read their pairs in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,7 +15,7 @@ from ..text.layout import Input, lay_out_prompt
 from ..text.tokenizer import Tokenizer
 from ..text.truncation import Truncation
 from . import sandbox
-from .budget import LimitReached
+from .budget import LimitReached, characters
 from .control_tokens import ControlTokens
 from .pictures import STAND_INS, PicturePrompts
 
@@ -25,6 +25,9 @@ _QUERY, _DOCUMENT = "271828182845", "314159265358"
 # What transformers gives templates, whether a tokenizer has them or not.
 _SPECIAL_TOKENS = {f"{name}_token" for name in ("bos", "eos", "unk", "sep", "pad", "cls", "mask")}
 _RESERVED = {"add_generation_prompt", "chat_template", "messages", "tokenize"} | _SPECIAL_TOKENS
+
+# The prompts that are made before their tokens are counted: a choice.
+_AT_A_TIME = 32
 
 # How deep lists and objects may lie in each other in what a request gives: a choice.
 _DEPTH = 32
@@ -110,20 +113,32 @@ class ScoreTemplate:
         documents: Sequence[ReadContent],
         limits: Truncation,
         prompting: Prompting,
-    ) -> list[Input]:
-        """An input for each query with the document beside it.
+    ) -> Iterator[Input]:
+        """An input for each query with the document beside it, made some at a time.
 
         Where `limits` shorten it, the document loses tokens first and then the query, at their ends or, on the left, at
         their beginnings; pictures and what the template says stay whole. Raises as `lay_out_pair`.
         """
+        self._control.long_texts.refuse(characters([prompting.instruction, prompting.variables]), limits)
         variables, system = self._variables(prompting)
-        pairs = [
-            (self._limited(own_text(query), limits.query), self._limited(own_text(document), limits.document))
-            for query, document in zip(queries, documents, strict=True)
-        ]
-        shown = [self._shown(query, document) for query, document in zip(queries, documents, strict=True)]
+        limited_queries = self._limited(queries, limits, limits.query)
+        limited_documents = self._limited(documents, limits, limits.document)
+        for start in range(0, len(queries), _AT_A_TIME):
+            some = slice(start, start + _AT_A_TIME)
+            pairs = [*zip(limited_queries[some], limited_documents[some], strict=True)]
+            shown = [self._shown(*own) for own in zip(queries[some], documents[some], strict=True)]
+            yield from self._inputs(pairs, shown, limits, variables, system)
+
+    def _inputs(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        shown: Sequence["_Shown"],
+        limits: Truncation,
+        variables: dict[str, Any],
+        system: list[dict[str, str]],
+    ) -> list[Input]:
         prompts = [self._prompt(*pair, own, variables, system) for pair, own in zip(pairs, shown, strict=True)]
-        inputs = self._lay_out(prompts, shown)
+        inputs = self._lay_out(prompts, shown, limits)
         for index, (query, document) in enumerate(pairs):
             total = limits.max_length if limits.total is None else limits.total
             while (over := len(inputs[index]) - total) > 0:
@@ -140,7 +155,7 @@ class ScoreTemplate:
                         "truncate_prompt_tokens",
                     )
                 prompt = self._prompt(query, document, shown[index], variables, system)
-                (inputs[index],) = self._lay_out([prompt], [shown[index]])
+                (inputs[index],) = self._lay_out([prompt], [shown[index]], limits)
         return inputs
 
     def _shown(self, query: ReadContent, document: ReadContent) -> "_Shown":
@@ -150,15 +165,22 @@ class ScoreTemplate:
         on_query, on_document = self._pictures.stand_ins([query, document])
         return _Shown(on_query, on_document, self._pictures.lay_out([query, document]))
 
-    def _limited(self, text: str, tokens: int | None) -> str:
-        text = self._control.mask(text)
-        return text if tokens is None else self._control.keep(text, tokens)
+    def _limited(self, contents: Sequence[ReadContent], limits: Truncation, tokens: int | None) -> list[str]:
+        """The texts of contents, masked, of so many tokens, and not much longer than is left of them in the end."""
+        limited = {}
+        for text in dict.fromkeys(map(own_text, contents)):
+            # What stands after a text may depend on its end.
+            bounded = self._control.long_texts.bounded(text, limits, tokens, keep_end=tokens is None)
+            masked = self._control.mask(bounded)
+            limited[text] = masked if tokens is None else self._control.keep(masked, tokens)
+        return [limited[own_text(content)] for content in contents]
 
-    def _lay_out(self, prompts: Sequence[str], shown: Sequence["_Shown"]) -> list[Input]:
+    def _lay_out(self, prompts: Sequence[str], shown: Sequence["_Shown"], limits: Truncation) -> list[Input]:
         if self._pictures is None:
-            return [lay_out_prompt(ids, self._layout) for ids in self._control.encode(prompts)]
+            return [lay_out_prompt(ids, self._layout) for ids in self._control.encode(prompts, limits.job)]
         written = [self._pictures.written(prompt, own.pictures) for prompt, own in zip(prompts, shown, strict=True)]
-        inputs = [lay_out_prompt(ids, self._layout) for ids in self._control.encode([text for text, _ in written])]
+        encoded = self._control.encode([text for text, _ in written], limits.job)
+        inputs = [lay_out_prompt(ids, self._layout) for ids in encoded]
         return [self._pictures.placed(item, own) for item, (_, own) in zip(inputs, written, strict=True)]
 
     def _prompt(

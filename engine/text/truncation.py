@@ -1,10 +1,11 @@
 """Says how long inputs may be, and which of a pair's texts gives way first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ..arguments import ScoreArguments, whole
 from ..errors import InvalidInput
+from ..job import Job
 
 Side = Literal["left", "right"]
 
@@ -23,6 +24,8 @@ class Truncation:
     side: Side = "right"
     query: int | None = None
     document: int | None = None
+    job: Job = field(default_factory=Job, compare=False)
+    """Bounds the work of all of them."""
 
 
 def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
@@ -54,6 +57,7 @@ def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
         side="left" if side == "left" else "right",
         query=query or None,
         document=document or None,
+        job=arguments.get("job") or Job(),
     )
 
 

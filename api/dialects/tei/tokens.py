@@ -50,10 +50,12 @@ def tokenize(request: TokenizeRequest, call: Call) -> list[list[SimpleToken]]:
     if request.prompt_name is not None:
         prompt = _prompt(engine, request.prompt_name)
         texts = [prompt + text for text in texts]
-    return [
-        [_simple(token, text) for token in engine.tokenize(text, add_special_tokens=request.add_special_tokens)]
-        for text in texts
-    ]
+    tokens: list[list[SimpleToken]] = []
+    for text in texts:
+        own = engine.tokenize(text, add_special_tokens=request.add_special_tokens, job=call.job)
+        tokens.append([_simple(token, text) for token in own])
+        call.job.check(sum(map(len, tokens)))
+    return tokens
 
 
 def _prompt(engine: Engine, name: PromptName) -> str:
@@ -75,7 +77,8 @@ def decode(request: DecodeRequest, call: Call) -> list[str]:
     _, engine = call.engine(request.model)
     several = _several(request.ids)
     call.count(len(several), "ids")
-    return [engine.detokenize(ids, skip_special_tokens=request.skip_special_tokens) for ids in several]
+    call.job.check(sum(map(len, several)))
+    return [engine.detokenize(ids, skip_special_tokens=request.skip_special_tokens, job=call.job) for ids in several]
 
 
 def _several(ids: list[int | list[int]]) -> list[list[int]]:

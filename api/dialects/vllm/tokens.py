@@ -45,7 +45,7 @@ def tokenize(request: TokenizeRequest, call: Call) -> TokenizeResponse:
     require(request, messages=None)
     if request.prompt is UNSET:
         raise InvalidRequest("prompt is missing: add it.", "body.prompt")
-    tokens = engine.tokenize(request.prompt, add_special_tokens=request.add_special_tokens)
+    tokens = engine.tokenize(request.prompt, add_special_tokens=request.add_special_tokens, job=call.job)
     return TokenizeResponse(
         count=len(tokens),
         max_model_len=engine.manifest.max_length,
@@ -57,7 +57,7 @@ def tokenize(request: TokenizeRequest, call: Call) -> TokenizeResponse:
 def detokenize(request: DetokenizeRequest, call: Call) -> DetokenizeResponse:
     """Answer one request."""
     _, engine = call.engine(request.model)
-    return DetokenizeResponse(engine.detokenize(request.tokens))
+    return DetokenizeResponse(engine.detokenize(request.tokens, job=call.job))
 
 
 ENDPOINTS = (

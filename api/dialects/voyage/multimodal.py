@@ -79,9 +79,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
         """Of contents, and how many tokens the model read for each."""
         return cls(
             text_tokens=sum(
-                own
-                if isinstance(content, str)
-                else min(own, len(engine.tokenize(text_of(content), add_special_tokens=False)))
+                own if isinstance(content, str) else engine.count_tokens(text_of(content), own)
                 for content, own in zip(contents, tokens, strict=True)
             ),
             image_pixels=sum(image.width * image.height for image in images_of(contents)),
