@@ -27,7 +27,10 @@ def _make_index(options: argparse.Namespace) -> None:
     from .engine import Engine
     from .index.build import build_index
     from .progress import Progress
+    from .staging import refuse_taken
 
+    if not options.force:
+        refuse_taken(options.output)
     progress = Progress()
     engine = Engine.load(
         options.artifact,

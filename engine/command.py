@@ -2,9 +2,11 @@
 
 import argparse
 import codecs
+import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
 from typing import Any, NoReturn
@@ -17,6 +19,9 @@ DONE, REFUSED, NOT_VERIFIED, INTERRUPTED = 0, 2, 3, 130
 
 # What is asked to end: Ctrl-C, `docker stop` and `timeout`, and the end of the terminal.
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+# Seconds, a choice: longer than folders take to be removed.
+_AT_ONCE = 3.0
 
 
 class UsageError(Exception):
@@ -60,9 +65,10 @@ def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], un
     show_any_text()
     refused: tuple[type[Exception], ...] = (UsageError, ScoreRTError, *refusals)
     # A signal that the caller ignores, as `nohup` does, stays ignored.
-    previous = {number: handler for number in _ENDS if (handler := signal.getsignal(number)) != signal.SIG_IGN}
+    previous = {number: own for number in _ENDS if (own := signal.getsignal(number)) != signal.SIG_IGN}
+    handler = _interrupt()
     for number in previous:
-        signal.signal(number, _interrupt)
+        signal.signal(number, handler)
     try:
         return work()
     except KeyboardInterrupt:
@@ -70,8 +76,8 @@ def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], un
     except refused as error:
         return say(f"error: {error}", REFUSED)
     finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, own in previous.items():
+            signal.signal(number, own)
 
 
 def say(line: str, code: int = DONE) -> int:
@@ -112,8 +118,15 @@ def _shown(error: UnicodeError) -> tuple[str | bytes, int]:
     raise error
 
 
-def _interrupt(*_: object) -> NoReturn:
-    # `timeout` sends it twice, and a second would end the clearing up; a second Ctrl-C may.
-    for number in _ENDS[1:]:
-        signal.signal(number, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _interrupt() -> Callable[..., None]:
+    """A handler of signals that passes over one that follows on another: `timeout` sends it twice, and the second would
+    end the clearing up."""
+    last = -math.inf
+
+    def handle(*_: object) -> None:
+        nonlocal last
+        before, last = last, time.monotonic()
+        if last - before > _AT_ONCE:
+            raise KeyboardInterrupt
+
+    return handle

@@ -1,5 +1,6 @@
 """Defines what the engine refuses; every message is one sentence that a user can act on."""
 
+from pathlib import Path
 from typing import Literal
 
 
@@ -21,6 +22,13 @@ class InvalidDocuments(ScoreRTError):
 
 class StagingError(ScoreRTError):
     """A folder cannot be written where it was asked for."""
+
+
+class TargetTaken(StagingError):
+    """What was to be written exists already."""
+
+    def __init__(self, target: Path) -> None:
+        super().__init__(f"{target} exists already: give another --output, or replace it with --force.")
 
 
 class NotInstalled(ScoreRTError):

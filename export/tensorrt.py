@@ -5,7 +5,6 @@ graph that it takes whole; so it is given one of its own, of ONNX's operators al
 `engine.runtime.tensorrt`.
 """
 
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -19,6 +18,7 @@ from engine.runtime.opened import Opened
 from engine.runtime.providers import TENSORRT, preferred
 from engine.runtime.sessions import open_session
 from engine.runtime.tensorrt import Plans, largest_batch
+from engine.staging import scratch
 
 from .errors import ExportError
 from .graph import interface, save
@@ -35,8 +35,8 @@ def require_tensorrt() -> None:
     node = ir.node("Add", [x, x])
     node.outputs[0].shape, node.outputs[0].type = x.shape, x.type
     graph = ir.Graph([x], node.outputs, nodes=[node], opset_imports={"": 20}, name="probe")
-    with tempfile.TemporaryDirectory(prefix="scorert-") as folder:
-        path = Path(folder) / "probe.onnx"
+    with scratch() as folder:
+        path = folder / "probe.onnx"
         ir.save(ir.Model(graph, ir_version=10), path)
         try:
             preferred(TENSORRT.name)

@@ -16,9 +16,9 @@ from ..bulk.document import Document
 from ..bulk.reading import read_documents
 from ..content import Content, Text
 from ..engine import Engine
-from ..errors import Cancelled, InvalidDocuments, InvalidIndex, InvalidInput, StagingError
+from ..errors import Cancelled, InvalidDocuments, InvalidIndex, InvalidInput
 from ..job import Job
-from ..staging import staged
+from ..staging import refuse_taken, staged
 from ..vectors.stored import Store, Stored
 from .files import IDS, MANIFEST, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
 from .ids import Collected, Table, repeated
@@ -55,10 +55,10 @@ def build_index(
             f"{engine.manifest.name} is a cross-encoder, which embeds no documents: index them with a bi-encoder or a "
             "late-interaction model."
         )
-    if target.exists() and not force:
-        raise StagingError(f"{target} exists already: give another --output, or replace it with --force.")
+    if not force:
+        refuse_taken(target)
     ids = _ids(documents, engine.manifest)
-    with staged(target) as folder:
+    with staged(target, replace=force) as folder:
         # Not by numpy, whose error does not say what the system said.
         (folder / IDS).write_bytes(ids.astype("<u8", copy=False).data)
         vectors, dimension = _write_embeddings(engine, documents, folder, store, ids.shape[1], report)

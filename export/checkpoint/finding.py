@@ -7,9 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-
 from ..errors import ExportError
 from .modules import read_modules
 
@@ -99,6 +96,12 @@ def find(model: str, revision: str | None, wanted: WeightFiles) -> Found:
     return Found(root, model, root.name)
 
 
+def name_of(model: str) -> str:
+    """As `Found.name` will be."""
+    local = Path(model).expanduser()
+    return (_found_here(local, None) if local.is_dir() else Found(local, model, None)).name
+
+
 def _found_here(folder: Path, revision: str | None) -> Found:
     """A local folder under the name that it was given by, or under its hub id where it is in the Hub's cache."""
     names = []
@@ -127,6 +130,15 @@ def first_there(folder: Path, choices: Need) -> list[Path]:
 
 
 def _download(model: str, revision: str | None, wanted: WeightFiles) -> Path:
+    # Here, because a folder needs nothing of it.
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
+
     try:
         for choices in wanted.needs:
             for patterns in choices:

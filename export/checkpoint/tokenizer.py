@@ -16,11 +16,8 @@ from ..errors import ExportError, explained, one_line
 from ..recipe import Recipe
 from .files import Checkpoint
 from .published import as_transformers
-from .reading import is_there, read_object
-
-_VOCABULARIES = ("*vocab*", "*.model", "*.tiktoken", "merges.txt")
-"""What the files are called that have a tokenizer's words where it has no `tokenizer.json`, by patterns."""
-_SETTINGS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+from .reading import read_object
+from .vocabulary import SETTINGS, VOCABULARIES, require_files
 
 # A choice: BERT's vocabulary of English does not know 0.5% of the verification texts' tokens.
 _MOST_UNKNOWN = 0.5
@@ -29,7 +26,7 @@ _MOST_UNKNOWN = 0.5
 def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
     """transformers' own. Raises `ExportError` for one that serving could not run, or would run otherwise."""
     folder = checkpoint.folder
-    _require_files(folder)
+    require_files(folder)
     try:
         tokenizer = _load(checkpoint)
     except MemoryError:
@@ -59,22 +56,6 @@ def _load(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _require_files(folder: Path) -> None:
-    """Raise `ExportError` where transformers would fail, or make a tokenizer of less than the folder was meant to have.
-
-    It passes over a file that cannot be opened, and makes some tokenizers without any word.
-    """
-    for name in _SETTINGS:
-        read_object(folder / name)
-    if is_there(folder / TOKENIZER):
-        return
-    vocabularies = [path for pattern in _VOCABULARIES for path in folder.glob(pattern)]
-    if not vocabularies:
-        raise ExportError("The checkpoint has no tokenizer.json, nor a vocabulary to make it of: add it to the folder.")
-    for path in vocabularies:
-        is_there(path)
-
-
 def _unreadable(folder: Path, error: Exception) -> ExportError:
     """What is wrong with a tokenizer that does not load: its file, if that does not load by itself."""
     path = folder / TOKENIZER
@@ -86,8 +67,8 @@ def _unreadable(folder: Path, error: Exception) -> ExportError:
                 f"{path} is damaged, or made for a newer release of tokenizers than {tokenizers.__version__}, which is "
                 f"installed ({one_line(own)}): fetch it again, or update tokenizers."
             )
-    files = [name for name in (TOKENIZER, *_SETTINGS) if (folder / name).exists()]
-    files += [] if path.exists() else [file.name for pattern in _VOCABULARIES for file in folder.glob(pattern)]
+    files = [name for name in (TOKENIZER, *SETTINGS) if (folder / name).exists()]
+    files += [] if path.exists() else [file.name for pattern in VOCABULARIES for file in folder.glob(pattern)]
     return ExportError(
         f"The checkpoint's tokenizer does not load ({one_line(error)}): fetch its files again, {', '.join(files)}."
     )

@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
-
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING, Any
 
 from engine.artifact import PairLayout, TextLayout
 from engine.images.placeholder import TileMarks
 
 from ..errors import ExportError
 from ..recipe import Marking
+
+if TYPE_CHECKING:  # or recognition would wait for PyTorch
+    from transformers import PreTrainedTokenizerBase
 
 # Idefics3's sides, at most 4,096 pixels (`engine.images.tiles`), make 8 tiles; its tokenizer names 6.
 _MOST_TILES = 6
@@ -20,7 +21,7 @@ _INSTRUCTION = re.compile(
 )
 
 
-def prompt_layout(tokenizer: PreTrainedTokenizerBase, surrounded: bool, end: Sequence[int] = ()) -> PairLayout:
+def prompt_layout(tokenizer: "PreTrainedTokenizerBase", surrounded: bool, end: Sequence[int] = ()) -> PairLayout:
     """The special tokens around the prompt of a score template; if not `surrounded`, it writes them all itself.
 
     `end` always comes last.
@@ -29,7 +30,7 @@ def prompt_layout(tokenizer: PreTrainedTokenizerBase, surrounded: bool, end: Seq
     return PairLayout(prefix=prefix, middle=[], suffix=suffix, type_ids=(0, 0, 0, 0, 0), end=list(end))
 
 
-def pair_layout(tokenizer: PreTrainedTokenizerBase) -> PairLayout:
+def pair_layout(tokenizer: "PreTrainedTokenizerBase") -> PairLayout:
     """The special tokens before, between and after a pair, and each part's token type id."""
     encoding = _encode(tokenizer, "a", "b")
     ids, sides = encoding["input_ids"], encoding.sequence_ids(0)
@@ -56,7 +57,7 @@ def pair_layout(tokenizer: PreTrainedTokenizerBase) -> PairLayout:
 
 
 def text_layout(
-    tokenizer: PreTrainedTokenizerBase, marking: Marking, prompt: str, adapter: int | None = None
+    tokenizer: "PreTrainedTokenizerBase", marking: Marking, prompt: str, adapter: int | None = None
 ) -> TextLayout:
     """The special tokens around one text, with a ColBERT model's marker, lengths, expansion and skip list.
 
@@ -86,19 +87,19 @@ def text_layout(
     )
 
 
-def _expansion(tokenizer: PreTrainedTokenizerBase, marking: Marking) -> int | None:
+def _expansion(tokenizer: "PreTrainedTokenizerBase", marking: Marking) -> int | None:
     if marking.expand:
         return expansion_token(tokenizer)
     return None if marking.fill is None else int(tokenizer.pad_token_id or 0)
 
 
-def skipped(tokenizer: PreTrainedTokenizerBase, marking: Marking) -> list[int]:
+def skipped(tokenizer: "PreTrainedTokenizerBase", marking: Marking) -> list[int]:
     """The ids of tokens whose embeddings are not scored."""
     first = {tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in marking.skip_texts}
     return sorted(first | {token_id(tokenizer, word) for word in (*marking.skip, *marking.skip_texts)})
 
 
-def expansion_token(tokenizer: PreTrainedTokenizerBase) -> int:
+def expansion_token(tokenizer: "PreTrainedTokenizerBase") -> int:
     """The token that PyLate expands queries with: the mask token, else the end of text, else padding."""
     for token in (tokenizer.mask_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id):
         if token is not None:
@@ -106,14 +107,14 @@ def expansion_token(tokenizer: PreTrainedTokenizerBase) -> int:
     raise ExportError("The tokenizer has no mask, end or padding token to expand queries with.")
 
 
-def token_id(tokenizer: PreTrainedTokenizerBase, token: str) -> int:
+def token_id(tokenizer: "PreTrainedTokenizerBase", token: str) -> int:
     """The id of one token; the unknown token's where the vocabulary lacks it."""
     found = tokenizer.convert_tokens_to_ids(token)
     assert isinstance(found, int)
     return found
 
 
-def known_token(tokenizer: PreTrainedTokenizerBase, token: str, purpose: str) -> int:
+def known_token(tokenizer: "PreTrainedTokenizerBase", token: str, purpose: str) -> int:
     """The id of a token that the model needs. Raises `ExportError`, which says what for."""
     found = tokenizer.convert_tokens_to_ids(token)
     if not isinstance(found, int) or found == tokenizer.unk_token_id:
@@ -121,7 +122,7 @@ def known_token(tokenizer: PreTrainedTokenizerBase, token: str, purpose: str) ->
     return found
 
 
-def tile_marks(tokenizer: PreTrainedTokenizerBase) -> TileMarks:
+def tile_marks(tokenizer: "PreTrainedTokenizerBase") -> TileMarks:
     """What Idefics3's processor writes between the tiles of a picture, of which there are at most 6 x 6."""
 
     def ids(text: str) -> list[int]:
@@ -140,12 +141,12 @@ def tile_marks(tokenizer: PreTrainedTokenizerBase) -> TileMarks:
     )
 
 
-def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:
+def _around(tokenizer: "PreTrainedTokenizerBase") -> tuple[list[int], list[int]]:
     """The special tokens before and after one text."""
     encoding = _encode(tokenizer, "a")
     ids, sides = encoding["input_ids"], encoding.sequence_ids(0)
     return ids[: sides.index(0)], ids[len(sides) - sides[::-1].index(0) :]
 
 
-def _encode(tokenizer: PreTrainedTokenizerBase, *texts: str) -> Any:
+def _encode(tokenizer: "PreTrainedTokenizerBase", *texts: str) -> Any:
     return tokenizer(*texts)

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 from jinja2 import TemplateError, TemplateSyntaxError
-from transformers.utils.chat_template_utils import render_jinja_template
 
 from ..checkpoint.reading import read_object, read_text
 from ..errors import ExportError
@@ -53,6 +52,9 @@ def _chat_template(path: Path) -> str | None:
 
 
 def _reads_both(template: str) -> bool:
+    # Here, because it brings PyTorch.
+    from transformers.utils.chat_template_utils import render_jinja_template
+
     messages = [{"role": "query", "content": _QUERY}, {"role": "document", "content": _DOCUMENT}]
     try:
         prompt = render_jinja_template([messages], chat_template=template)[0][0]

@@ -1,6 +1,5 @@
 """Runs a graph while it is being made."""
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import onnxruntime as ort
 from engine.arrays import Feeds, Floats
 from engine.artifact import PAST
 from engine.runtime.cores import cores
+from engine.staging import scratch
 from engine.text.prefix import no_past
 
 from ..graph import spec
@@ -23,8 +23,8 @@ Outputs: TypeAlias = dict[str, Floats]
 @contextmanager
 def running(model: ir.Model) -> Iterator[Callable[[Feeds], Outputs]]:
     """A function that runs the graph on feeds, which need not say that nothing is past."""
-    with tempfile.TemporaryDirectory(prefix="scorert-") as folder:
-        path = Path(folder) / "running.onnx"
+    with scratch() as folder:
+        path = folder / "running.onnx"
         ir.save(model, path, external_data=f"{path.name}.data")
         past = {tensor.name: no_past(tensor) for tensor in map(spec, model.graph.inputs) if tensor.name == PAST}
         yield opened(path, past)

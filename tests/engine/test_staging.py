@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from engine.errors import StagingError
-from engine.staging import staged
+from engine.errors import StagingError, TargetTaken
+from engine.staging import scratch, staged
 
 
 def test_a_folder_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -44,26 +47,96 @@ def test_a_target_that_exists_is_replaced(tmp_path: Path) -> None:
     assert [path.name for path in target.iterdir()] == ["new"]
 
 
-def _pid_of_nobody() -> int:
-    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    return int(done.stdout)
+WRITER = """
+import sys, time
+from pathlib import Path
+from engine.staging import scratch, staged
+with scratch() as temporary, staged(Path(sys.argv[1])) as folder:
+    (folder / "a").touch()
+    (temporary / "a").touch()
+    print(folder, temporary, sep="\\n", flush=True)
+    time.sleep(100)
+"""
 
 
-def test_what_a_killed_process_left_is_cleared_and_a_running_ones_is_not(tmp_path: Path) -> None:
-    nobody, running = _pid_of_nobody(), os.getppid()
-    abandoned = tmp_path / f".artifact.{nobody}.partial"
-    others = tmp_path / f".artifact.{running}.partial"
-    unrelated = tmp_path / f".artifact.{nobody}.notes"
-    for folder in (abandoned, others, unrelated):
-        folder.mkdir()
-    with staged(tmp_path / "artifact") as folder:
-        (folder / "a").touch()
-    assert {path.name for path in tmp_path.iterdir()} == {"artifact", others.name, unrelated.name}
+@contextmanager
+def writing(target: Path, temporary: Path) -> Iterator[tuple[subprocess.Popen[str], list[Path]]]:
+    """A process that writes a target, with the folder that becomes it and its scratch folder."""
+    command = [sys.executable, "-c", WRITER, str(target)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(temporary)})
+    assert process.stdout is not None
+    try:
+        yield process, [Path(process.stdout.readline().strip()) for _ in range(2)]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_what_a_killed_process_left_is_cleared_and_a_running_ones_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, temporary = tmp_path / "artifact", tmp_path / "tmp"
+    unrelated = [tmp_path / ".artifact.1-aa.notes", tmp_path / ".artifact.two.partial", temporary / "scorert-models"]
+    for folder in unrelated:
+        folder.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    with writing(target, temporary) as (_, others), writing(target, temporary) as (killed, abandoned):
+        killed.kill()
+        killed.wait()
+        assert all(folder.exists() for folder in abandoned)
+        with scratch(), staged(target):
+            pass
+        assert not any(folder.exists() for folder in abandoned)
+        assert all((folder / "a").exists() for folder in others)
+    assert all(folder.exists() for folder in unrelated)
+
+
+def test_a_process_with_the_same_number_elsewhere_is_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every container has a process 1, and they may share a volume."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    with staged(tmp_path / "artifact") as first, staged(tmp_path / "artifact", replace=False) as second:
+        assert first != second
+        assert first.is_dir()
+        (first / "a").touch()
+    assert first.parent == tmp_path
+
+
+def test_the_second_of_two_is_refused_in_the_end(tmp_path: Path) -> None:
+    target = tmp_path / "artifact"
+
+    def write(name: str) -> None:
+        with staged(target, replace=False) as folder:
+            (folder / name).touch()
+            if name == "second":
+                write("first")
+
+    with pytest.raises(TargetTaken, match="artifact exists already: give another --output, or replace it with --force"):
+        write("second")
+    assert [path.name for path in target.iterdir()] == ["first"]
+    assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_is_no_folder_is_taken_and_replaced_as_one(tmp_path: Path, kind: str) -> None:
+    target, elsewhere = tmp_path / "artifact", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "a").touch()
+    if kind == "file":
+        target.touch()
+    else:
+        target.symlink_to(elsewhere)
+    with pytest.raises(TargetTaken), staged(target, replace=False):
+        pass
+    with staged(target) as folder:
+        (folder / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert (elsewhere / "a").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"artifact", "elsewhere"}
 
 
 def test_a_kill_between_the_two_renames_loses_nothing(tmp_path: Path) -> None:
     """The old folder was moved aside, and the new one not yet in place."""
-    aside = tmp_path / f".artifact.{_pid_of_nobody()}.replaced"
+    aside = tmp_path / ".artifact.1-0a0a0a0a.replaced"
     aside.mkdir()
     (aside / "old").touch()
     with pytest.raises(ZeroDivisionError), staged(tmp_path / "artifact"):

@@ -1,10 +1,12 @@
 """Runs `python -m export`, as a process where that matters: its exit codes, what it prints and what it leaves."""
 
 import json
+import os
 import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -74,42 +76,56 @@ def test_a_graph_that_overflows_is_not_written(checkpoint, tmp_path, capsys):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def stopped(checkpoint: Path, output: Path, number: signal.Signals) -> tuple[int, str]:
-    """Start an export, send it a signal while it writes, and return its exit code and what it said."""
+def started(checkpoint: Path, output: Path, name: str = "tiny-bert") -> subprocess.Popen[str]:
+    """An export that has begun to write."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "export", str(checkpoint), "--output", str(output)],
+        [sys.executable, "-m", "export", str(checkpoint), "--output", str(output), "--name", name],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
+        env=os.environ | {"TMPDIR": str(output)},
         # Jobs that a shell has put in the background ignore SIGINT, and so would what they start.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 120
-    while not any(output.glob(".tiny-bert.*.partial/tokenizer.json")):
+    while not any(output.glob(f".{name}.{process.pid}-*.partial/tokenizer.json")):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(number)
-    _, stderr = process.communicate()
-    return process.returncode, stderr
+    return process
 
 
 @pytest.mark.slow
-def test_a_kill_leaves_no_artifact_and_the_next_export_clears_up(checkpoint, tmp_path):
-    stopped(checkpoint, tmp_path, signal.SIGKILL)
-    assert not (tmp_path / "tiny-bert").exists()
+def test_a_kill_leaves_no_artifact_and_the_next_export_clears_up(checkpoint, tmp_path, monkeypatch):
+    process = started(checkpoint, tmp_path)
+    process.kill()
+    process.communicate()
+    assert sorted(path.name[:9] for path in tmp_path.iterdir()) == [".tiny-ber", f"scorert-{process.pid}"[:9]]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert main([str(checkpoint), "--output", str(tmp_path)]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-bert"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_is_not_a_traceback(checkpoint, tmp_path, number):
-    code, stderr = stopped(checkpoint, tmp_path, number)
-    assert code == 130
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_is_not_a_traceback_and_leaves_nothing(checkpoint, tmp_path, number):
+    process = started(checkpoint, tmp_path)
+    process.send_signal(number)
+    _, stderr = process.communicate()
+    assert process.returncode == 130
     assert "interrupted: no artifact was written." in stderr
     assert "Traceback" not in stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_second_of_two_exports_to_one_name_is_refused(checkpoint, tmp_path):
+    processes = [started(checkpoint, tmp_path), started(checkpoint, tmp_path)]
+    said = [process.communicate()[1] for process in processes]
+    assert sorted(process.returncode for process in processes) == [0, 2]
+    (refused,) = [own for own, process in zip(said, processes, strict=True) if process.returncode]
+    assert f"error: {tmp_path / 'tiny-bert'} exists already: give another --name or --output, or" in refused
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny-bert"]
 
 
 @contextmanager
@@ -135,7 +151,7 @@ def test_a_disk_that_takes_no_more_is_one_sentence(checkpoint, tmp_path, capsys)
 def test_a_target_that_cannot_be_written_is_one_sentence(checkpoint, tmp_path, capsys):
     (tmp_path / "file").write_text("in the way")
     assert main([str(checkpoint), "--output", str(tmp_path / "file" / "models")]) == 2
-    assert "cannot be written: Not a directory." in capsys.readouterr().err
+    assert "cannot be written: " in capsys.readouterr().err
 
 
 def test_missing_and_unexpected_weights_are_named_and_taken_only_when_asked(checkpoint, tmp_path, capsys):

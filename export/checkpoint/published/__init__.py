@@ -4,15 +4,15 @@ transformers has classes for the same networks. A module a family: `matches` kno
 same in transformers' words or refuses. Code that needs PyTorch is in `tracing`, and not imported here.
 """
 
-from typing import Any
-
-from transformers import PretrainedConfig
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import explained
 from . import gte, jina, multimodal, nemotron, nomic, zerank
 from .settings import without
 from .tasks import adapters, instructions
+
+if TYPE_CHECKING:  # or recognition would wait for PyTorch
+    from transformers import PretrainedConfig
 
 __all__ = ["adapters", "as_transformers", "instructions", "is_translated", "native_config"]
 
@@ -41,12 +41,14 @@ def native_config(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def as_transformers(native: dict[str, Any]) -> PretrainedConfig:
+def as_transformers(native: dict[str, Any]) -> "PretrainedConfig":
     """A native configuration as an object of the class its `model_type` names, without the code a checkpoint names.
 
     That of a model which transformers has no class for is its language model's. Raises `ExportError` where the class
     does not take a setting.
     """
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
     with explained(_STRANGE):
         if native["model_type"] not in CONFIG_MAPPING:
             native = native["text_config"]

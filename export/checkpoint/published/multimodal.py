@@ -7,8 +7,6 @@ transformers has no class for, to `llama_nemotron_vl` with its parts in transfor
 
 from typing import Any
 
-from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-
 from . import nemotron
 from .settings import require, without
 
@@ -50,7 +48,14 @@ def native(config: dict[str, Any]) -> dict[str, Any]:
     elif kind in _COL_QWEN3:
         kind = "qwen3_vl"
     config = without(config, "architectures")
-    settings: dict[str, Any] = CONFIG_MAPPING[kind].from_dict(config | {"model_type": kind}).to_dict()
+    return _with_defaults(kind, config | {"model_type": kind})
+
+
+def _with_defaults(kind: str, config: dict[str, Any]) -> dict[str, Any]:
+    # Here, because it brings PyTorch.
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    settings: dict[str, Any] = CONFIG_MAPPING[kind].from_dict(config).to_dict()
     return settings
 
 
@@ -60,8 +65,8 @@ def _nemotron(config: dict[str, Any]) -> dict[str, Any]:
     vision = config["vision_config"]
     return {
         "model_type": _NEMOTRON,
-        "vision_config": CONFIG_MAPPING["siglip_vision_model"].from_dict(vision).to_dict(),
-        "text_config": CONFIG_MAPPING["llama"].from_dict(text).to_dict(),
+        "vision_config": _with_defaults("siglip_vision_model", vision),
+        "text_config": _with_defaults("llama", text),
         "downsample_ratio": config.get("downsample_ratio", 0.5),
         "pooling": config.get("pooling", "avg"),
         "temperature": float(config.get("temperature") or 1.0),
