@@ -1,5 +1,7 @@
 """Scores, ranks and embeds with one artifact."""
 
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self, Unpack
@@ -11,7 +13,7 @@ from .arrays import Floats
 from .artifact import TOKENIZER, Manifest, Role, read_manifest
 from .content import Content, ReadContent, read_one
 from .embedder import Embedder
-from .errors import ArtifactError, InvalidInput, UnsupportedTask
+from .errors import ArtifactError, InvalidInput, ProviderError, UnsupportedTask
 from .inputs import AnyInput, ContentOrTokens, InputBuilder, aligned, listed
 from .job import Job
 from .prompts.template import Prompting, ScoreTemplate
@@ -38,6 +40,9 @@ from .vision import Vision
 class Engine:
     """Scores of one artifact. Thread-safe; open it once and share it.
 
+    A process that is forked opens its graphs anew at its first call. A GPU does not allow that: it raises
+    `ProviderError`.
+
     A query or document is a text, a picture, or a sequence of parts. What else calls take by keyword means the same
     everywhere, and is told in `engine.arguments`.
 
@@ -61,12 +66,12 @@ class Engine:
         self.provider = opened.provider.name
         self.paces = paces or {}
         """Pairs or texts a second by provider, the fastest first, where `provider="auto"` has tried several."""
-        self._opened = opened
         self._tokenizer = tokenizer
         self._builder = InputBuilder(manifest, tokenizer, template)
         self._cache = cache or EmbeddingCache(0)
-        self._vision = None if vision is None else Vision(vision, opened.workers, self._cache_of_pictures())
-        self._embedder = Embedder(manifest, self._builder, opened.workers, self._cache, self._vision)
+        self._opener: Opener | None = None
+        self._reopening = threading.Lock()
+        self._set_to_work(opened, vision)
 
     @classmethod
     def load(
@@ -102,7 +107,7 @@ class Engine:
         """
         if threads is not None and threads < 1:
             raise InvalidInput(f"threads must be at least 1, or None for all cores, not {threads}.", "threads")
-        folder = Path(path)
+        folder = Path(path).absolute()
         manifest = read_manifest(folder)
         tokenizer = Tokenizer(folder / TOKENIZER)
         template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
@@ -111,6 +116,7 @@ class Engine:
         opened, paces = opener.open(provider, tokenizer.size)
         vision = opener.open_vision(opened)
         engine = cls(manifest, opened, tokenizer, template, cache, paces, vision)
+        engine._opener = opener
         try:
             # Last, because whatever else is wrong with a manifest says more.
             check_seal(folder)
@@ -128,6 +134,7 @@ class Engine:
     @property
     def waiting(self) -> Waiting:
         """What waits to be computed now, pictures too."""
+        self._reopen_if_forked()
         texts = self._opened.workers.scheduler.waiting
         pictures = Waiting(0, 0) if self._vision is None else self._vision.scheduler.waiting
         return Waiting(texts.sequences + pictures.sequences, texts.tokens + pictures.tokens)
@@ -135,11 +142,13 @@ class Engine:
     @property
     def cache(self) -> CacheUse | None:
         """What is remembered and how often that helped; None where nothing is: off, or a cross-encoder of texts."""
+        self._reopen_if_forked()
         remembers = not self.manifest.scoring.reads_pairs or self._vision is not None
         return self._cache.use if self._cache.on and remembers else None
 
     def on_batch(self, observer: Callable[[Batch], None]) -> None:
         """From now on call `observer` with each run of the text graph, on a worker's thread."""
+        self._reopen_if_forked()
         self._opened.workers.on_batch = observer
 
     def score(
@@ -285,12 +294,43 @@ class Engine:
 
     def close(self) -> None:
         """Finish what is running and release the workers."""
+        if self._process != os.getpid():
+            return  # its workers are another process's
         if self._vision is not None:
             self._vision.close()
         self._opened.close()
 
+    def _set_to_work(self, opened: Opened, vision: OpenedVision | None) -> None:
+        """Take the graphs that this process has opened."""
+        self._opened = opened
+        self._vision = None if vision is None else Vision(vision, opened.workers, self._cache_of_pictures())
+        self._embedder = Embedder(self.manifest, self._builder, opened.workers, self._cache, self._vision)
+        self._process = os.getpid()
+
+    def _reopen_if_forked(self) -> None:
+        """In a process that was forked since, open the graphs again: no thread came along, and locks as they were.
+
+        Raises `ProviderError` where that cannot be.
+        """
+        if self._process == os.getpid():
+            return
+        with self._reopening:
+            if self._process == os.getpid():
+                return
+            if self._opener is None or self._opened.provider.on_gpu:
+                raise ProviderError(
+                    f"{self.manifest.name} was opened on {self.provider} before this process was forked, which it does "
+                    "not survive: open it in the process that uses it, or start processes with the method spawn."
+                )
+            observer = self._opened.workers.on_batch
+            opened, _ = self._opener.open(self.provider, self._tokenizer.size)
+            self._cache = self._cache.emptied()
+            self._set_to_work(opened, self._opener.open_vision(opened))
+            opened.workers.on_batch = observer
+
     def _begin(self, arguments: ScoreArguments) -> Truncation:
         """Every call's way in, before it tokenises: refused where the queue is full, else its limits."""
+        self._reopen_if_forked()
         self._opened.workers.scheduler.admit()
         if self._vision is not None:
             self._vision.scheduler.admit()

@@ -1,6 +1,8 @@
 """Opens ONNX Runtime's sessions."""
 
+import ctypes
 import os
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,19 @@ from ..errors import ProviderError
 from ..extras import install
 from .providers import PROVIDERS, Provider
 from .tensorrt import Plans
+
+_OPEN: "weakref.WeakSet[onnxruntime.InferenceSession]" = weakref.WeakSet()
+
+
+def _abandon() -> None:
+    """Never close the sessions of the process that was forked: they wait for threads that the child does not have."""
+    for session in list(_OPEN):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+    _OPEN.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_abandon)
 
 
 def open_session(
@@ -56,6 +71,7 @@ def open_session(
             f"ONNX Runtime could not start its {provider.name} provider here",
             f"check the NVIDIA driver and that {libraries}, or allow the CPU with --provider {provider.name},cpu",
         )
+    _OPEN.add(session)
     return session
 
 

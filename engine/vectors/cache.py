@@ -49,6 +49,10 @@ class EmbeddingCache:
         self._entries: OrderedDict[bytes, Stored] = OrderedDict()
         self._bytes = self._hits = self._misses = 0
 
+    def emptied(self) -> "EmbeddingCache":
+        """Another of the same kind that holds nothing."""
+        return EmbeddingCache(self._max_bytes, self._store)
+
     @property
     def on(self) -> bool:
         return self._max_bytes > 0
