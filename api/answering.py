@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from engine import Job
 
+from .compression import check_encoding, decompressed
 from .endpoint import Binary, Call, Endpoint
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
@@ -41,13 +42,14 @@ class Answering:
             if own[0].request is None:
                 return _response(own[0].answer(None, self._call(request)))
             _require_json(request.headers.get("content-type"))
+            encoding = check_encoding(request.headers.get("content-encoding", ""))
             with self.gate.entered():
                 body = await read_body(request, self._limits)
                 call = self._call(request)
                 with closing(call.media):
                     async with _cancelled_on_disconnect(request, call.job):
                         # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
-                        return await to_thread.run_sync(_answer, own, body, call, limiter=self._threads)
+                        return await to_thread.run_sync(_answer, own, body, encoding, call, limiter=self._threads)
 
         return answer
 
@@ -58,7 +60,8 @@ class Answering:
         return Call(self._models, self._limits, self.gate, request.headers, request.query_params, job, media, record)
 
 
-def _answer(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Response:
+def _answer(endpoints: Sequence[Endpoint], body: bytes, encoding: str, call: Call) -> Response:
+    body = decompressed(body, encoding, call.limits.max_body_bytes)
     endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, body, call)
     call.record.dialect = endpoint.dialect
     return _response(endpoint.answer(decode(body, endpoint.request), call))

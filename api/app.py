@@ -144,7 +144,12 @@ def _routes(answering: Answering, endpoints: Sequence[Endpoint]) -> list[Route]:
     for endpoint in endpoints:
         for path in endpoint.paths:
             by_path.setdefault(path, {}).setdefault(endpoint.method, []).append(endpoint)
-    return [Route(path, answering.of(by_method), methods=list(by_method)) for path, by_method in by_path.items()]
+    return [
+        Route(written, answering.of(by_method), methods=list(by_method))
+        for path, by_method in by_path.items()
+        # A redirect to the path without its last slash would leave out what a proxy put before it.
+        for written in ([path] if path == "/" else [path, f"{path}/"])
+    ]
 
 
 def _refuse_key(sentence: str) -> ASGIApp:

@@ -123,6 +123,17 @@ class BodyTooLarge(RequestError):
         )
 
 
+class UnreadEncoding(RequestError):
+    """The body is compressed in a way that is not read."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    type = status.phrase
+    headers: Mapping[str, str] = {"Accept-Encoding": "gzip, deflate"}
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"The content-encoding must be gzip or deflate, not {encoding}: or send the body as it is.")
+
+
 class BodyTooSlow(RequestError):
     """The body did not arrive in the time that a request has. What is still to come of it is not waited for."""
 

@@ -22,6 +22,7 @@ _FAILURES: dict[str, tuple[str, str]] = {
     "404": ("NotFound", "The model is not served."),
     "408": ("Slow", "The body did not arrive within the time one request may take."),
     "413": ("TooLarge", "The body is larger than the server takes."),
+    "415": ("UnreadEncoding", "The body is compressed otherwise than by gzip or deflate."),
     "422": ("Unprocessable", "A field is not what the path takes: TEI's status for it."),
     "424": ("FailedDependency", "The model cannot do this, or the server failed: TEI's status for it."),
     "429": ("Overloaded", "Too much is being answered or waits: TEI's status for it."),

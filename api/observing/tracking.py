@@ -57,7 +57,7 @@ class Tracking:
                 raise
         finally:
             route = scope["route"]
-            record.path = "" if route is None else route.path
+            record.path = "" if route is None else route.path.rstrip("/") or "/"
             record.seconds = time.perf_counter() - record.began
             for observer in self._observers:
                 observer(record)

@@ -1,0 +1,52 @@
+import gzip
+import zlib
+
+import pytest
+
+from api.compression import check_encoding, decompressed
+from api.errors import BodyTooLarge, InvalidRequest, UnreadEncoding
+
+_BODY = b'{"query": "a", "documents": ["b"]}' * 100
+
+
+def _raw(body: bytes) -> bytes:
+    deflating = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return deflating.compress(body) + deflating.flush()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [
+        ("", _BODY),
+        ("identity", _BODY),
+        ("gzip", gzip.compress(_BODY)),
+        ("GZip", gzip.compress(_BODY[:50]) + gzip.compress(_BODY[50:])),
+        ("x-gzip", gzip.compress(_BODY)),
+        ("deflate", zlib.compress(_BODY)),
+        ("deflate", _raw(_BODY)),
+    ],
+)
+def test_bodies_are_read_as_they_were(encoding: str, sent: bytes) -> None:
+    assert decompressed(sent, check_encoding(encoding), len(_BODY)) == _BODY
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress"])
+def test_other_encodings_are_refused(encoding: str) -> None:
+    with pytest.raises(UnreadEncoding, match="must be gzip or deflate"):
+        check_encoding(encoding)
+
+
+@pytest.mark.parametrize("sent", [_BODY, gzip.compress(_BODY)[:-9], gzip.compress(_BODY) + b"x", zlib.compress(_BODY)])
+def test_what_is_not_gzip_is_refused(sent: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="The body is not gzip"):
+        decompressed(sent, "gzip", 10_000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_bomb_never_goes_off(encoding: str) -> None:
+    bomb = b"\0" * 2**26
+    sent = gzip.compress(bomb) if encoding == "gzip" else zlib.compress(bomb)
+    with pytest.raises(BodyTooLarge):
+        decompressed(sent, encoding, 2**20)
+    with pytest.raises(BodyTooLarge):
+        decompressed(gzip.compress(b"\0" * 2**19) * 3, "gzip", 2**20)
