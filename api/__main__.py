@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from engine.command import REFUSED, say, show_any_text
+from engine.command import DONE, REFUSED, say, show_any_text
 from engine.errors import NotInstalled
 from engine.extras import needing
 
@@ -23,10 +23,10 @@ def main(arguments: Sequence[str] | None = None, command: str = "python -m api")
     server that is told to end before it is up has done what was asked, unlike other commands.
     """
     show_any_text()
-    # Before the server is up nothing is in flight. Afterwards uvicorn takes the signals over, and once it has shut
-    # down it raises the one it got again, which ends here.
+    # Before the server is up nothing is in flight. An exception would come to whatever is being imported just then,
+    # which may take it for a failure of its own.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
+        signal.signal(number, lambda *_: os._exit(DONE))
     try:
         # Imported here, where what is not installed can be said, and the server after its settings, which may be wrong.
         with needing(f"`{command}`", "cpu", "gpu"):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
@@ -45,6 +46,9 @@ def serve(settings: Settings) -> int:
     except (SettingsError, ScoreRTError) as error:
         return say(str(error), REFUSED)
     threads = settings.serving.threads or cores()
+    # uvicorn takes the signals over, and once it has shut down it raises the one it got again, which ends here.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(DONE))
     _Server(models, app, connections, threads, settings.network.shutdown_timeout).run([listener])
     return DONE
 

@@ -14,7 +14,7 @@ import httpx
 import onnxruntime
 import pytest
 
-from tests.e2e.server import Server, run_to_exit
+from tests.e2e.server import ROOT, Server, run_to_exit
 
 # Some seconds of work for one thread.
 LARGE = {"queries": "What is the capital of France?", "documents": ["Paris is a large city. " * 70] * 30}
@@ -89,6 +89,27 @@ def test_no_new_connections_after_sigterm(server: Server) -> None:
 def test_signals_end_an_idle_server_quietly(server: Server, number: signal.Signals) -> None:
     assert server.stop(number) == 0
     assert server.stderr() == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("milliseconds", [20, 60, 120, 180, 240, 300, 360, 420, 500, 600, 800, 1200])
+def test_sigterm_at_any_moment_of_the_start_ends_it_quietly(
+    contract_artifacts: dict[str, Path], milliseconds: int
+) -> None:
+    command = [sys.executable, "-m", "api", "--model", contract_artifacts["minilm-ce"], "--port", "0"]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--log-level", "warning"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(milliseconds / 1000)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=30)
+    # Before Python itself is up the system ends it.
+    assert process.returncode in (0, -signal.SIGTERM)
+    assert said == ""
 
 
 def test_inference_does_not_hold_up_the_event_loop(server: Server) -> None:

@@ -1,0 +1,58 @@
+"""Clients that hardly read their answers cost others nothing, and hold no more than their answers."""
+
+import json
+import socket
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.server import Server
+
+pytestmark = pytest.mark.slow
+
+READERS = 64
+# About 2 MB as JSON.
+BODY = json.dumps({"model": "minilm-bi", "input": [f"text {number}" for number in range(250)]}).encode()
+SMALL = {"model": "minilm-bi", "queries": "a", "documents": ["b"]}
+
+
+def slow_reader(server: Server) -> socket.socket:
+    """Asks for a large answer, and reads its first bytes."""
+    connection = socket.socket()
+    # So that little of the answer is on its way.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(60)
+    connection.connect(("127.0.0.1", int(server.url.rpartition(":")[2])))
+    head = f"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {len(BODY)}"
+    connection.sendall(head.encode() + b"\r\n\r\n" + BODY)
+    assert connection.recv(12) == b"HTTP/1.1 200"
+    return connection
+
+
+def test_64_slow_readers(contract_artifacts: dict[str, Path]) -> None:
+    with Server("--model", contract_artifacts["minilm-bi"]) as server, ExitStack() as readers:
+        first = readers.enter_context(slow_reader(server))
+        before = server.resident_bytes()
+        others = [readers.enter_context(slow_reader(server)) for _ in range(READERS - 1)]
+        begun = time.perf_counter()
+        for _ in range(20):
+            assert server.client.post("/score", json=SMALL).status_code == 200
+            for reader in others[::8]:
+                assert reader.recv(64)
+        assert time.perf_counter() - begun < 20
+        assert server.resident_bytes() - before < 2 * READERS * 3e6
+        # Whoever reads on has all of it.
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += first.recv(1)
+        length = int(answer.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        body = b""
+        while len(body) < length:
+            body += first.recv(2**16)
+        assert len(json.loads(body)["data"]) == 250
+        readers.close()
+        assert server.client.post("/score", json=SMALL).status_code == 200
+        assert server.stop() == 0
+        assert server.stderr() == ""
