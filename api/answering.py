@@ -55,7 +55,11 @@ class Answering:
 
     def _call(self, request: Request) -> Call:
         record = record_of(request.scope)
-        record.job = job = Job(timeout=self._limits.timeout, max_tokens=self._limits.max_request_tokens)
+        record.job = job = Job(
+            timeout=self._limits.timeout,
+            max_tokens=self._limits.max_request_tokens,
+            max_chunks=self._limits.max_documents,
+        )
         media = self.media.of(job)
         return Call(self._models, self._limits, self.gate, request.headers, request.query_params, job, media, record)
 

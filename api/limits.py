@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from engine import DEFAULT_CHUNKS, DEFAULT_OVERLAP, LongDocuments
+
 from .errors import BodyTooLarge, BodyTooSlow, ServerBusy
 
 
@@ -25,6 +27,12 @@ class Limits:
     max_concurrent_requests: int = 512
     max_queued_tokens: int = 2_000_000
     """Those that may wait for each model."""
+    long_documents: LongDocuments | None = None
+    """What becomes of documents longer than a model takes where a request does not say; None for what its API does."""
+    max_chunks_per_doc: int = DEFAULT_CHUNKS
+    """How many chunks of a document are scored at most, where a request does not say."""
+    chunk_overlap: int = DEFAULT_OVERLAP
+    """How many tokens chunks have in common at most, where a request does not say."""
     auto_truncate: bool = True
     """Whether texts longer than a model takes are cut for requests of TEI's that do not say, as TEI does."""
 

@@ -2,10 +2,15 @@
 
 import operator
 from collections.abc import Mapping
-from typing import Any, TypedDict, cast
+from typing import Any, Literal, TypeAlias, TypedDict, cast, get_args
 
 from .errors import InvalidInput
 from .job import Job
+
+LongDocuments: TypeAlias = Literal["refuse", "truncate", "chunk"]
+"""What becomes of a document that is longer than a model takes."""
+
+LONG_DOCUMENTS: tuple[LongDocuments, ...] = get_args(LongDocuments)
 
 
 class TextArguments(TypedDict, total=False):
@@ -38,12 +43,25 @@ class ScoreArguments(QueryArguments, total=False):
     """What calls with queries and documents take besides. With a score template truncation shortens the document first
     and then the query, and "left" their beginnings.
 
+    With `long_documents` "chunk" `max_tokens_per_doc` tokens of a document are kept and then split, also where they are
+    more than the model takes. `truncate_prompt_tokens` bounds the input that a chunk is in, and where it is given, what
+    is not split is cut: a long query, to half of the room for texts, and a document with pictures. `truncation_side`
+    "left" is refused.
+
     - `max_tokens_per_doc`: keep that many of a document's own tokens; 0 keeps all.
+    - `long_documents`: "refuse" raises `InputTooLong` for what is too long, "truncate" cuts it to the model's maximum,
+      and "chunk" scores each chunk of a document that is too long as a document of its own. The best of them is its
+      score, or with late interaction MaxSim over the tokens of all. Without it `truncate_prompt_tokens` decides.
+    - `max_chunks_per_doc`: score a document's first chunks, that many at most (10).
+    - `chunk_overlap`: begin a chunk up to that many tokens before the end of the last, and at most half of that (0).
     - `chat_template_kwargs`: values for the score template's variables.
     - `use_activation`: False gives a cross-encoder's logits as they are; it changes nothing for the other score types.
     """
 
     max_tokens_per_doc: int | None
+    long_documents: LongDocuments | None
+    max_chunks_per_doc: int | None
+    chunk_overlap: int | None
     chat_template_kwargs: Mapping[str, Any] | None
     use_activation: bool
 

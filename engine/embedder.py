@@ -1,11 +1,13 @@
 """Embeds contents one by one, each once, and compares them: bi-encoders and late interaction."""
 
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from .arrays import Floats
 from .artifact import Manifest, Role
+from .chunk_scores import chunks_of, inputs_of, repeated
 from .content import ReadContent
 from .grouping import places_of
 from .images.picture import PictureInput
@@ -15,6 +17,7 @@ from .prompts.template import Prompting
 from .results import Scores
 from .runtime.gpu_arrays import on_host
 from .runtime.workers import Workers
+from .text.chunking import Chunking
 from .text.layout import Input
 from .text.truncation import Truncation
 from .vectors.cache import EmbeddingCache, key_of
@@ -89,26 +92,55 @@ class Embedder:
         documents: Sequence[ReadContent],
         limits: Truncation,
         prompting: Prompting,
+        chunking: Chunking | None,
     ) -> Scores:
-        """The similarity of each query with the document beside it, or of the one query with every document."""
-        sides: dict[Role, list[ReadContent]] = {
-            "query": list(dict.fromkeys(queries)),
-            "document": list(dict.fromkeys(documents)),
-        }
-        inputs: dict[Role, list[AnyInput]] = {
-            "query": self._builder.contents(sides["query"], "query", limits, prompting),
-            "document": self._builder.contents(sides["document"], "document", limits, Prompting()),
-        }
-        embedded = self.embed(inputs, limits.job)
-        rows = {role: dict(zip(sides[role], embedded[role], strict=True)) for role in sides}
-        lengths = {role: dict(zip(sides[role], (item.tokens for item in inputs[role]), strict=True)) for role in sides}
-        tokens = sum(lengths["query"][text] for text in queries) + sum(lengths["document"][text] for text in documents)
+        """The similarity of each query with the document beside it, or of the one query with every document.
+
+        With `chunking` a document that is too long has the largest similarity of its chunks, or with late interaction
+        that of all their tokens.
+        """
+        asked, known = list(dict.fromkeys(queries)), list(dict.fromkeys(documents))
+        of_queries = self._builder.contents(asked, "query", limits, prompting)
+        if chunking is None:
+            splits, owners = None, known
+            of_documents = self._builder.contents(known, "document", limits, Prompting())
+        else:
+            splits = self._builder.split_documents(known, limits, chunking)
+            owners, of_documents = repeated(known, splits), inputs_of(splits)
+        embedded = self.embed({"query": of_queries, "document": of_documents}, limits.job)
+        query_rows = dict(zip(asked, embedded["query"], strict=True))
+        query_tokens = {query: item.tokens for query, item in zip(asked, of_queries, strict=True)}
+        rows: defaultdict[ReadContent, list[Floats]] = defaultdict(list)
+        tokens: Counter[ReadContent] = Counter()
+        for document, row, item in zip(owners, embedded["document"], of_documents, strict=True):
+            rows[document].append(row)
+            tokens[document] += item.tokens
 
         scores = np.empty(len(documents), np.float32)
+        of_chunks: dict[int, Floats] = {}
         for query, own in _documents_of(queries, len(documents)).items():
-            own_rows = [rows["document"][documents[place]] for place in own]
-            scores[own] = self.compare(rows["query"][query], own_rows)
-        return Scores(scores, tokens)
+            own_rows = [rows[documents[place]] for place in own]
+            scores[own], flat = self._compare_chunks(query_rows[query], own_rows)
+            if splits is not None:
+                of_chunks |= zip(own, np.split(flat, np.cumsum([*map(len, own_rows)])[:-1]), strict=True)
+        total = sum(query_tokens[text] for text in queries) + sum(tokens[text] for text in documents)
+        if splits is None:
+            return Scores(scores, total)
+        split_of = dict(zip(known, splits, strict=True))
+        in_order = [of_chunks[place] for place in range(len(documents))]
+        return Scores(scores, total, chunks_of(documents, [split_of[own] for own in documents], in_order))
+
+    def _compare_chunks(self, query: Floats, documents: Sequence[Sequence[Floats]]) -> tuple[Floats, Floats]:
+        """A query's score with each document, whose chunks' embeddings are given, and with all of those, in order."""
+        flat = [row for own in documents for row in own]
+        of_chunks = self.compare(query, flat)
+        if len(flat) == len(documents):
+            return of_chunks, of_chunks
+        if self._manifest.scoring.by_token:
+            whole = [np.concatenate(own) if len(own) > 1 else own[0] for own in documents]
+            return self.compare(query, whole), of_chunks
+        starts = np.cumsum([0, *(len(own) for own in documents[:-1])])
+        return np.maximum.reduceat(of_chunks, starts), of_chunks
 
     def _scored(self, row: Floats, item: Input, role: Role) -> Floats:
         return self._builder.scored(row, item, role) if self._manifest.scoring.by_token else row

@@ -4,13 +4,14 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self, Unpack, cast
 
 import numpy as np
 
 from .arguments import QueryArguments, ScoreArguments, TextArguments, known
 from .arrays import Floats
 from .artifact import TOKENIZER, Manifest, Role, read_manifest
+from .chunk_scores import by_document, chunks_of, inputs_of, repeated
 from .content import Content, ReadContent, read_one
 from .embedder import Embedder
 from .errors import ArtifactError, InvalidInput, ProviderError, UnsupportedTask
@@ -26,6 +27,7 @@ from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
 from .seal import check_seal
 from .text.boxes import boxes_of
+from .text.chunking import chunking
 from .text.layout import Input
 from .text.tokenizer import Token, Tokenizer
 from .text.truncation import Truncation, truncation
@@ -159,16 +161,26 @@ class Engine:
     ) -> Scores:
         """The score of each query with the document beside it: 1:1, 1:N (one query for all), or N:N."""
         limits = self._begin(known(arguments, ScoreArguments))
+        chunks = chunking(self.manifest.max_length, arguments)
         read_queries, read_documents = aligned(queries, documents)
         prompting = Prompting(arguments.get("instruction"), arguments.get("chat_template_kwargs"))
         if not self.manifest.scoring.reads_pairs:
-            return self._embedder.score(read_queries, read_documents, limits, prompting)
+            return self._embedder.score(read_queries, read_documents, limits, prompting, chunks)
         if len(read_queries) == 1:
             read_queries = list(read_queries) * len(read_documents)
-        pairs = self._builder.pairs(read_queries, read_documents, limits, prompting)
+        splits = None
+        if chunks is None:
+            pairs = self._builder.pairs(read_queries, read_documents, limits, prompting)
+        else:
+            splits = self._builder.split_pairs(read_queries, read_documents, limits, prompting, chunks)
+            pairs, read_queries = cast(list[Input], inputs_of(splits)), repeated(read_queries, splits)
         inputs = self._opened.runner.share(pairs, read_queries)
-        logits = self._logits(inputs, limits.job)
-        return Scores(self._activated(logits, arguments.get("use_activation", True)), sum(_tokens(inputs)))
+        scores = self._activated(self._logits(inputs, limits.job), arguments.get("use_activation", True))
+        if splits is None:
+            return Scores(scores, sum(_tokens(inputs)))
+        of_chunks = by_document(scores, splits)
+        best = np.array([own.max() for own in of_chunks], np.float32)
+        return Scores(best, sum(_tokens(inputs)), chunks_of(read_documents, splits, of_chunks))
 
     def rerank(
         self,

@@ -12,8 +12,10 @@ from .content import Content, Pictured, ReadContent, is_content, is_one_of_sever
 from .errors import InvalidInput
 from .images.picture import PictureInput
 from .job import Job
+from .long_documents import Pairs, Prompts, Texts, split_texts, unbounded
 from .prompts.captions import Captions
 from .prompts.template import Prompting, ScoreTemplate
+from .text.chunking import Chunking, Reader, Split
 from .text.layout import Input, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
 from .text.long_texts import LongTexts
 from .text.tokenizer import Tokenizer
@@ -65,6 +67,53 @@ class InputBuilder:
         pairs = zip(ids[: len(queries)], ids[len(queries) :], strict=True)
         return _listed((lay_out_pair(query, document, layout, limits) for query, document in pairs), limits.job)
 
+    def split_pairs(
+        self,
+        queries: Sequence[ReadContent],
+        documents: Sequence[ReadContent],
+        limits: Truncation,
+        prompting: Prompting,
+        chunking: Chunking,
+    ) -> list[Split]:
+        """As `pairs`, with a piece for each chunk of a document that is too long. Raises as `split_texts`."""
+        self._check([*queries, *documents])
+
+        def reader(places: Sequence[int]) -> Reader:
+            own = [queries[place] for place in places]
+            if self._template is not None:
+                return Prompts(self._template, own, limits, prompting)
+            prompting.refuse()
+            texts = self._bounded(own, limits, limits.query)
+            ids = self._tokenizer.encode(texts, limits.job, limits.max_length)
+            return Pairs(self._tokenizer, self._pair(), ids, limits)
+
+        def whole(place: int) -> Input:
+            return self.pairs([queries[place]], [documents[place]], limits, prompting)[0]
+
+        splits = split_texts(documents, reader, whole, chunking, limits.job, limits.document)
+        _listed((piece.item for own in splits for piece in own.pieces), limits.job)
+        return splits
+
+    def split_documents(self, documents: Sequence[ReadContent], limits: Truncation, chunking: Chunking) -> list[Split]:
+        """As `contents` of documents, with a piece for each chunk of one that is too long. Raises as `split_texts`."""
+        layout = self.layout("document")
+        total = min(limits.max_length if limits.total is None else limits.total, layout.max_length or limits.max_length)
+        prompt = len(self._tokenizer.encode([layout.prompt])[0])
+
+        def lay_out(texts: Sequence[str]) -> list[AnyInput]:
+            return self.contents(texts, "document", unbounded(limits), Prompting(), cut=False)
+
+        def whole(place: int) -> AnyInput:
+            return self.contents([documents[place]], "document", limits, Prompting())[0]
+
+        special = len(layout.prefix) + prompt + len(layout.suffix)
+        if layout.blank is not None:
+            special = len(lay_out([""])[0])
+        reader = Texts(self._tokenizer, lay_out, total, special)
+        # What is kept of a document's text is counted with its prompt, as without chunks.
+        most = None if limits.document is None else max(1, limits.document - prompt)
+        return split_texts(documents, lambda places: reader, whole, chunking, limits.job, most)
+
     def singles(self, texts: Sequence[ReadInput], limits: Truncation) -> list[Input]:
         """A cross-encoder's input for each text by itself, without a template and what comes after its prompts.
 
@@ -82,17 +131,26 @@ class InputBuilder:
         return _listed(map(laid_out, texts), limits.job)
 
     def contents(
-        self, contents: Sequence[ReadInput], role: Role | None, limits: Truncation, prompting: Prompting
+        self,
+        contents: Sequence[ReadInput],
+        role: Role | None,
+        limits: Truncation,
+        prompting: Prompting,
+        *,
+        cut: bool = True,
     ) -> list[AnyInput]:
         """An embedder's input for each content, as a query or a document.
 
         Without a role it is a document's, and has no prompt but one that both sides have: that says how the model is
-        spoken to. Pictures keep theirs. An instruction takes the place of the prompt's own. Raises as `lay_out_text`.
+        spoken to. Pictures keep theirs. An instruction takes the place of the prompt's own. Without `cut` a text is
+        longer than its layout lets it be where `limits` do. Raises as `lay_out_text`.
         """
         self._check(contents)
         if role not in (None, "query", "document"):
             raise InvalidInput(f"The role is 'query' or 'document', not {role!r}.", "role")
         layout = self.layout(role or "document")
+        if not cut:
+            layout = replace(layout, max_length=None)
         if role is None and layout.prompt != self.layout("query").prompt:
             layout = replace(layout, prompt="", instruction=None)
         prompting.refuse(instructed=layout.instruction is not None)

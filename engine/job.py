@@ -14,8 +14,16 @@ class Job:
     A job is of one call. Its marks are `time.perf_counter()` readings in seconds, None while that has not happened.
     """
 
-    def __init__(self, *, timeout: float | None = None, priority: int = 0, max_tokens: int | None = None) -> None:
-        """`timeout` is in seconds from now; a lower `priority` runs first; `max_tokens` bounds all inputs together."""
+    def __init__(
+        self,
+        *,
+        timeout: float | None = None,
+        priority: int = 0,
+        max_tokens: int | None = None,
+        max_chunks: int | None = None,
+    ) -> None:
+        """`timeout` is in seconds from now; a lower `priority` runs first; `max_tokens` bounds all inputs together, and
+        `max_chunks` what long documents become: their chunks, and each other document as one."""
         self.priority = priority
         self.created = time.perf_counter()
         self.submitted: float | None = None
@@ -32,6 +40,7 @@ class Job:
         # Nobody waits for ever, and a lock cannot.
         self._timeout = None if timeout == math.inf else timeout
         self._max_tokens = max_tokens
+        self._max_chunks = max_chunks
         self._cancelled = threading.Event()
         self._wake: Callable[[], None] = lambda: None
 
@@ -72,6 +81,15 @@ class Job:
         """The error of a job whose deadline has passed."""
         assert self._timeout is not None
         return DeadlineExceeded(self._timeout)
+
+    def bound(self, chunks: int, tokens: int) -> None:
+        """As `check`, with so many chunks known already."""
+        self.check(tokens)
+        if self._max_chunks is not None and chunks > self._max_chunks:
+            raise InvalidInput(
+                f"The documents make more than the {self._max_chunks:,} chunks that one request may have: send fewer "
+                "at a time, or lower max_chunks_per_doc."
+            )
 
     def submit(self, lengths: list[int]) -> None:
         """Note that its inputs are known, by their tokens. Raises `InvalidInput` for more than it may have."""

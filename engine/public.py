@@ -1,6 +1,6 @@
 """Names what the engine is to its callers; `from engine import …` finds it here."""
 
-from .arguments import QueryArguments, ScoreArguments, TextArguments
+from .arguments import LONG_DOCUMENTS, LongDocuments, QueryArguments, ScoreArguments, TextArguments
 from .arrays import Floats
 from .artifact import Manifest, Role, read_manifest
 from .content import Content, Text, text_of
@@ -30,11 +30,12 @@ from .index.files import read_index_manifest
 from .index.index import Index
 from .job import Job
 from .precisions import PRECISIONS
-from .results import Box, Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
+from .results import Box, Chunk, Chunks, Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .runtime.cores import cores
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType, ScoreTypeName, Task
+from .text.chunking import DEFAULT_CHUNKS, DEFAULT_OVERLAP
 from .text.surrogates import without_surrogates
 from .text.tokenizer import Token
 from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse
@@ -45,8 +46,11 @@ __all__ = [
     "BI_ENCODER",
     "CROSS_ENCODER",
     "DEFAULT_CACHE_BYTES",
+    "DEFAULT_CHUNKS",
+    "DEFAULT_OVERLAP",
     "IMAGE_FORMATS",
     "LATE_INTERACTION",
+    "LONG_DOCUMENTS",
     "MOST_IMAGE_PIXELS",
     "PRECISIONS",
     "STORES",
@@ -55,6 +59,8 @@ __all__ = [
     "Box",
     "CacheUse",
     "Cancelled",
+    "Chunk",
+    "Chunks",
     "Classes",
     "Content",
     "DeadlineExceeded",
@@ -70,6 +76,7 @@ __all__ = [
     "InvalidIndex",
     "InvalidInput",
     "Job",
+    "LongDocuments",
     "Manifest",
     "NotInstalled",
     "ProviderError",

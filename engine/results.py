@@ -8,20 +8,49 @@ from .arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a document that was scored as a document of its own: `text`, its characters from `start` to `end`."""
+
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """A document's chunks in order, one for a document that fits, and whether text after the last was not read.
+
+    A document's text parts are one text here, on a line each. White space between chunks is in none. With late
+    interaction the document's score may be more than the best chunk's, since each query token has its own maximum.
+    """
+
+    chunks: list[Chunk]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """`scores` is float32 `[pairs]`, in the order of the documents. `tokens` counts all of their tokens, special ones
-    included; those of remembered texts and shared prefixes count as if they were computed."""
+    included; those of remembered texts and shared prefixes count as if they were computed. `chunks` are those of each
+    document, where the call asked for them."""
 
     scores: Floats
     tokens: int
+    chunks: list[Chunks] | None = None
+
+    def chunks_of(self, index: int) -> Chunks | None:
+        """Those of one document."""
+        return None if self.chunks is None else self.chunks[index]
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A document's place in the request, and its score."""
+    """A document's place in the request, its score, and its chunks where the call asked for them."""
 
     index: int
     score: float
+    chunks: Chunks | None = None
 
 
 @dataclass(frozen=True, slots=True)

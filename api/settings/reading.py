@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from engine import IMAGE_FORMATS, MOST_IMAGE_PIXELS, STORES, ImageLimits
+from engine import IMAGE_FORMATS, LONG_DOCUMENTS, MOST_IMAGE_PIXELS, STORES, ImageLimits
 
 from ..limits import Limits
 from ..media.hosts import host_name
@@ -54,6 +54,9 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             timeout=given["timeout"],
             max_concurrent_requests=given["max-concurrent-requests"],
             max_queued_tokens=given["max-queued-tokens"],
+            long_documents=given["long-documents"],
+            max_chunks_per_doc=given["max-chunks-per-doc"],
+            chunk_overlap=given["chunk-overlap"],
             auto_truncate=not given["no-auto-truncate"],
         ),
         media=MediaSettings(
@@ -243,6 +246,27 @@ FLAGS: dict[str, list[Flag]] = {
             whole("a number of tokens"),
             int,
             _DEFAULT.limits.max_queued_tokens,
+        ),
+        Flag(
+            "long-documents",
+            "refuse, truncate or chunk documents longer than a model takes; chunk takes the best score of a document's "
+            "chunks (default: what the API of a request does)",
+            one_of(*LONG_DOCUMENTS),
+            metavar="WAY",
+        ),
+        Flag(
+            "max-chunks-per-doc",
+            "chunks of a long document that are scored, its first",
+            whole("a number of chunks"),
+            int,
+            _DEFAULT.limits.max_chunks_per_doc,
+        ),
+        Flag(
+            "chunk-overlap",
+            "tokens that a chunk has in common with the one before it, at most half of them",
+            whole("a number of tokens", 0),
+            int,
+            _DEFAULT.limits.chunk_overlap,
         ),
         Flag(
             "no-auto-truncate",

@@ -68,6 +68,10 @@ class ControlTokens:
         encoded = self._tokenizer.encode(texts, job)
         return [[self._ids.get(token, token) for token in ids] for ids in encoded] if self._ids else encoded
 
+    def offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Where the tokens of masked texts begin and end in them, in characters."""
+        return self._tokenizer.all_offsets(texts)
+
     def drop(self, text: str, tokens: int, side: Side) -> str:
         """A masked text without that many of its tokens at its end, or its beginning with side "left"."""
         (ids,) = self._tokenizer.encode([text])

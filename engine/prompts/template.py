@@ -158,6 +158,10 @@ class ScoreTemplate:
                 (inputs[index],) = self._lay_out([prompt], [shown[index]], limits)
         return inputs
 
+    def offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Where the tokens begin and end that texts have in a prompt, in characters of each."""
+        return self._control.offsets([self._control.mask(text) for text in texts])
+
     def _shown(self, query: ReadContent, document: ReadContent) -> "_Shown":
         """The pictures of a pair. Raises `InvalidInput` where the model cannot read them."""
         if self._pictures is None:

@@ -192,6 +192,12 @@ class Tokenizer:
             encodings: list[tokenizers.Encoding] = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return encodings
 
+    def all_offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """`offsets` of each text."""
+        with _refusing_surrogates(texts), _TURNS.turn(texts, Job()):
+            encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        return [encoding.offsets for encoding in encodings]
+
     def content(self) -> str:
         """The tokenizer as its tokenizer.json holds it."""
         content: str = self._tokenizer.to_str()

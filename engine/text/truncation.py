@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..arguments import ScoreArguments, whole
+from ..arguments import LONG_DOCUMENTS, ScoreArguments, whole
 from ..errors import InvalidInput
 from ..job import Job
 
@@ -32,6 +32,20 @@ def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
     """The call's limits, checked. `truncate_prompt_tokens` -1 means `max_length`; 0 for a text means no limit."""
     truncate = whole(arguments.get("truncate_prompt_tokens"), "truncate_prompt_tokens")
     side = arguments.get("truncation_side")
+    way = arguments.get("long_documents")
+    if way not in (None, *LONG_DOCUMENTS):
+        raise InvalidInput(f"long_documents must be 'refuse', 'truncate' or 'chunk', not {way!r}.", "long_documents")
+    if way == "refuse" and truncate is not None:
+        raise InvalidInput(
+            "long_documents 'refuse' and truncate_prompt_tokens contradict each other: leave one of them out."
+        )
+    if way == "chunk" and side == "left":
+        raise InvalidInput(
+            "truncation_side 'left' and long_documents 'chunk' contradict each other, since chunks are taken from a "
+            "document's beginning: leave one of them out."
+        )
+    if way == "truncate" and truncate is None:
+        truncate = -1
     total = max_length if truncate == -1 else truncate
     if total is not None and total < 1:
         raise InvalidInput(
@@ -49,7 +63,8 @@ def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
     for name, value in (("max_tokens_per_query", query), ("max_tokens_per_doc", document)):
         if value is not None and value < 0:
             raise InvalidInput(f"{name} must be a non-negative integer")
-        if value is not None and value >= max_length:
+        chunked = way == "chunk" and name == "max_tokens_per_doc"
+        if value is not None and value >= max_length and not chunked:
             raise InvalidInput(f"{name} ({value}) must be less than max_model_len ({max_length}).")
     return Truncation(
         max_length=max_length,

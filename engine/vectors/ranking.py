@@ -17,4 +17,6 @@ def check_top_n(top_n: int | None) -> None:
 def ranked(scored: Scores, top_n: int | None) -> Ranking:
     """The first `top_n` documents by falling score (None or 0: all)."""
     order = np.argsort(-scored.scores, kind="stable")[: top_n or None]
-    return Ranking([Ranked(int(index), float(scored.scores[index])) for index in order], scored.tokens)
+    return Ranking(
+        [Ranked(int(index), float(scored.scores[index]), scored.chunks_of(index)) for index in order], scored.tokens
+    )

@@ -7,13 +7,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from engine import LongDocuments
+
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...errors import InvalidRequest
 from ...wire.contents import Item, read
 from ...wire.ids import response_id
+from ...wire.long_documents import Chunk, long_document_arguments, told_chunks, told_truncated
 from .common import Meta, Version, from_cohere_client
-
-_OWN_FIELDS = ("rank_fields", "max_chunks_per_doc")
 
 _PICTURED = ("image", "content")
 """The fields of a document that may have images."""
@@ -27,7 +28,8 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     A document that is an object is read as its "text", or as a line "name: value" for each of its `rank_fields`. A
     model that reads images is given its "image" besides, or its "content" instead, as vLLM's and Jina's clients send
     them. `priority`: the lower goes first. Long documents are cut, to `max_tokens_per_doc` if that is less than the
-    model takes; `max_chunks_per_doc` changes nothing, because documents are not scored in chunks.
+    model takes, or are scored by their chunks with `max_chunks_per_doc`: of a document's first tokens, as many as
+    `max_tokens_per_doc` says. `long_documents`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     query: str
@@ -36,7 +38,10 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     top_n: int | None = None
     rank_fields: list[str] | None = None
     return_documents: bool | None = None
+    long_documents: LongDocuments | None = None
     max_chunks_per_doc: int | None = None
+    chunk_overlap: int | None = None
+    return_chunks: bool | None = None
     max_tokens_per_doc: int | None = None
     priority: int | None = None
 
@@ -47,6 +52,8 @@ class RerankResult(msgspec.Struct, frozen=True):
     index: int
     relevance_score: float
     document: dict[str, Any] | UnsetType = UNSET
+    chunks: list[Chunk] | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
 
 
 class RerankResponse(msgspec.Struct, frozen=True):
@@ -62,6 +69,8 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
     _, engine = call.engine(request.model)
     call.count(len(request.documents), "documents")
     call.job.priority = request.priority or 0
+    # Cohere's API has no word for what is cut.
+    long = long_document_arguments(request, call, cuts=None, habit="truncate", field="long_documents")
     limit = request.max_tokens_per_doc
     contents = _contents if engine.manifest.pictures is not None else _text
     documents = [contents(index, document, request.rank_fields) for index, document in enumerate(request.documents)]
@@ -69,10 +78,12 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
         request.query,
         read(documents, engine, call),
         top_n=request.top_n,
-        truncate_prompt_tokens=-1,
-        # Clients send Cohere's default of 4096 to any model; the engine wants fewer than the model takes.
-        max_tokens_per_doc=limit if limit is not None and limit < engine.manifest.max_length else None,
+        # Clients send Cohere's default of 4096 to any model; but for chunks the engine wants fewer than it takes.
+        max_tokens_per_doc=None
+        if long["long_documents"] != "chunk" and (limit or 0) >= engine.manifest.max_length
+        else limit,
         job=call.job,
+        **long,
     )
     return RerankResponse(
         id=response_id("rerank", None, call),
@@ -81,6 +92,8 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
                 ranked.index,
                 ranked.score,
                 _given(request.documents[ranked.index]) if request.return_documents else UNSET,
+                told_chunks(ranked.chunks, request),
+                told_truncated(ranked.chunks, request),
             )
             for ranked in ranking.results
         ],
@@ -135,7 +148,9 @@ def _given(document: Document) -> dict[str, Any]:
 
 
 def _is_meant(fields: Fields, headers: Headers) -> bool:
-    return from_cohere_client(headers) or not fields.keys().isdisjoint(_OWN_FIELDS)
+    # Beside the other it is ScoreRT's own, for all of its APIs.
+    asks_for_chunks = {"max_chunks_per_doc", "documents"} <= fields.keys() and "long_documents" not in fields
+    return from_cohere_client(headers) or asks_for_chunks or "rank_fields" in fields
 
 
 def _endpoint(version: Version, *paths: str) -> Endpoint:
@@ -148,7 +163,7 @@ def _endpoint(version: Version, *paths: str) -> Endpoint:
         response=RerankResponse,
         answer=partial(rerank, version=version),
         when=_is_meant,
-        told_by="the headers of Cohere's clients, or a body with `rank_fields` or `max_chunks_per_doc`",
+        told_by="the headers of Cohere's clients, or a body with `rank_fields`, or `max_chunks_per_doc` alone",
     )
 
 

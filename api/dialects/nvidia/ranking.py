@@ -3,9 +3,13 @@
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
+
+from engine import LongDocuments
 
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, read
+from ...wire.long_documents import Chunk, long_document_arguments, told_chunks, told_truncated
 from ...wire.long_inputs import advise
 from ..vllm.rerank import Usage
 
@@ -33,12 +37,20 @@ class Passage(msgspec.Struct):
 
 
 class RankingRequest(msgspec.Struct, kw_only=True):
-    """Passages to put in order for one query. `truncate` "END" cuts long ones, and "NONE" refuses them."""
+    """Passages to put in order for one query. `truncate` "END" cuts long ones, and "NONE" refuses them, as is done
+    where it is left out.
+
+    `long_documents` and what follows it are ScoreRT's own, and say more of long passages; see `AboutChunks`.
+    """
 
     query: Query
     passages: list[Passage]
     model: str | None = None
-    truncate: Literal["END", "NONE"] = "NONE"
+    truncate: Literal["END", "NONE"] | None = None
+    long_documents: LongDocuments | None = None
+    max_chunks_per_doc: int | None = None
+    chunk_overlap: int | None = None
+    return_chunks: bool | None = None
 
 
 class Ranked(msgspec.Struct, frozen=True):
@@ -46,6 +58,8 @@ class Ranked(msgspec.Struct, frozen=True):
 
     index: int
     logit: float
+    chunks: list[Chunk] | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
 
 
 class RankingResponse(msgspec.Struct, frozen=True):
@@ -60,16 +74,21 @@ def rank(request: RankingRequest, call: Call) -> RankingResponse:
     """Answer one request."""
     _, engine = call.engine(request.model)
     call.count(len(request.passages), "passages")
+    cuts = None if request.truncate is None else request.truncate == "END"
+    long = long_document_arguments(request, call, cuts=cuts, habit="refuse", field="truncate")
     passages = read([Item(passage.text, passage.image) for passage in request.passages], engine, call)
-    ranking = engine.rerank(
-        request.query.text,
-        passages,
-        use_activation=False,
-        truncate_prompt_tokens=-1 if request.truncate == "END" else None,
-        job=call.job,
-    )
+    ranking = engine.rerank(request.query.text, passages, use_activation=False, job=call.job, **long)
     return RankingResponse(
-        [Ranked(ranked.index, ranked.score) for ranked in ranking.results], Usage(ranking.tokens, ranking.tokens)
+        [
+            Ranked(
+                ranked.index,
+                ranked.score,
+                told_chunks(ranked.chunks, request),
+                told_truncated(ranked.chunks, request),
+            )
+            for ranked in ranking.results
+        ],
+        Usage(ranking.tokens, ranking.tokens),
     )
 
 

@@ -4,9 +4,10 @@ from typing import Literal
 
 import msgspec
 
-from engine import Engine, Floats, TextArguments, sigmoid
+from engine import Engine, Floats, LongDocuments, TextArguments, sigmoid
 
 from ...endpoint import Call
+from ...wire.long_documents import LongDocumentArguments, long_document_arguments
 from ...wire.long_inputs import advise
 
 PromptName = Literal["query", "document", "passage"]
@@ -31,6 +32,27 @@ class Common(Truncated, kw_only=True):
     """What every request may say. TEI serves one model and knows no `model`; here it picks one of several."""
 
     model: str | None = None
+
+
+class Scoring(Common, kw_only=True):
+    """What requests that score documents may say; see `AboutChunks` for what is ScoreRT's own."""
+
+    long_documents: LongDocuments | None = None
+    max_chunks_per_doc: int | None = None
+    chunk_overlap: int | None = None
+    return_chunks: bool | None = None
+
+
+def long_documents_of(request: Scoring, call: Call) -> LongDocumentArguments:
+    """The engine's arguments for a request's long documents. Raises as `long_document_arguments`."""
+    return long_document_arguments(
+        request,
+        call,
+        cuts=request.truncate,
+        habit="truncate" if call.limits.auto_truncate else "refuse",
+        field="truncate",
+        side=request.truncation_direction.lower(),
+    )
 
 
 def truncation_arguments(request: Truncated, call: Call) -> TextArguments:

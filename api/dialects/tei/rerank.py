@@ -3,12 +3,16 @@
 import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
+from msgspec.structs import replace
+
+from engine import Engine
 
 from ...endpoint import Call, Endpoint
-from .common import DIALECT, Common, advise_truncate, as_asked, truncation_arguments
+from ...wire.long_documents import Chunk, told_chunks, told_truncated
+from .common import DIALECT, Scoring, advise_truncate, as_asked, long_documents_of
 
 
-class RerankRequest(Common, kw_only=True):
+class RerankRequest(Scoring, kw_only=True):
     """Texts to put in order for one query. `raw_scores` asks for logits."""
 
     query: str
@@ -21,6 +25,8 @@ class Rank(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     text: str | UnsetType = UNSET
     score: float
+    chunks: list[Chunk] | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
 
 
 @advise_truncate
@@ -28,13 +34,32 @@ def rerank(request: RerankRequest, call: Call) -> list[Rank]:
     """Answer one request: ranks by falling score."""
     _, engine = call.engine(request.model)
     call.count(len(request.texts), "texts")
-    arguments = truncation_arguments(request, call)
-    ranked = engine.rerank(request.query, request.texts, use_activation=False, **arguments).results
+    ranked = engine.rerank(
+        request.query,
+        request.texts,
+        use_activation=False,
+        truncation_side=request.truncation_direction.lower(),
+        job=call.job,
+        **long_documents_of(request, call),
+    ).results
     scores = as_asked(np.array([rank.score for rank in ranked], np.float32), request.raw_scores, engine)
     return [
-        Rank(index=rank.index, text=request.texts[rank.index] if request.return_text else UNSET, score=score)
+        Rank(
+            index=rank.index,
+            text=request.texts[rank.index] if request.return_text else UNSET,
+            score=score,
+            chunks=_as_asked(told_chunks(rank.chunks, request), request.raw_scores, engine),
+            truncated=told_truncated(rank.chunks, request),
+        )
         for rank, score in zip(ranked, scores, strict=True)
     ]
+
+
+def _as_asked(chunks: list[Chunk] | UnsetType, raw_scores: bool, engine: Engine) -> list[Chunk] | UnsetType:
+    if chunks is UNSET:
+        return UNSET
+    scores = as_asked(np.array([chunk.score for chunk in chunks], np.float32), raw_scores, engine)
+    return [replace(chunk, score=score) for chunk, score in zip(chunks, scores, strict=True)]
 
 
 ENDPOINTS = (

@@ -4,10 +4,11 @@ from typing import Any, Self
 
 import msgspec
 
-from engine import ScoreArguments, TextArguments
+from engine import LongDocuments, ScoreArguments, TextArguments
 
 from ...endpoint import Call
 from ...errors import MediaArguments
+from ...wire.long_documents import Habit, long_document_arguments
 from ...wire.requiring import require
 
 
@@ -32,12 +33,19 @@ class Common(msgspec.Struct, kw_only=True):
 
 
 class Scoring(Common, kw_only=True):
-    """`use_activation` null means true. `instruction` and `chat_template_kwargs` go to the model's score template."""
+    """`use_activation` null means true. `instruction` and `chat_template_kwargs` go to the model's score template.
+
+    `long_documents` and what follows it are ScoreRT's own; see `AboutChunks`.
+    """
 
     use_activation: bool | None = None
     max_tokens_per_query: int | None = None
     max_tokens_per_doc: int | None = None
     instruction: str | None = None
+    long_documents: LongDocuments | None = None
+    max_chunks_per_doc: int | None = None
+    chunk_overlap: int | None = None
+    return_chunks: bool | None = None
 
 
 class CompletionUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,10 +78,28 @@ def common_arguments(request: Common, call: Call) -> TextArguments:
     }
 
 
-def scoring_arguments(request: Scoring, call: Call) -> ScoreArguments:
-    """The keyword arguments of the engine's `score` and `rerank`. Raises as `common_arguments`."""
+def scoring_arguments(
+    request: Scoring, call: Call, *, truncation: bool | None = None, habit: Habit = "refuse"
+) -> ScoreArguments:
+    """The keyword arguments of the engine's `score` and `rerank`.
+
+    `truncation` and `habit` are what a request says besides of long texts, and what its path does where it says
+    nothing. Raises as `common_arguments` and `long_document_arguments`.
+    """
+    own = common_arguments(request, call)
+    cut = request.truncate_prompt_tokens
+    long = long_document_arguments(
+        request,
+        call,
+        cuts=truncation if cut is None else True,
+        habit=habit,
+        field="truncation" if cut is None else "truncate_prompt_tokens",
+        side=request.truncation_side,
+    )
     return {
-        **common_arguments(request, call),
+        **own,
+        **long,
+        "truncate_prompt_tokens": long["truncate_prompt_tokens"] if cut is None else cut,
         "use_activation": request.use_activation is not False,
         "max_tokens_per_query": request.max_tokens_per_query,
         "max_tokens_per_doc": request.max_tokens_per_doc,

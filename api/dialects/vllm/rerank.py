@@ -6,13 +6,13 @@ from typing import Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
 
-from engine import Engine
+from engine import Engine, ScoreArguments
 
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, Items, Part, listed, read
 from ...wire.ids import response_id
+from ...wire.long_documents import Chunk, told_chunks, told_truncated
 from ...wire.requiring import require
 from ..cohere.common import Meta, Version
 from .common import Scoring, scoring_arguments
@@ -56,6 +56,8 @@ class RerankResult(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     document: Document | UnsetType = UNSET
     relevance_score: float
+    chunks: list[Chunk] | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -81,7 +83,7 @@ def rerank(request: RerankRequest, call: Call, version: Version | None = None) -
     documents = listed(request.documents)
     call.count(len(documents), "documents")
     require(request, return_embeddings=False)
-    arguments = scoring_arguments(_in_own_words(request, engine, version), call)
+    arguments = _arguments(request, engine, call, version)
     query, *contents = read([request.query, *documents], engine, call)
     ranking = engine.rerank(query, contents, top_n=request.top_n, **arguments)
     with_documents = request.return_documents is not False
@@ -94,6 +96,8 @@ def rerank(request: RerankRequest, call: Call, version: Version | None = None) -
                 index=ranked.index,
                 document=Document.of(documents[ranked.index]) if with_documents else UNSET,
                 relevance_score=ranked.score,
+                chunks=told_chunks(ranked.chunks, request),
+                truncated=told_truncated(ranked.chunks, request),
             )
             for ranked in ranking.results
         ],
@@ -101,23 +105,25 @@ def rerank(request: RerankRequest, call: Call, version: Version | None = None) -
     )
 
 
-def _in_own_words(request: RerankRequest, engine: Engine, version: Version | None) -> RerankRequest:
-    """The request with Jina's words and Cohere's habits in vLLM's.
+def _arguments(request: RerankRequest, engine: Engine, call: Call, version: Version | None) -> ScoreArguments:
+    """The engine's arguments for a request with Jina's words and Cohere's habits in it.
 
     Version 2 of Cohere's API cuts what is too long, and its clients send limits that are more than a model takes.
     """
+    arguments = scoring_arguments(
+        request, call, truncation=request.truncation, habit="truncate" if version == "2" else "refuse"
+    )
     longest = engine.manifest.max_length
-    query, document = request.max_tokens_per_query, request.max_tokens_per_doc
-    if version == "2" and document is not None and document >= longest:
-        document = None
-    if request.max_query_length is not None and request.max_query_length < longest:
-        query = request.max_query_length
-    if request.max_doc_length is not None and request.max_doc_length < longest:
-        document = request.max_doc_length
-    cut = request.truncate_prompt_tokens
-    if cut is None and (request.truncation or (version == "2" and request.truncation is None)):
-        cut = -1
-    return replace(request, max_tokens_per_query=query, max_tokens_per_doc=document, truncate_prompt_tokens=cut)
+    query, document = request.max_query_length, request.max_doc_length
+    # More tokens than the model takes can be kept of a document where it is split.
+    chunked = arguments["long_documents"] == "chunk"
+    if version == "2" and not chunked and (request.max_tokens_per_doc or 0) >= longest:
+        arguments["max_tokens_per_doc"] = None
+    if query is not None and query < longest:
+        arguments["max_tokens_per_query"] = query
+    if document is not None and (chunked or document < longest):
+        arguments["max_tokens_per_doc"] = document
+    return arguments
 
 
 RERANK = Endpoint(

@@ -10,6 +10,7 @@ from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
 from ...wire.contents import Items, listed, read
 from ...wire.ids import response_id
+from ...wire.long_documents import Chunk, told_chunks, told_truncated
 from .common import CompletionUsage, Scoring, scoring_arguments
 
 # The names that go together, in the order they are looked for.
@@ -32,6 +33,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     object: str = "score"
     score: float
+    chunks: list[Chunk] | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
 
 
 class ScoreResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +60,15 @@ def score(request: ScoreRequest, call: Call) -> ScoreResponse:
         id=response_id("score", request.request_id, call),
         created=int(time.time()),
         model=model,
-        data=[Score(index=index, score=value) for index, value in enumerate(scored.scores.tolist())],
+        data=[
+            Score(
+                index=index,
+                score=value,
+                chunks=told_chunks(scored.chunks_of(index), request),
+                truncated=told_truncated(scored.chunks_of(index), request),
+            )
+            for index, value in enumerate(scored.scores.tolist())
+        ],
         usage=CompletionUsage.of(scored.tokens),
     )
 

@@ -34,6 +34,9 @@ max-request-tokens = 500
 timeout = 2
 max-concurrent-requests = 2
 max-queued-tokens = 600
+long-documents = "chunk"
+max-chunks-per-doc = 4
+chunk-overlap = 30
 no-auto-truncate = true
 allowed-media-domain = ["images.example", "B.example"]
 allowed-media-path = "pictures"
@@ -83,7 +86,7 @@ def test_every_key(config: Path) -> None:
         cuda_graphs=True,
     )
     assert settings.network == Network("127.0.0.1", 9000, 50, 4.5, 7.5)
-    assert settings.limits == Limits(1000, 7, 500, 2.0, 2, 600, auto_truncate=False)
+    assert settings.limits == Limits(1000, 7, 500, 2.0, 2, 600, "chunk", 4, 30, auto_truncate=False)
     assert settings.media == MediaSettings(
         ("images.example", "b.example"),
         config.parent / "pictures",
