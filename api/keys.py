@@ -38,9 +38,7 @@ class Keys:
     def _is_open(self, scope: Scope) -> bool:
         # Where the application is mounted, that is the front of its paths.
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        return scope.get("method") in ("GET", "HEAD") and (
-            (path.rstrip("/") or "/") in self._open or path.startswith(self._below)
-        )
+        return scope.get("method") in ("GET", "HEAD") and (path in self._open or path.startswith(self._below))
 
     def _knows(self, key: bytes) -> bool:
         # Every comparison is made, each in constant time, so that how long it takes tells nothing about the keys.

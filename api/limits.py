@@ -35,6 +35,8 @@ class Limits:
     """How many tokens chunks have in common at most, where a request does not say."""
     auto_truncate: bool = True
     """Whether texts longer than a model takes are cut for requests of TEI's that do not say, as TEI does."""
+    refuse_token_ids: bool = False
+    """Whether texts may not come as token ids, whose vocabulary nobody can tell."""
 
 
 class Gate:

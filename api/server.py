@@ -49,21 +49,19 @@ def serve(settings: Settings) -> int:
     # uvicorn takes the signals over, and once it has shut down it raises the one it got again, which ends here.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(DONE))
-    _Server(models, app, connections, threads, settings.network.shutdown_timeout).run([listener])
+    _Server(models, app, connections, threads, settings.network).run([listener])
     return DONE
 
 
 class _Server(uvicorn.Server):
     """uvicorn, saying what it serves when it does, and ending in bounded time."""
 
-    def __init__(
-        self, models: Models, app: ASGIApp, connections: Connections, threads: int, shutdown_timeout: float
-    ) -> None:
-        options = {"log_config": None, "access_log": False, "server_header": False}
+    def __init__(self, models: Models, app: ASGIApp, connections: Connections, threads: int, network: Network) -> None:
+        options = {"log_config": None, "access_log": False, "server_header": False, "root_path": network.root_path}
         super().__init__(Config(app, connections, timeout_keep_alive=_KEEP_ALIVE, **options))
         self._models = models
         self._threads = threads
-        self._shutdown_timeout = shutdown_timeout
+        self._shutdown_timeout = network.shutdown_timeout
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

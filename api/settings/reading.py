@@ -12,7 +12,7 @@ from ..media.settings import MediaSettings
 from .errors import SettingsError
 from .flags import Flag, listed, read_flags
 from .settings import Access, Network, Observing, Serving, Settings
-from .values import alias, content, one_of, origin, seconds, switch, url, whole
+from .values import alias, content, one_of, origin, root_path, seconds, switch, url, whole
 
 _DEFAULT = Settings()
 # Keys have no flag: others on the machine can read a command line.
@@ -43,6 +43,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
         network=Network(
             host=given["host"],
             port=given["port"],
+            root_path=given["root-path"],
             max_connections=given["max-connections"],
             head_timeout=given["head-timeout"],
             shutdown_timeout=given["shutdown-timeout"],
@@ -58,6 +59,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             max_chunks_per_doc=given["max-chunks-per-doc"],
             chunk_overlap=given["chunk-overlap"],
             auto_truncate=not given["no-auto-truncate"],
+            refuse_token_ids=given["refuse-token-ids"],
         ),
         media=MediaSettings(
             allowed_domains=tuple(given["allowed-media-domain"] or ()),
@@ -181,6 +183,13 @@ FLAGS: dict[str, list[Flag]] = {
         Flag("host", "address to listen on, 0.0.0.0 for all", default=_DEFAULT.network.host),
         Flag("port", "0 for any that is free", whole("a port", 0, 65535), int, _DEFAULT.network.port),
         Flag(
+            "root-path",
+            "what a proxy in front leaves out of paths, such as /scorert; the API's description names it",
+            root_path,
+            default=_DEFAULT.network.root_path,
+            metavar="PATH",
+        ),
+        Flag(
             "allow-origin",
             "web pages that may call the server from a browser, such as https://example.com; * for any (default: none)",
             origin,
@@ -274,6 +283,13 @@ FLAGS: dict[str, list[Flag]] = {
             switch,
             bool,
             not _DEFAULT.limits.auto_truncate,
+        ),
+        Flag(
+            "refuse-token-ids",
+            "refuse texts that come as token ids, which may be another vocabulary's, as those of LangChain are",
+            switch,
+            bool,
+            _DEFAULT.limits.refuse_token_ids,
         ),
     ],
     "Images": [

@@ -51,6 +51,8 @@ class Network:
     host: str = "0.0.0.0"
     port: int = 8000
     """0 for any that is free."""
+    root_path: str = ""
+    """What a proxy leaves out at the front of paths, such as "/scorert"."""
     max_connections: int | None = None
     """None for three quarters of the descriptors that the process may have, and 8,192 at most."""
     head_timeout: float = 20.0

@@ -29,6 +29,12 @@ def seconds(text: str) -> float:
     return seconds
 
 
+def root_path(text: str) -> str:
+    if not re.fullmatch(r"(/[\w.~-]+)+/?", text, re.ASCII):
+        raise ValueError(f"{text!r} is not a path such as /scorert")
+    return text.rstrip("/")
+
+
 def one_of(*choices: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         if text not in choices:

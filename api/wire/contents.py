@@ -147,6 +147,12 @@ def several(
             f"{parameter} must be a string, a list of strings, a list of token ids, or a list of such lists.",
             f"body.{parameter}",
         )
+    if call.limits.refuse_token_ids and any(isinstance(item, list) for item in items):
+        raise InvalidField(
+            f"{parameter} has token ids, which this server refuses: send texts. "
+            "LangChain's OpenAIEmbeddings does with check_embedding_ctx_length=False.",
+            f"body.{parameter}",
+        )
     call.count(len(items), parameter)
     return read(items, engine, call)
 

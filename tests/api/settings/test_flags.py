@@ -24,6 +24,7 @@ embedding-cache-store = "int8"
 cuda-graphs = true
 host = "127.0.0.1"
 port = 9000
+root-path = "/a/b/"
 allow-origin = ["*"]
 max-connections = 50
 head-timeout = 4.5
@@ -38,6 +39,7 @@ long-documents = "chunk"
 max-chunks-per-doc = 4
 chunk-overlap = 30
 no-auto-truncate = true
+refuse-token-ids = true
 allowed-media-domain = ["images.example", "B.example"]
 allowed-media-path = "pictures"
 image-format = ["PNG", "JPEG"]
@@ -85,8 +87,10 @@ def test_every_key(config: Path) -> None:
         embedding_cache_store="int8",
         cuda_graphs=True,
     )
-    assert settings.network == Network("127.0.0.1", 9000, 50, 4.5, 7.5)
-    assert settings.limits == Limits(1000, 7, 500, 2.0, 2, 600, "chunk", 4, 30, auto_truncate=False)
+    assert settings.network == Network("127.0.0.1", 9000, "/a/b", 50, 4.5, 7.5)
+    assert settings.limits == Limits(
+        1000, 7, 500, 2.0, 2, 600, "chunk", 4, 30, auto_truncate=False, refuse_token_ids=True
+    )
     assert settings.media == MediaSettings(
         ("images.example", "b.example"),
         config.parent / "pictures",
