@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 
-import msgspec
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,6 +18,7 @@ from .media.reading import Media
 from .models import Models
 from .observing.tracking import record_of
 from .wire.decoding import decode, fields_of
+from .wire.values import encoded, require_few_values
 
 
 class Answering:
@@ -66,6 +66,7 @@ class Answering:
 
 def _answer(endpoints: Sequence[Endpoint], body: bytes, encoding: str, call: Call) -> Response:
     body = decompressed(body, encoding, call.limits.max_body_bytes)
+    require_few_values(body, call.limits)
     endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, body, call)
     call.record.dialect = endpoint.dialect
     return _response(endpoint.answer(decode(body, endpoint.request), call))
@@ -82,7 +83,7 @@ def _response(answer: object) -> Response:
         return Response()
     if isinstance(answer, Binary):
         return Response(answer.content, headers=answer.headers, media_type="application/octet-stream")
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return Response(encoded(answer), media_type="application/json")
 
 
 def _require_json(content_type: str | None) -> None:
