@@ -11,7 +11,7 @@ from starlette.responses import Response
 from engine import Job
 
 from .compression import check_encoding, decompressed
-from .endpoint import Binary, Call, Endpoint
+from .endpoint import Binary, Call, Endpoint, Fields
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
 from .media.reading import Media
@@ -40,7 +40,8 @@ class Answering:
             if len(dialects := {endpoint.dialect for endpoint in own}) == 1:
                 (record_of(request.scope).dialect,) = dialects
             if own[0].request is None:
-                return _response(own[0].answer(None, self._call(request)))
+                call = self._call(request)
+                return _response(_meant(own, {}, call).answer(None, call))
             _require_json(request.headers.get("content-type"))
             encoding = check_encoding(request.headers.get("content-encoding", ""))
             with self.gate.entered():
@@ -61,20 +62,29 @@ class Answering:
             max_chunks=self._limits.max_documents,
         )
         media = self.media.of(job)
-        return Call(self._models, self._limits, self.gate, request.headers, request.query_params, job, media, record)
+        return Call(
+            self._models,
+            self._limits,
+            self.gate,
+            request.headers,
+            request.query_params,
+            request.path_params,
+            job,
+            media,
+            record,
+        )
 
 
 def _answer(endpoints: Sequence[Endpoint], body: bytes, encoding: str, call: Call) -> Response:
     body = decompressed(body, encoding, call.limits.max_body_bytes)
     require_few_values(body, call.limits)
-    endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, body, call)
+    endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, fields_of(body), call)
     call.record.dialect = endpoint.dialect
     return _response(endpoint.answer(decode(body, endpoint.request), call))
 
 
-def _meant(endpoints: Sequence[Endpoint], body: bytes, call: Call) -> Endpoint:
+def _meant(endpoints: Sequence[Endpoint], fields: Fields, call: Call) -> Endpoint:
     """The endpoint of a path that a request is for."""
-    fields = fields_of(body)
     return next(endpoint for endpoint in endpoints if endpoint.when is None or endpoint.when(fields, call.headers))
 
 

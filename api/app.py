@@ -22,7 +22,7 @@ from engine import ScoreRTError, __version__
 
 from . import openapi, pages
 from .answering import Answering
-from .dialects import ENDPOINTS, tei
+from .dialects import ENDPOINTS, tei, weaviate
 from .endpoint import Endpoint
 from .errors import CLIENT_LEFT, Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
 from .keys import Keys
@@ -36,7 +36,8 @@ from .observing.tracking import HEADER, Tracking, record_of
 from .settings.settings import Access, Settings
 
 # What anybody may see where keys are needed: nothing in it is the models' or their users'.
-_OPEN_PATHS = ("/health", "/ping", "/", "/docs", "/openapi.json", "/static/*")
+_HEALTH = ("/health", "/ping", "/infinity/health", "/.well-known/ready", "/.well-known/live")
+_OPEN_PATHS = (*_HEALTH, "/", "/docs", "/openapi.json", "/static/*")
 
 
 def create_app(models: Models, settings: Settings, observers: Sequence[Observer] = ()) -> ASGIApp:
@@ -201,6 +202,9 @@ def _error(
     record = record_of(request.scope)
     record.error = error.message
     said = {"message": error.message, "detail": error.message, "request_id": record.request_id}
+    if record.dialect == weaviate.DIALECT:
+        body = msgspec.json.encode(weaviate.WeaviateErrorBody(error=error.message, **said))
+        return Response(body, error.code, headers, "application/json")
     if record.dialect != tei.DIALECT:
         return Response(msgspec.json.encode(ErrorBody(error, **said)), error.code, headers, "application/json")
     status, error_type = tei.told(error, cause, record.pairs)

@@ -36,6 +36,8 @@ class Call:
     headers: Headers
     parameters: Mapping[str, str]
     """The query string's."""
+    places: Mapping[str, str]
+    """What stands in the request's path where the endpoint's has a place for it, by the place's name."""
     job: Job
     media: RequestMedia
     """What reads the request's images."""
@@ -77,6 +79,8 @@ class Call:
 class Endpoint:
     """One way to use a path. `request` is the type of the body (None: there is none), `response` of the answer.
 
+    A path may have places, as Starlette writes them: `{model:path}`.
+
     `answer` blocks until the scores are there; it raises `RequestError` and the engine's `ScoreRTError`. An answer of
     None is an empty body, and `Binary` one that is not JSON. Where several endpoints share a path, the first whose
     `when` holds for a body's fields and the headers answers; `told_by` says the same in words.
@@ -91,3 +95,5 @@ class Endpoint:
     request: Any = None
     when: Callable[[Fields, Headers], bool] | None = None
     told_by: str = ""
+    example: Mapping[str, Any] | None = None
+    """A body that is this endpoint's, for OpenAPI."""

@@ -5,8 +5,8 @@ from secrets import compare_digest
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-_MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`."
-_WRONG = "The API key is not one of this server's: check the KEY in `Authorization: Bearer KEY`."
+_MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`, or as `Api-Key: KEY`."
+_WRONG = "The API key is not one of this server's: check the KEY in `Authorization: Bearer KEY`, or in `Api-Key: KEY`."
 
 
 class Keys:
@@ -28,7 +28,7 @@ class Keys:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app
         if scope["type"] != "lifespan" and not self._is_open(scope):
-            key = _bearer(scope)
+            key = _key(scope)
             if key is None:
                 app = self._refuse(_MISSING)
             elif not self._knows(key):
@@ -46,10 +46,14 @@ class Keys:
         return any(found)
 
 
-def _bearer(scope: Scope) -> bytes | None:
+def _key(scope: Scope) -> bytes | None:
+    """The request's key. Pinecone's clients and Azure's have a header of its own for it."""
+    found: bytes | None = None
     for name, value in scope["headers"]:
         if name == b"authorization":
             scheme, _, key = value.partition(b" ")
             if scheme.lower() == b"bearer" and key.strip():
                 return bytes(key.strip())
-    return None
+        elif name == b"api-key" and value.strip():
+            found = bytes(value.strip())
+    return found

@@ -2,13 +2,14 @@
 
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from .dialects import tei
+from .dialects import tei, weaviate
 from .endpoint import Binary, Endpoint
 from .errors import ErrorBody
 
@@ -33,7 +34,9 @@ _FAILURES: dict[str, tuple[str, str]] = {
 _TEI_ALONE = ("422", "424", "429")
 # Those that can meet a request without a body; its query may name a model.
 _WITHOUT_BODY = ("401", "404", "500")
-_ERRORS = (ErrorBody, tei.TEIErrorBody)
+_ERRORS = (("All others", ErrorBody), (tei.DIALECT, tei.TEIErrorBody), (weaviate.DIALECT, weaviate.WeaviateErrorBody))
+# A place in a path, with or without what Starlette is told of it.
+_PLACE = re.compile(r"\{(\w+)(?::\w+)?\}")
 _HEADERS = {"X-Request-Id": {"$ref": "#/components/headers/RequestId"}}
 
 
@@ -48,7 +51,7 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
             shared.setdefault((path, endpoint.method), []).append(endpoint)
 
     bodies = (body for endpoint in endpoints for body in (endpoint.request, endpoint.response))
-    types = list(_distinct([*_ERRORS, *_types(bodies)]))
+    types = list(_distinct([*dict(_ERRORS).values(), *_types(bodies)]))
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(types, schemas, strict=True))
     requests = [schema_of[kind] for kind in _distinct(_types(endpoint.request for endpoint in endpoints))]
@@ -57,7 +60,8 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
 
     paths: dict[str, Schema] = {}
     for (path, method), sharing in shared.items():
-        paths.setdefault(path, {})[method.lower()] = _operation(path, method, sharing, schema_of)
+        templated = _PLACE.sub(r"{\1}", path)
+        paths.setdefault(templated, {})[method.lower()] = _operation(templated, method, sharing, schema_of)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -67,9 +71,9 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "tags": [{"name": dialect} for dialect in _distinct(endpoint.dialect for endpoint in endpoints)],
+        "tags": _tags(paths),
         # A server that was started without API keys takes requests without one.
-        "security": [{}, {"bearer": []}],
+        "security": [{}, {"bearer": []}, {"header": []}],
         "components": {
             "schemas": components,
             "responses": {name: _failure(meaning, schema_of) for name, meaning in _FAILURES.values()},
@@ -79,9 +83,18 @@ def document(endpoints: Sequence[Endpoint], version: str) -> dict[str, Any]:
                     "schema": {"type": "string"},
                 }
             },
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "Api-Key"},
+            },
         },
     }
+
+
+def _tags(paths: Mapping[str, Schema]) -> list[Schema]:
+    """The dialects that operations stand under, the one with most of them first."""
+    counted = Counter(operation["tags"][0] for methods in paths.values() for operation in methods.values())
+    return [{"name": dialect} for dialect, _ in counted.most_common()]
 
 
 def _reached(schema: Any, components: Mapping[str, Schema]) -> set[str]:
@@ -117,17 +130,27 @@ def _operation(path: str, method: str, sharing: Sequence[Endpoint], schema_of: S
         failures.append("424")
     operation: Schema = {
         "operationId": _operation_id(path, method),
-        "summary": "; ".join(_distinct(endpoint.summary for endpoint in sharing)),
-        "tags": list(_distinct(endpoint.dialect for endpoint in sharing)),
-        "responses": {"200": _answer([endpoint.response for endpoint in sharing], schema_of)}
+        # The last takes any body, so its words are the path's.
+        "summary": sharing[-1].summary,
+        "tags": [sharing[-1].dialect],
+        "responses": {"200": _answer(sharing, schema_of)}
         | {status: {"$ref": f"#/components/responses/{_FAILURES[status][0]}"} for status in failures},
     }
+    if places := _PLACE.findall(path):
+        operation["parameters"] = [
+            {"name": place, "in": "path", "required": True, "schema": {"type": "string"}} for place in places
+        ]
     if description := _description(sharing):
         operation["description"] = description
     if requests:
         operation["requestBody"] = {
             "required": len(requests) == len(sharing),
-            "content": _json(_any_of(requests, schema_of)),
+            "content": {
+                "application/json": {
+                    "schema": _any_of([(own.dialect, own.request) for own in reversed(sharing)], schema_of),
+                    "examples": _examples(sharing),
+                }
+            },
         }
     return operation
 
@@ -140,7 +163,23 @@ def _description(sharing: Sequence[Endpoint]) -> str:
     """What the body's docstring says; or, where several share the path, which of them a request is for."""
     if len(sharing) == 1:
         return _docstring(sharing[0].request)
-    return "\n".join(f"- **{endpoint.dialect}**, {endpoint.told_by}: {endpoint.summary}" for endpoint in sharing)
+    rows = []
+    for endpoint in sharing:
+        does = "" if endpoint.summary == sharing[-1].summary else f". {endpoint.summary}"
+        rows.append(f"- **{endpoint.dialect}**: {endpoint.told_by or 'any other'}{does}")
+    return "\n".join(["The first that knows a request as its own answers:\n", *rows])
+
+
+def _examples(sharing: Sequence[Endpoint]) -> Schema:
+    """A body of each that has one, by its dialect; the one that takes any body first."""
+    examples: Schema = {}
+    for endpoint in reversed(sharing):
+        if endpoint.example is not None:
+            name = endpoint.dialect
+            if name in examples:
+                name = f"{name}: {endpoint.told_by}"
+            examples[name] = {"summary": name, "value": endpoint.example}
+    return examples
 
 
 def _docstring(kind: Any) -> str:
@@ -149,11 +188,12 @@ def _docstring(kind: Any) -> str:
     return inspect.cleandoc(own) if own else ""
 
 
-def _answer(responses: Sequence[Any], schema_of: Schemas) -> Schema:
+def _answer(sharing: Sequence[Endpoint], schema_of: Schemas) -> Schema:
     answer: Schema = {"description": "The answer.", "headers": _HEADERS}
-    if any(response is not None for response in responses):
+    responses = [(own.dialect, own.response) for own in reversed(sharing) if own.response is not None]
+    if responses:
         answer["content"] = _json(_any_of(responses, schema_of))
-    if any(Binary in get_args(response) for response in responses):
+    if any(Binary in get_args(response) for _, response in responses):
         answer["content"]["application/octet-stream"] = {"schema": {"type": "string", "format": "binary"}}
     return answer
 
@@ -166,9 +206,15 @@ def _json(schema: Schema) -> Schema:
     return {"application/json": {"schema": schema}}
 
 
-def _any_of(bodies: Iterable[Any], schema_of: Schemas) -> Schema:
-    schemas = [schema_of[kind] for kind in _distinct(_types(bodies))]
-    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+def _any_of(bodies: Iterable[tuple[str, Any]], schema_of: Schemas) -> Schema:
+    """Any of the bodies, each under the name of its dialect, where there are several."""
+    titles: dict[Any, str] = {}
+    for dialect, body in bodies:
+        for kind in _types([body]):
+            titles.setdefault(kind, dialect)
+    if len(titles) == 1:
+        return schema_of[next(iter(titles))]
+    return {"anyOf": [schema_of[kind] | {"title": title} for kind, title in titles.items()]}
 
 
 def _types(bodies: Iterable[Any]) -> Iterator[Any]:

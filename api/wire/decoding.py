@@ -95,6 +95,10 @@ def _invalid_field(complaint: str, kind: Any) -> InvalidField:
         predicate = f"must be {_alternatives([_in_words(kind) for kind in wanted])}, not {_in_words(mismatch[2])}"
     elif complaint.startswith("Invalid enum value") and (choices := _choices(kind, path)):
         predicate = f"must be {_alternatives(choices)}"
+    elif least := re.fullmatch(r"Expected `\w+` >= (\d+)", complaint):
+        predicate = f"must be at least {least[1]}"
+    elif unknown := re.fullmatch(r"Object contains unknown field `(\w+)`", complaint):
+        path, predicate = f"{path}.{unknown[1]}".lstrip("."), "is not known here: leave it out"
     elif length := re.fullmatch(r"Expected `array` of length >= (\d+)", complaint):
         predicate = f"has too few elements: give it at least {length[1]}"
     else:

@@ -1,7 +1,7 @@
 """Writes embeddings in fewer bits, in the types that Cohere and Jina have for them."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from engine import Floats
 
 from .vectors import in_base64
 
+NumberType = Literal["float", "int8", "uint8", "binary", "ubinary"]
 EmbeddingType = Literal["float", "int8", "uint8", "binary", "ubinary", "base64"]
 """How embeddings are written:
 
@@ -28,7 +29,15 @@ Written = list[list[float] | str]
 
 def written(embeddings: Floats, embedding_type: EmbeddingType) -> Written:
     """Embeddings `[texts, dim]` as JSON has them, in the order of the texts."""
-    return _WRITERS[embedding_type](embeddings)
+    if embedding_type == "base64":
+        return [in_base64(row) for row in embeddings]
+    numbers: Written = quantized(embeddings, embedding_type).tolist()
+    return numbers
+
+
+def quantized(embeddings: Floats, number_type: NumberType) -> NDArray[Any]:
+    """Embeddings `[texts, dim]` in numbers of that type, the last axis an eighth of it for bits."""
+    return _QUANTIZERS[number_type](embeddings)
 
 
 def _uint8(embeddings: Floats) -> NDArray[np.float32]:
@@ -40,11 +49,10 @@ def _bits(embeddings: Floats) -> NDArray[np.int16]:
     return np.packbits(embeddings > 0, axis=-1).astype(np.int16)
 
 
-_WRITERS: dict[EmbeddingType, Callable[[Floats], Written]] = {
-    "float": lambda embeddings: embeddings.tolist(),
-    "int8": lambda embeddings: (_uint8(embeddings) - 128).astype(np.int8).tolist(),
-    "uint8": lambda embeddings: _uint8(embeddings).astype(np.uint8).tolist(),
-    "binary": lambda embeddings: (_bits(embeddings) - 128).tolist(),
-    "ubinary": lambda embeddings: _bits(embeddings).tolist(),
-    "base64": lambda embeddings: [in_base64(row) for row in embeddings],
+_QUANTIZERS: dict[NumberType, Callable[[Floats], NDArray[Any]]] = {
+    "float": lambda embeddings: embeddings.astype("<f4", copy=False),
+    "int8": lambda embeddings: (_uint8(embeddings) - 128).astype(np.int8),
+    "uint8": lambda embeddings: _uint8(embeddings).astype(np.uint8),
+    "binary": lambda embeddings: (_bits(embeddings) - 128).astype(np.int8),
+    "ubinary": lambda embeddings: _bits(embeddings).astype(np.uint8),
 }

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
+from numpy.typing import NDArray
 
 from engine import Engine, Floats, Role
 
@@ -49,6 +50,11 @@ def in_bytes(values: Floats, dtype: EmbedDtype = "float32", endianness: Endianne
 def in_base64(values: Floats, dtype: EmbedDtype = "float32", endianness: Endianness = "native") -> str:
     """The same in base64."""
     return base64.b64encode(in_bytes(values, dtype, endianness)).decode()
+
+
+def bytes_in_base64(values: NDArray[Any]) -> str:
+    """The bytes of all numbers in order, whatever type they have."""
+    return base64.b64encode(values.tobytes()).decode()
 
 
 def is_normalizing(engine: Engine, **asked: bool | None) -> bool:

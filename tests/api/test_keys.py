@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from api.keys import Keys
 
 KEYS = frozenset({"sk-first", "sk-second"})
-MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`."
+MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`, or as `Api-Key: KEY`."
 
 
 def refuse(sentence: str) -> ASGIApp:
@@ -43,6 +43,23 @@ def test_any_of_the_keys_lets_a_request_through(authorization: str) -> None:
     response = send("/score", authorization)
     assert response.status_code == 200
     assert response.text == "answered POST body"
+
+
+def send_headers(headers: dict[str, str]) -> httpx.Response:
+    async def request() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=APP), base_url="http://server") as client:
+            return await client.post("/score", content=b"body", headers=headers)
+
+    return asyncio.run(request())
+
+
+def test_a_key_may_have_a_header_of_its_own() -> None:
+    assert send_headers({"Api-Key": "sk-first"}).status_code == 200
+    assert send_headers({"api-key": " sk-second "}).status_code == 200
+    assert send_headers({"Api-Key": "wrong"}).text.startswith("The API key is not one of this server's")
+    assert send_headers({"Api-Key": ""}).text == MISSING
+    # Where both are sent, the one that all other clients send counts.
+    assert send_headers({"Api-Key": "sk-first", "Authorization": "Bearer wrong"}).status_code == 401
 
 
 @pytest.mark.parametrize(

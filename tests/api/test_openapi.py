@@ -60,8 +60,17 @@ def endpoint(*paths: str, **more: Any) -> Endpoint:
 
 ENDPOINTS = [
     endpoint("/health", method="GET", summary="Whether it is up", response=None),
-    endpoint("/find", "/v1/find", request=Query, told_by="any other body"),
-    endpoint("/v1/find", dialect="Guest", request=Undocumented, response=namesake(), told_by="a body with `words`"),
+    endpoint(
+        "/v1/find",
+        dialect="Guest",
+        summary="Look twice",
+        request=Undocumented,
+        example={"words": ["b"]},
+        response=namesake(),
+        told_by="a body with `words`",
+    ),
+    endpoint("/find", "/v1/find", request=Query, example={"words": ["a"]}, told_by="any other body"),
+    endpoint("/of/{name:path}", request=Query),
     endpoint("/bare", request=list[str], response=list[list[float]]),
     endpoint("/either", request=Query, response=Found | Failed),
     endpoint("/v1/rerank", request=RerankRequest, response=RerankResponse, summary="Rank"),
@@ -109,8 +118,8 @@ def test_every_reference_leads_somewhere(described: dict[str, Any]) -> None:
 
 def test_operation_ids_are_unique(described: dict[str, Any]) -> None:
     ids = [operation["operationId"] for operation in operations(described)]
-    assert len(ids) == 6
-    assert len(set(ids)) == 6
+    assert len(ids) == 7
+    assert len(set(ids)) == 7
     assert "post_v1_find" in ids
 
 
@@ -124,17 +133,32 @@ def test_constraints_hold(described: dict[str, Any]) -> None:
 
 def test_a_shared_path_takes_and_gives_what_any_of_its_endpoints_does(described: dict[str, Any]) -> None:
     operation = described["paths"]["/v1/find"]["post"]
-    assert operation["tags"] == ["House", "Guest"]
+    assert operation["tags"] == ["House"]
     assert operation["summary"] == "Look for words"
     assert operation["description"] == (
-        "- **House**, any other body: Look for words\n- **Guest**, a body with `words`: Look for words"
+        "The first that knows a request as its own answers:\n\n"
+        "- **Guest**: a body with `words`. Look twice\n- **House**: any other body"
     )
+    body = operation["requestBody"]["content"]["application/json"]
+    assert [own["title"] for own in body["schema"]["anyOf"]] == ["House", "Guest"]
+    assert {name: own["value"] for name, own in body["examples"].items()} == {
+        "House": {"words": ["a"]},
+        "Guest": {"words": ["b"]},
+    }
     # The two structs of one name are two schemas.
     answer = schema(described, "/v1/find", "200")
     assert accepts(answer, {"places": [0.5]})
     assert accepts(answer, {"places": ["here"]})
     assert not accepts(answer, {"places": [None]})
     assert not accepts(schema(described, "/find", "200"), {"places": ["here"]})
+
+
+def test_a_path_is_there_once_with_its_places(described: dict[str, Any]) -> None:
+    """Swagger UI shows an operation under each of its tags."""
+    assert all(len(operation["tags"]) == 1 for operation in operations(described))
+    assert described["tags"] == [{"name": "House"}], "a heading without operations says nothing"
+    assert [place["name"] for place in described["paths"]["/of/{name}"]["post"]["parameters"]] == ["name"]
+    assert "parameters" not in described["paths"]["/find"]["post"]
 
 
 def test_a_union_of_answers(described: dict[str, Any]) -> None:
@@ -183,5 +207,6 @@ def test_failures_have_the_error_object(described: dict[str, Any], status: str) 
 
 
 def test_a_key_may_be_given(described: dict[str, Any]) -> None:
-    assert described["security"] == [{}, {"bearer": []}]
+    assert described["security"] == [{}, {"bearer": []}, {"header": []}]
     assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
+    assert described["components"]["securitySchemes"]["header"]["name"] == "Api-Key"

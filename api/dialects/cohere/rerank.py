@@ -12,14 +12,13 @@ from engine import LongDocuments
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...errors import InvalidRequest
 from ...wire.contents import Item, read
+from ...wire.documents import Document, text_of_document
 from ...wire.ids import response_id
 from ...wire.long_documents import Chunk, long_document_arguments, told_chunks, told_truncated
 from .common import Meta, Version, from_cohere_client
 
 _PICTURED = ("image", "content")
 """The fields of a document that may have images."""
-
-Document = str | dict[str, Any]
 
 
 class RerankRequest(msgspec.Struct, kw_only=True):
@@ -72,7 +71,7 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
     # Cohere's API has no word for what is cut.
     long = long_document_arguments(request, call, cuts=None, habit="truncate", field="long_documents")
     limit = request.max_tokens_per_doc
-    contents = _contents if engine.manifest.pictures is not None else _text
+    contents = _contents if engine.manifest.pictures is not None else text_of_document
     documents = [contents(index, document, request.rank_fields) for index, document in enumerate(request.documents)]
     ranking = engine.rerank(
         request.query,
@@ -105,11 +104,11 @@ def _contents(index: int, document: Document, rank_fields: Sequence[str] | None)
     """What a document is read as where it may have images. Raises `InvalidRequest` for none."""
     pictured = [name for name in _PICTURED if name in document and (not rank_fields or name in rank_fields)]
     if isinstance(document, str) or not pictured:
-        return _text(index, document, rank_fields)
+        return text_of_document(index, document, rank_fields)
     text = document.get("text")
     if rank_fields:
         texts = [name for name in rank_fields if name in document and name not in pictured]
-        text = _text(index, document, texts) if texts else None
+        text = text_of_document(index, document, texts) if texts else None
     try:
         return msgspec.convert({name: document[name] for name in pictured} | {"text": text}, Item)
     except msgspec.ValidationError:
@@ -118,29 +117,6 @@ def _contents(index: int, document: Document, rank_fields: Sequence[str] | None)
             "parts: write it as one of those.",
             "body.documents",
         ) from None
-
-
-def _text(index: int, document: Document, rank_fields: Sequence[str] | None) -> str:
-    """What a document is read as. Raises `InvalidRequest` where it has none of the fields it is to be read by."""
-    if isinstance(document, str):
-        return document
-    if not rank_fields:
-        text = document.get("text")
-        if not isinstance(text, str):
-            raise InvalidRequest(
-                f"documents[{index}] has no text: give it one, or name the fields to read in rank_fields.",
-                "body.documents",
-            )
-        return text
-    # As YAML writes them, which Cohere advises for documents with fields.
-    lines = [f"{name}: {_line(document[name])}" for name in rank_fields if name in document]
-    if not lines:
-        raise InvalidRequest(f"documents[{index}] has none of the rank_fields: name one that it has.", "body.documents")
-    return "\n".join(lines)
-
-
-def _line(value: object) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def _given(document: Document) -> dict[str, Any]:
@@ -160,6 +136,7 @@ def _endpoint(version: Version, *paths: str) -> Endpoint:
         dialect="Cohere",
         summary="Put documents in the order of their scores for a query",
         request=RerankRequest,
+        example={"query": "capital of France", "documents": [{"text": "Paris is in France."}], "rank_fields": ["text"]},
         response=RerankResponse,
         answer=partial(rerank, version=version),
         when=_is_meant,

@@ -1,5 +1,5 @@
-"""Serves infinity's way to embed images, beside OpenAI's texts: https://michaelfeil.eu/infinity."""
+"""Serves infinity's API, beside OpenAI's embeddings of texts: https://michaelfeil.eu/infinity."""
 
-from . import embeddings
+from . import about, classify, embeddings, rerank
 
-ENDPOINTS = embeddings.ENDPOINTS
+ENDPOINTS = (*rerank.ENDPOINTS, *classify.ENDPOINTS, *embeddings.ENDPOINTS, *about.ENDPOINTS)

@@ -99,6 +99,10 @@ ENDPOINTS = (
         dialect="NVIDIA",
         summary="Put passages, texts and images, in the order of their logits for a query",
         request=RankingRequest,
+        example={
+            "query": {"text": "capital of France"},
+            "passages": [{"text": "Paris is in France."}, {"text": "Cows eat grass."}],
+        },
         response=RankingResponse,
         answer=rank,
     ),

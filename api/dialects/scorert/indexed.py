@@ -70,6 +70,7 @@ ENDPOINTS = (
         dialect="ScoreRT",
         summary="Put documents of an index in the order of their scores for a query",
         request=IndexedRerankRequest,
+        example={"query": "capital of France", "document_ids": ["1", "2"]},
         response=IndexedRerankResponse,
         answer=rerank,
         when=lambda fields, headers: "document_ids" in fields,

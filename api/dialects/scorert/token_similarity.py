@@ -70,6 +70,7 @@ ENDPOINTS = (
         dialect="ScoreRT",
         summary="Which query token matched which document token",
         request=TokenSimilarityRequest,
+        example={"query": "capital of France", "document": "Paris is in France."},
         response=TokenSimilarityResponse,
         answer=compare,
     ),

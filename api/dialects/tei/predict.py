@@ -88,6 +88,7 @@ ENDPOINTS = (
         dialect=DIALECT,
         summary="Classify texts or pairs with a cross-encoder",
         request=PredictRequest,
+        example={"inputs": ["capital of France", "Paris is in France."]},
         response=list[Prediction | Predictions],
         answer=predict,
     ),

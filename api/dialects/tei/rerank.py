@@ -65,10 +65,15 @@ def _as_asked(chunks: list[Chunk] | UnsetType, raw_scores: bool, engine: Engine)
 ENDPOINTS = (
     Endpoint(
         method="POST",
-        paths=("/rerank", "/"),
+        paths=("/rerank", "/", "/invocations"),
         dialect=DIALECT,
         summary="Put texts in the order of their scores for a query",
         request=RerankRequest,
+        example={
+            "query": "capital of France",
+            "texts": ["Paris is in France.", "Cows eat grass."],
+            "return_text": True,
+        },
         response=list[Rank],
         answer=rerank,
         when=lambda fields, headers: "texts" in fields,

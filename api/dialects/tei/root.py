@@ -1,6 +1,7 @@
-"""Answers `/` as the model's own path does (TEI, for clients of the Inference API)."""
+"""Answers `/` and `/invocations` as the model's own path does (TEI, for the Inference API's clients and SageMaker)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -35,15 +36,24 @@ def answer(body: msgspec.Raw, call: Call) -> predict.Predictions | list[Any]:
     return answered
 
 
+_ROOT = Endpoint(
+    method="POST",
+    paths=("/",),
+    dialect=DIALECT,
+    summary="Classes, embeddings or token embeddings of texts, as the model gives them",
+    request=msgspec.Raw,
+    example={"inputs": "Paris is in France."},
+    response=list[predict.Prediction | list[Any]],
+    answer=answer,
+    told_by="any other body",
+)
+
 ENDPOINTS = (
-    Endpoint(
-        method="POST",
-        paths=("/",),
-        dialect=DIALECT,
-        summary="Classes, embeddings or token embeddings of texts, as the model gives them",
-        request=msgspec.Raw,
-        response=list[predict.Prediction | list[Any]],
-        answer=answer,
-        told_by="any other body",
+    replace(
+        _ROOT,
+        paths=("/invocations",),
+        when=lambda fields, headers: "inputs" in fields,
+        told_by="a body with `inputs`",
     ),
+    _ROOT,
 )

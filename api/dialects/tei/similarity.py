@@ -52,6 +52,9 @@ ENDPOINTS = tuple(
         dialect=DIALECT,
         summary="Compare sentences with one, by a bi-encoder's embeddings",
         request=SimilarityRequest,
+        example={
+            "inputs": {"source_sentence": "capital of France", "sentences": ["Paris is in France.", "Cows eat grass."]}
+        },
         response=list[float],
         answer=compare,
         when=when,

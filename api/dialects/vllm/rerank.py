@@ -132,6 +132,7 @@ RERANK = Endpoint(
     dialect="vLLM and Jina",
     summary="Put documents in the order of their scores for a query",
     request=RerankRequest,
+    example={"query": "capital of France", "documents": ["Paris is in France.", "Cows eat grass."]},
     response=RerankResponse,
     answer=rerank,
 )

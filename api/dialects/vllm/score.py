@@ -93,6 +93,7 @@ SCORE = Endpoint(
     dialect="vLLM",
     summary="Score queries with documents: 1:1, 1:N or N:N",
     request=ScoreRequest,
+    example={"queries": "capital of France", "documents": ["Paris is in France.", "Cows eat grass."]},
     response=ScoreResponse,
     answer=score,
 )

@@ -1,5 +1,5 @@
-"""Serves Voyage's multimodal embeddings: https://docs.voyageai.com/reference/multimodal-embeddings-api."""
+"""Serves Voyage's API: https://docs.voyageai.com/reference."""
 
-from . import multimodal
+from . import embeddings, multimodal, rerank
 
-ENDPOINTS = multimodal.ENDPOINTS
+ENDPOINTS = (*rerank.ENDPOINTS, *embeddings.ENDPOINTS, *multimodal.ENDPOINTS)

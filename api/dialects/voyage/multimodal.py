@@ -13,7 +13,7 @@ from ...errors import UnreadPart
 from ...wire import contents as wire
 from ...wire.contents import ImageUrl, Item, images_of, read, url_of
 from ...wire.long_inputs import advise
-from ...wire.vectors import in_base64
+from .embeddings import Embedding, Options, written
 
 _READ = ("text", "image_url", "image_base64")
 
@@ -48,23 +48,11 @@ class Input(msgspec.Struct):
     content: Annotated[list[Part], Meta(min_length=1)]
 
 
-class MultimodalRequest(msgspec.Struct, kw_only=True):
-    """`input_type` says which of the model's prompts texts get. `truncation` cuts long texts, which are refused else.
-
-    `output_encoding` "base64" writes the little-endian float32 bytes of an embedding.
-    """
+class MultimodalRequest(Options, kw_only=True):
+    """`output_encoding` is another name for `encoding_format`."""
 
     inputs: list[Input]
-    model: str | None = None
-    input_type: Literal["query", "document"] | None = None
-    truncation: bool = True
     output_encoding: Literal["base64"] | None = None
-
-
-class Embedding(msgspec.Struct, frozen=True, kw_only=True):
-    object: str = "embedding"
-    embedding: list[float] | str
-    index: int
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +60,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     text_tokens: int
     image_pixels: int
+    # Voyage's own client reads it; videos are refused.
+    video_pixels: int = 0
     total_tokens: int
 
     @classmethod
@@ -104,14 +94,15 @@ def embed(request: MultimodalRequest, call: Call) -> MultimodalResponse:
     items = [Item(content=[part.shared for part in own.content]) for own in request.inputs]
     inputs: list[Content] = read(items, engine, call)
     embedded = engine.embed(
-        inputs, role=request.input_type, truncate_prompt_tokens=-1 if request.truncation else None, job=call.job
+        inputs,
+        role=request.input_type,
+        dimensions=request.output_dimension,
+        truncate_prompt_tokens=-1 if request.truncation else None,
+        job=call.job,
     )
-    in_numbers = request.output_encoding is None
+    encoding = request.output_encoding or request.encoding_format
     return MultimodalResponse(
-        data=[
-            Embedding(embedding=row.tolist() if in_numbers else in_base64(row), index=index)
-            for index, row in enumerate(embedded.embeddings)
-        ],
+        data=written(embedded.embeddings, request.output_dtype, encoding),
         model=model,
         usage=Usage.of(inputs, embedded.tokens, engine),
     )
@@ -124,6 +115,7 @@ ENDPOINTS = (
         dialect="Voyage",
         summary="Embed texts, images or both together with a bi-encoder",
         request=MultimodalRequest,
+        example={"inputs": [{"content": [{"type": "text", "text": "Paris is in France."}]}]},
         response=MultimodalResponse,
         answer=embed,
     ),

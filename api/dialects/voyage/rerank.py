@@ -1,0 +1,83 @@
+"""Answers `/v1/rerank` with documents in the order of their scores for a query (Voyage)."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ...endpoint import Call, Endpoint
+from ...wire.long_inputs import advise
+from .common import Usage, from_voyage
+
+_OWN_FIELDS = ("top_k", "truncation")
+
+
+class RerankRequest(msgspec.Struct, kw_only=True):
+    """Documents to put in order for one query; `top_k` null or 0 returns all of them.
+
+    `truncation` cuts long texts, which are refused else.
+    """
+
+    query: str
+    documents: list[str]
+    model: str | None = None
+    top_k: Annotated[int, Meta(ge=0)] | None = None
+    return_documents: bool = False
+    truncation: bool = True
+
+
+class Reranking(msgspec.Struct, frozen=True, kw_only=True):
+    relevance_score: float
+    index: int
+    document: str | UnsetType = UNSET
+
+
+class RerankResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """Results by falling score."""
+
+    object: str = "list"
+    data: list[Reranking]
+    model: str
+    usage: Usage
+
+
+@advise("set truncation to true", "truncation")
+def rerank(request: RerankRequest, call: Call) -> RerankResponse:
+    """Answer one request."""
+    model, engine = call.engine(request.model)
+    call.count(len(request.documents), "documents")
+    ranking = engine.rerank(
+        request.query,
+        request.documents,
+        top_n=request.top_k,
+        truncate_prompt_tokens=-1 if request.truncation else None,
+        job=call.job,
+    )
+    return RerankResponse(
+        data=[
+            Reranking(
+                relevance_score=ranked.score,
+                index=ranked.index,
+                document=request.documents[ranked.index] if request.return_documents else UNSET,
+            )
+            for ranked in ranking.results
+        ],
+        model=model,
+        usage=Usage(ranking.tokens),
+    )
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/v1/rerank", "/rerank"),
+        dialect="Voyage",
+        summary="Put documents in the order of their scores for a query",
+        request=RerankRequest,
+        example={"query": "capital of France", "documents": ["Paris is in France.", "Cows eat grass."], "top_k": 1},
+        response=RerankResponse,
+        answer=rerank,
+        when=lambda fields, headers: not fields.keys().isdisjoint(_OWN_FIELDS) or from_voyage(fields, headers),
+        told_by="a body with `top_k` or `truncation`, a model of Voyage's (`rerank-2.5`), or its clients' headers",
+    ),
+)

@@ -1,0 +1,58 @@
+"""Answers `/rerank` with the score of each document for a query (Weaviate's reranker-transformers)."""
+
+import msgspec
+
+from ...endpoint import Call, Endpoint
+from .common import DIALECT
+
+
+class RerankRequest(msgspec.Struct, kw_only=True):
+    """Documents to score for one query, or without them a `property`, which is one. Long texts are cut.
+
+    Weaviate knows no `model`: it is the first that is served.
+    """
+
+    query: str
+    property: str | None = None
+    documents: list[str] | None = None
+
+
+class DocumentScore(msgspec.Struct, frozen=True):
+    document: str
+    score: float
+
+
+class RerankResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores in the order of the documents; `score` is the property's."""
+
+    query: str
+    scores: list[DocumentScore] | None = None
+    property: str | None = None
+    score: float | None = None
+
+
+def rerank(request: RerankRequest, call: Call) -> RerankResponse:
+    """Answer one request."""
+    _, engine = call.engine(None)
+    documents = [request.property or ""] if request.documents is None else request.documents
+    call.count(len(documents), "documents")
+    scores = engine.score(request.query, documents, truncate_prompt_tokens=-1, job=call.job).scores.tolist()
+    if request.documents is None:
+        return RerankResponse(query=request.query, property=request.property, score=scores[0])
+    return RerankResponse(query=request.query, scores=list(map(DocumentScore, documents, scores)))
+
+
+ENDPOINTS = (
+    Endpoint(
+        method="POST",
+        paths=("/rerank",),
+        dialect=DIALECT,
+        summary="Score documents for a query",
+        request=RerankRequest,
+        example={"query": "capital of France", "documents": ["Paris is in France.", "Cows eat grass."], "property": ""},
+        response=RerankResponse,
+        answer=rerank,
+        when=lambda fields, headers: "property" in fields,
+        told_by="a body with `property`",
+    ),
+)
