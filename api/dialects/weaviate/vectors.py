@@ -55,7 +55,7 @@ def vectorize(request: VectorRequest, call: Call) -> VectorResponse:
 ENDPOINTS = (
     Endpoint(
         method="POST",
-        paths=("/vectors", "/vectors/"),
+        paths=("/vectors",),
         dialect=DIALECT,
         summary="Embed a text with a bi-encoder",
         request=VectorRequest,
