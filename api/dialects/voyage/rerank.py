@@ -9,8 +9,6 @@ from ...endpoint import Call, Endpoint
 from ...wire.long_inputs import advise
 from .common import Usage, from_voyage
 
-_OWN_FIELDS = ("top_k", "truncation")
-
 
 class RerankRequest(msgspec.Struct, kw_only=True):
     """Documents to put in order for one query; `top_k` null or 0 returns all of them.
@@ -77,7 +75,8 @@ ENDPOINTS = (
         example={"query": "capital of France", "documents": ["Paris is in France.", "Cows eat grass."], "top_k": 1},
         response=RerankResponse,
         answer=rerank,
-        when=lambda fields, headers: not fields.keys().isdisjoint(_OWN_FIELDS) or from_voyage(fields, headers),
-        told_by="a body with `top_k` or `truncation`, a model of Voyage's (`rerank-2.5`), or its clients' headers",
+        # Jina has a `truncation`, too; Voyage's own client sends a `top_k` that may be null.
+        when=lambda fields, headers: "top_k" in fields or from_voyage(fields, headers),
+        told_by="a body with `top_k`, a model of Voyage's (`rerank-2.5`), or its clients' headers",
     ),
 )

@@ -38,7 +38,7 @@ RERANK = {"query": "q", "documents": ["d"]}
         ("/rerank", RERANK | {"rank_fields": ["text"]}, {"X-Pinecone-API-Version": "2025-10"}, "Pinecone"),
         ("/v1/rerank", RERANK | {"truncation": True}, {"X-Fern-SDK-Name": "cohere"}, "Cohere"),
         ("/v1/rerank", RERANK | {"top_k": None}, {}, "Voyage"),
-        ("/v1/rerank", RERANK | {"truncation": True}, {}, "Voyage"),
+        ("/v1/rerank", RERANK | {"truncation": True}, {}, "vLLM and Jina"),
         ("/v1/rerank", RERANK | {"model": "rerank-2.5"}, {}, "Voyage"),
         ("/v1/rerank", RERANK | {"model": "rerank-lite-1"}, {}, "Voyage"),
         ("/v1/rerank", RERANK, {"X-Fern-SDK-Name": "voyageai"}, "Voyage"),
