@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -256,7 +257,15 @@ def read_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        raise ArtifactError(f"{folder} is not an artifact: it has no {MANIFEST}. Make one with `python -m export`.")
+        is_source = (folder / "config.json").is_file() or _HUB_ID.fullmatch(str(folder))
+        raise ArtifactError(
+            f"{folder} is not an artifact: it has no {MANIFEST}. Make one with "
+            + (
+                f"`python -m export {folder}`, and use models/{folder.name} then."
+                if is_source
+                else "`python -m export MODEL`."
+            )
+        )
     content = path.read_bytes()
     try:
         version = msgspec.json.decode(content, type=_Versioned).schema_version
@@ -295,6 +304,11 @@ class _Versioned(msgspec.Struct):
     schema_version: int
 
 
+_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+_LEAST_LENGTH = 8
+"""As for an export's `--max-length`."""
+
+
 def _check_fit(manifest: Manifest, path: Path) -> None:
     """Raises `ArtifactError` where the manifest lacks what its score type needs."""
     needed = ["pair"] if manifest.scoring.reads_pairs else ["query", "document", "similarity"]
@@ -304,6 +318,26 @@ def _check_fit(manifest: Manifest, path: Path) -> None:
         missing.append("a graph for texts")
     if manifest.pictures is not None and "vision" not in roles:
         missing.append("a graph for pictures")
+    layouts = [part for part in (manifest.pair, manifest.query, manifest.document) if part is not None]
+    tokens = [manifest.pad_token, *manifest.special_tokens.values()]
+    for part in layouts:
+        tokens += [*part.prefix, *part.suffix, *getattr(part, "middle", [])]
+    if min(tokens) < 0:
+        raise ArtifactError(f"{path} has the token {min(tokens)}, which no vocabulary has: export it again.")
+    if manifest.max_length < _LEAST_LENGTH:
+        raise ArtifactError(f"{path} has max_length {manifest.max_length}, too short for any text: export it again.")
+    sizes = {
+        size
+        for graph in manifest.graphs
+        for tensor in graph.outputs
+        if graph.role == "text" and tensor.name == manifest.scoring.output
+        for size in tensor.dims[-1:]
+    }
+    if manifest.dimension is not None and any(isinstance(size, int) and size != manifest.dimension for size in sizes):
+        raise ArtifactError(
+            f"{path} has dimension {manifest.dimension}, and its graph's {manifest.scoring.output} have "
+            f"{', '.join(map(str, sizes))} numbers: export it again."
+        )
     if missing:
         raise ArtifactError(
             f"{path} lacks {' and '.join(missing)}, which a {manifest.score_type} needs: export it again."

@@ -88,7 +88,7 @@ def say(line: str, code: int = DONE) -> int:
 
 def nearest(name: str, names: Sequence[str]) -> str | None:
     """The one of some names that was probably meant: it differs by a slip of the hand."""
-    near = get_close_matches(name, names, n=1, cutoff=0.8)
+    near = get_close_matches(name, names, n=1, cutoff=0.7)
     return near[0] if near else None
 
 

@@ -23,6 +23,7 @@ from .runtime.gpu_arrays import on_host
 from .runtime.opened import Opened, OpenedVision
 from .runtime.opening import Opener
 from .runtime.scheduler import Waiting
+from .runtime.trying import try_longest
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
 from .seal import check_seal
@@ -121,7 +122,8 @@ class Engine:
         engine._opener = opener
         try:
             # Last, because whatever else is wrong with a manifest says more.
-            check_seal(folder)
+            if not check_seal(folder):
+                try_longest(manifest, opened, folder)
         except ArtifactError:
             engine.close()
             raise

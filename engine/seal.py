@@ -14,14 +14,18 @@ def seal(folder: Path) -> None:
     (folder / SEAL).write_text(_seal_of(folder), encoding="ascii")
 
 
-def check_seal(folder: Path) -> None:
-    """Raises `ArtifactError` for a manifest that was changed since. Artifacts of earlier versions have no seal."""
+def check_seal(folder: Path) -> bool:
+    """Whether there is a seal: artifacts of earlier versions have none. Raises `ArtifactError` for a manifest that was
+    changed since."""
     path = folder / SEAL
-    if path.is_file() and path.read_bytes() != _seal_of(folder).encode():
+    if not path.is_file():
+        return False
+    if path.read_bytes() != _seal_of(folder).encode():
         raise ArtifactError(
             f"{folder / MANIFEST} was changed since it was exported: it does not have the sha256 that {SEAL} gives. "
             f"Copy both again or export the model again; if the change was yours, remove {SEAL}."
         )
+    return True
 
 
 def _seal_of(folder: Path) -> str:

@@ -23,7 +23,10 @@ def main(arguments: Sequence[str] | None = None, command: str = "python -m expor
 
     def work() -> int:
         try:
-            print(_run(arguments, command))
+            artifact = _run(arguments, command)
+            print(artifact)
+            serve = "scorert serve" if command.startswith("scorert") else "python -m api"
+            say(f"next: {serve} --model {artifact}")
         except VerificationError as error:
             say(f"error: {error} No artifact was written.")
             say(f"{'original':>10} {'graph':>10} {'error':>10}  worst pairs")
@@ -81,7 +84,12 @@ def _parser(command: str) -> Parser:
         help="what makes a graph of MODEL's PyTorch weights (transformers); optimum needs the extra of that name",
     )
     parser.add_argument("--revision", help="branch, tag or commit of a hub id")
-    parser.add_argument("--output", type=Path, default=Path("models"), help="folder to put the artifact in (models)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("models"),
+        help="parent folder: the artifact becomes OUTPUT/NAME (models)",
+    )
     parser.add_argument("--name", type=_name, help="the artifact's name (default: the model's)")
     parser.add_argument(
         "--precision",

@@ -79,7 +79,7 @@ def test_a_refusal_is_a_sentence_that_names_the_command(
 @pytest.mark.parametrize(
     ("arguments", "missing", "needs"),
     [
-        (["export", "a"], "transformers", "error: Exporting needs what is not installed here"),
+        (["export", "a"], "safetensors", "error: Exporting needs what is not installed here"),
         (["serve"], "onnxruntime", "`scorert serve` needs what is not installed here"),
         (["index", "a", "b", "--output", "c"], "onnxruntime", "error: `scorert` needs what is not installed here"),
     ],

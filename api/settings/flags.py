@@ -4,11 +4,10 @@ import argparse
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from engine.command import Parser, UsageError
+from engine.command import Parser, UsageError, nearest
 
 from .errors import SettingsError
 
@@ -100,6 +99,11 @@ def _command_line(groups: Groups, arguments: Sequence[str], command: str) -> _Gi
         given, unknown = parser.parse_known_args(arguments)
     except UsageError as error:
         raise SettingsError(str(error)) from None
+    if unknown and unknown[0] == "serve":
+        del unknown[0]
+    if unknown and not any(word.startswith("-") for word in unknown) and "model" not in given:
+        # A model by itself is what people type.
+        given.model, unknown = unknown, []
     if unknown:
         # What comes after its name may be a secret, and the error is logged.
         name = unknown[0].partition("=")[0]
@@ -167,5 +171,5 @@ def _texts(flag: Flag, value: Any, path: Path) -> list[str]:
 
 
 def _unknown(what: str, noun: str, name: str, names: Iterable[str], command: str) -> str:
-    near = get_close_matches(name, names, n=1)
-    return f"{what} is not a {noun}: {f'the nearest is {near[0]}' if near else f'`{command} --help` lists them'}."
+    near = nearest(name, [*names])
+    return f"{what} is not a {noun}: {f'the nearest is {near}' if near else f'`{command} --help` lists them'}."

@@ -17,6 +17,7 @@ from ..text.layout import Input
 from ..text.prefix import Prefix, no_past, shared_prefixes
 from . import gpu_arrays
 from .agreement import agree
+from .checking import check_interface
 from .cuda_graphs import Recordings, made_up_inputs
 from .feeds import Run, Shape, fill
 from .providers import Provider
@@ -42,12 +43,13 @@ class Runner:
         share_from: int | None,
         plans: Plans | None = None,
     ) -> None:
-        """Open the graph for its output of that name. Raises `ProviderError`.
+        """Open the graph for its output of that name. Raises `ProviderError`, and `ArtifactError` for another graph.
 
         A run computes on `threads` threads. Inputs of a call share prefixes that save at least `share_from` tokens;
         None: they share none. `plans` are TensorRT's.
         """
         self._session = open_session(artifact / graph.file, provider, threads, plans)
+        check_interface(self._session, graph, artifact / graph.file)
         self._names = {tensor.name for tensor in graph.inputs}
         self._no_picture = _no_picture(graph)
         self._output = output

@@ -9,6 +9,7 @@ from ..arrays import Floats
 from ..artifact import IMAGE_EMBEDDINGS, Graph
 from ..images.picture import PictureInput
 from ..images.reading import PictureReading
+from .checking import check_interface
 from .providers import Provider
 from .sessions import open_session
 from .vision_feeds import fill_vision
@@ -21,6 +22,7 @@ class VisionRunner:
         """Open the graph. A run computes on `threads` threads. Raises `ProviderError`."""
         # The text graph's threads have the same cores (docs/benchmarks/log.md, "Pictures").
         self._session = open_session(artifact / graph.file, provider, threads, shares=True)
+        check_interface(self._session, graph, artifact / graph.file)
         self._names = {tensor.name for tensor in graph.inputs}
         (self._output,) = (tensor.name for tensor in graph.outputs)
         self._reading = reading

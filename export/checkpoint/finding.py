@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from engine.extras import needing
+
 from ..errors import ExportError
 from .modules import read_modules
 
@@ -131,13 +133,14 @@ def first_there(folder: Path, choices: Need) -> list[Path]:
 
 def _download(model: str, revision: str | None, wanted: WeightFiles) -> Path:
     # Here, because a folder needs nothing of it.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
+    with needing("A hub id", "import"):
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import (
+            HfHubHTTPError,
+            HFValidationError,
+            LocalEntryNotFoundError,
+            RepositoryNotFoundError,
+        )
 
     try:
         for choices in wanted.needs:

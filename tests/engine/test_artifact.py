@@ -120,13 +120,9 @@ def test_an_artifact_may_have_graphs_that_read_something_else_than_text(artifact
     engine.close()
 
 
-def test_a_graph_may_have_other_outputs_beside_the_one_that_scores(artifact):
+def test_a_graph_without_the_output_that_scores_is_refused(artifact):
     graph = read_manifest(artifact).graphs[0]
     other = {"name": "sparse", "type": "float32", "dims": ["batch", 5]}
-    _edit(artifact, graphs=[msgspec.to_builtins(graph) | {"outputs": [other, *msgspec.to_builtins(graph.outputs)]}])
-    engine = Engine.load(artifact)
-    assert engine.score("a", "b").scores.shape == (1,)
-    engine.close()
     _edit(artifact, graphs=[msgspec.to_builtins(graph) | {"outputs": [other]}])
     with pytest.raises(ArtifactError, match="has a graph of fp32 without the output logits, which a cross-encoder"):
         Engine.load(artifact)
@@ -162,3 +158,11 @@ def test_a_graph_that_could_never_run_is_refused(artifact, changes):
 def test_threads_are_at_least_one(artifact):
     with pytest.raises(InvalidInput, match=r"^threads must be at least 1, or None for all cores, not -3\.$"):
         Engine.load(artifact, threads=-3)
+
+
+def test_what_is_no_artifact_yet_is_told_how_it_becomes_one(tmp_path):
+    with pytest.raises(ArtifactError, match=r"`python -m export BAAI/bge-base`, and use models/bge-base then"):
+        Engine.load("BAAI/bge-base")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ArtifactError, match=f"Make one with `python -m export {tmp_path}`"):
+        Engine.load(tmp_path)

@@ -44,7 +44,8 @@ def test_an_export_says_its_stages_and_prints_the_artifacts_folder(checkpoint, t
         "convert to fp32",
         "verify fp32",
     ]
-    assert "Spearman 1.0" in lines[-1]
+    assert lines[-1] == f"next: python -m api --model {tmp_path / 'reranker'}"
+    assert "Spearman 1.0" in lines[-2]
     manifest = read_manifest(tmp_path / "reranker")
     assert (manifest.name, manifest.max_length) == ("reranker", 64)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["reranker"]

@@ -63,7 +63,7 @@ def test_a_users_own_packages_do_not_break_the_command(installed: Path, stranger
 def test_the_command_says_what_exporting_needs(installed: Path, strangers: Path) -> None:
     done = subprocess.run([installed / "scorert", "export", "a/b"], cwd=strangers, capture_output=True, text=True)
     assert done.returncode == 2
-    needed = re.escape("error: Exporting needs what is not installed here (No module named 'huggingface_hub'): run ")
+    needed = re.escape("error: Exporting needs what is not installed here (No module named 'safetensors'): run ")
     assert re.match(rf'{needed}`pip install "[^`]*"torch>=[^`]*`\.$', done.stderr)
     assert "scorert" not in done.stderr, "whose name may be anybody's on an index"
     assert done.stderr.count("\n") == 1

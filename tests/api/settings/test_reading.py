@@ -272,7 +272,6 @@ class TestKeys:
         ([], {"SCORERT_API_KEY_FILE": "no/keys"}, "SCORERT_API_KEY_FILE: no/keys cannot be read"),
         (["--modle", "a"], {}, "--modle is not a flag: the nearest is --model."),
         (["--xyzzy", "a"], {}, "--xyzzy is not a flag: `python -m api --help` lists them."),
-        (["models/a"], {}, "models/a is not a flag"),
         (["--mod", "a"], {}, "--mod is not a flag"),
         (["--model"], {}, "--model"),
         (["--model", "a", "b", "--served-model-name", "x"], {}, "1 name for 2 models"),
@@ -350,3 +349,8 @@ def test_help_shows_every_flag_with_its_default(
     assert sorted(entries) == sorted([*NAMES, "config", "version"])
     assert all("default" in entries[name] for name in NAMES)
     assert f"(default: {Limits().max_body_bytes})" in entries["max-body-bytes"]
+
+
+@pytest.mark.parametrize("arguments", [["models/a", "models/b"], ["serve", "--model", "models/a", "models/b"]])
+def test_models_by_themselves_are_served(arguments: list[str]) -> None:
+    assert [*map(str, read_settings(arguments, {}).models)] == ["models/a", "models/b"]
