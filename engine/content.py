@@ -46,6 +46,8 @@ class Pictured:
     text: str
 
 
+_LISTING = ("tolist", "to_list", "to_pylist")
+
 ReadContent: TypeAlias = str | Pictured
 """A content whose pictures are decoded; the text of one that has none."""
 
@@ -66,12 +68,21 @@ def read_content(content: Content) -> ReadContent:
 
 def read_contents(contents: object, name: str) -> list[ReadContent]:
     """Read one content or several. Raises `InvalidInput`, which calls them `name`, for what is no content."""
-    several = [contents] if is_content(contents) else contents
+    several = [contents] if is_content(contents) else texts_of_column(contents)
     if not isinstance(several, Sequence) or not all(map(is_one_of_several, several)):
         raise InvalidInput(
             f"{name} must be a text, a list of parts such as [Text(...)], a picture, or a list of those."
         )
     return [read_content(content) for content in several]
+
+
+def texts_of_column(value: object) -> object:
+    """The texts of an array or a column of a table (NumPy, pandas, Polars, Arrow) as a list; anything else as it is."""
+    if isinstance(value, Sequence):
+        return value
+    listing = next((getattr(value, name) for name in _LISTING if callable(getattr(value, name, None))), None)
+    texts = listing() if listing is not None else None
+    return texts if isinstance(texts, list) and all(isinstance(text, str) for text in texts) else value
 
 
 def read_one(content: object, name: str) -> ReadContent:

@@ -8,7 +8,16 @@ from msgspec.structs import replace
 
 from .arrays import Floats
 from .artifact import Manifest, PairLayout, Role, TextLayout
-from .content import Content, Pictured, ReadContent, is_content, is_one_of_several, read_content, read_contents
+from .content import (
+    Content,
+    Pictured,
+    ReadContent,
+    is_content,
+    is_one_of_several,
+    read_content,
+    read_contents,
+    texts_of_column,
+)
 from .errors import InvalidInput
 from .images.picture import PictureInput
 from .job import Job
@@ -243,7 +252,7 @@ def listed(contents: ContentOrTokens | Sequence[ContentOrTokens]) -> list[ReadIn
     Raises `InvalidInput` for none, for a text of no tokens, and for what is neither a content nor token ids.
     """
     lone = is_content(contents) or _is_tokens(contents)
-    several: object = [contents] if lone else contents
+    several: object = [contents] if lone else texts_of_column(contents)
     if not isinstance(several, Sequence) or not all(_is_content_or_tokens(content) for content in several):
         raise InvalidInput("Texts must be a text, a list of token ids, a picture, or a list of those.")
     if not several:

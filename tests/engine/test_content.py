@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import PIL.Image
+import pyarrow
 import pytest
 
 from engine import Engine, Image, InvalidInput, Text, text_of
@@ -118,3 +119,24 @@ def test_bytes_that_can_change_are_no_tokens(artifacts, wrong):
     engine = Engine.load(artifacts("minilm-bi"))
     with pytest.raises(InvalidInput, match="Texts must be a text, a list of token ids, a picture"):
         engine.embed(wrong)
+
+
+def test_columns_of_texts_are_as_many_texts(artifacts):
+    """Arrays of NumPy, and what has its way to be a list, as columns of pandas, Polars and Arrow have."""
+    engine = Engine.load(artifacts("minilm-bi"))
+    texts = ["a", "many cows"]
+    want = engine.score("capital?", texts).scores
+    columns = [
+        np.array(texts),
+        np.array(texts, object),
+        pyarrow.array(texts),
+        pyarrow.chunked_array([texts]),
+        tuple(texts),
+    ]
+    for column in columns:
+        np.testing.assert_array_equal(engine.score("capital?", column).scores, want)
+        assert len(engine.embed(column).embeddings) == 2
+    for wrong in (np.array(["a", None], object), np.array("a"), np.array([["a"]]), (text for text in texts)):
+        with pytest.raises(InvalidInput, match=r"^documents must be a text, "):
+            engine.score("capital?", wrong)
+    engine.close()
