@@ -38,6 +38,9 @@ _INLINE_BYTES = 1_900_000_000
 def save(model: ir.Model, path: Path) -> None:
     """Write the graph, its weights in `<path>.data` if they are too large for one file."""
     weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
+    if weights <= _INLINE_BYTES:
+        # Some may be in another file.
+        ir.external_data.load_to_model(model)
     ir.save(model, path, external_data=f"{path.name}.data" if weights > _INLINE_BYTES else None)
 
 

@@ -36,6 +36,7 @@ from ..rewrites.float_inputs import keep_float32
 from ..rewrites.order import rewrite
 from .attention import as_operators
 from .costs import costs
+from .mapped import Mapped
 from .network import STATES, Network
 from .steps import Counted, Printed, counted
 from .towers.merged import MergedBody
@@ -57,6 +58,8 @@ class Converter:
         self._scoring = scoring
         self._sample = _sample(inputs, network)
         self._traced: ir.Model | None = None
+        self._mapped = Mapped()
+        self._mapped.network(network)
 
     def convert(
         self, precision: Precision, samples: Sequence[Feeds], kept: Collection[str] = (), report: Report = unheard
@@ -90,6 +93,7 @@ class Converter:
         """The graph that those in float32 and in 8 bits are made of, traced once."""
         if self._traced is None:
             self._traced = self._trace(self._network, self._sample, PRECISIONS["fp32"].provider, report)
+            self._mapped.graph(self._traced)
         return self._traced
 
     def _trace(
