@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -41,9 +42,10 @@ def qwen3_reranker(folder: Path) -> Path:
         tie_word_embeddings=True,
         **ids,
     )
+    made: Any = transformers.Qwen3ForCausalLM
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
-    model = transformers.AutoModelForCausalLM.from_config(config)
+    model = made(config)
     torch.set_default_dtype(torch.float32)
     target = folder / "Qwen3-Reranker-0.6B"
     model.save_pretrained(target)
