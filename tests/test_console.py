@@ -110,3 +110,22 @@ def test_a_users_own_packages_are_not_taken(strangers: Path) -> None:
     assert (made.returncode, made.stdout) == (0, "made\n"), made.stderr
     listed = run("export", "--list", folder=strangers, path=".")
     assert listed.stdout.startswith("| score type"), listed.stderr
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+    ],
+)
+def test_a_console_that_is_not_utf_8_is_no_traceback(environment: dict[str, str]) -> None:
+    with Server("--served-model-name", "重排模型", environment=environment) as server:
+        assert server.client.get("/v1/models").json()["data"][0]["id"] == "重排模型"
+        assert server.stop() == 0
+        assert server.stderr() == ""
+    done = subprocess.run(
+        [*SCORERT, "export", "./重排"], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr

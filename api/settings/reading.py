@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from engine import IMAGE_FORMATS, LONG_DOCUMENTS, MOST_IMAGE_PIXELS, STORES, ImageLimits
+from engine.command import legible
 
 from ..limits import Limits
 from ..media.hosts import host_name
@@ -25,7 +26,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
     `command` is what the user typed before the arguments. Raises `SettingsError`.
     """
     given = read_flags(FLAGS, arguments, environment, command)
-    names = [name for names in given["served-model-name"] or () for name in listed(names)]
+    names = [name for names in given["served-model-name"] or () for name in listed(legible(names))]
     return Settings(
         models=tuple(given["model"] or _DEFAULT.models),
         serving=Serving(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from engine.command import legible
+
 
 def whole(noun: str, least: int = 1, most: int | None = None) -> Callable[[str], int]:
     bounds = f"{least} or more" if most is None else f"{least} to {most}"
@@ -51,7 +53,7 @@ def switch(text: str) -> bool:
 
 
 def alias(text: str) -> tuple[str, str]:
-    name, _, model = (part.strip() for part in text.partition("="))
+    name, _, model = (part.strip() for part in legible(text).partition("="))
     if not name or not model:
         raise ValueError(f"{text!r} is not an alias (NAME=MODEL)")
     return name, model
