@@ -5,6 +5,7 @@
 
 import hashlib
 import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -261,7 +262,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise ArtifactError(
             f"{folder} is not an artifact: it has no {MANIFEST}. Make one with "
             + (
-                f"`python -m export {folder}`, and use models/{folder.name} then."
+                f"`python -m export {shlex.quote(str(folder))}`, and use models/{folder.name} then."
                 if is_source
                 else "`python -m export MODEL`."
             )

@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None, command: str = "python -m expor
             artifact = _run(arguments, command)
             print(artifact)
             serve = "scorert serve" if command.startswith("scorert") else "python -m api"
-            say(f"next: {serve} --model {artifact}")
+            say(f"next: {serve} --model {shlex.quote(str(artifact))}")
         except VerificationError as error:
             say(f"error: {error} No artifact was written.")
             say(f"{'original':>10} {'graph':>10} {'error':>10}  worst pairs")

@@ -101,14 +101,14 @@ def _command_line(groups: Groups, arguments: Sequence[str], command: str) -> _Gi
         raise SettingsError(str(error)) from None
     if unknown and unknown[0] == "serve":
         del unknown[0]
-    if unknown and not any(word.startswith("-") for word in unknown) and "model" not in given:
-        # A model by itself is what people type.
-        given.model, unknown = unknown, []
-    if unknown:
+    if option := next((word for word in unknown if word.startswith("-")), None):
         # What comes after its name may be a secret, and the error is logged.
-        name = unknown[0].partition("=")[0]
+        name = option.partition("=")[0]
         names = [f"--{flag.name}" for flags in groups.values() for flag in flags]
         raise SettingsError(_unknown(name, "flag", name, names, command))
+    if unknown:
+        # A model by itself is what people type.
+        given.model = [*unknown, *getattr(given, "model", ())]
     return {name: (f"--{name}", texts) for name, texts in vars(given).items()}
 
 

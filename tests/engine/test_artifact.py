@@ -39,6 +39,15 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
         Engine.load(tmp_path)
 
 
+def test_a_checkpoint_is_refused_with_the_command_that_exports_it(tmp_path):
+    checkpoint = tmp_path / "my model"
+    checkpoint.mkdir()
+    (checkpoint / "config.json").touch()
+    with pytest.raises(ArtifactError) as raised:
+        Engine.load(checkpoint)
+    assert f"`python -m export '{checkpoint}'`, and use models/my model then." in str(raised.value)
+
+
 def test_a_missing_file_is_named(artifact):
     (artifact / "tokenizer.json").unlink()
     with pytest.raises(ArtifactError, match=r"tokenizer.json is missing"):

@@ -31,11 +31,12 @@ def checkpoint(tmp_path_factory):
 
 @pytest.mark.slow
 def test_an_export_says_its_stages_and_prints_the_artifacts_folder(checkpoint, tmp_path, capsys):
-    arguments = [str(checkpoint), "--output", str(tmp_path), "--name", "reranker"]
+    models = tmp_path / "my models"
+    arguments = [str(checkpoint), "--output", str(models), "--name", "reranker"]
     command = [sys.executable, "-m", "export", *arguments, "--max-length", "64"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{tmp_path / 'reranker'}\n"
+    assert done.stdout == f"{models / 'reranker'}\n"
     lines = done.stderr.splitlines()
     assert lines[0] == "tiny-bert is a cross-encoder (BertForSequenceClassification)"
     assert [line.rsplit(":", 1)[0] for line in lines if line.endswith(" s")] == [
@@ -44,17 +45,17 @@ def test_an_export_says_its_stages_and_prints_the_artifacts_folder(checkpoint, t
         "convert to fp32",
         "verify fp32",
     ]
-    assert lines[-1] == f"next: python -m api --model {tmp_path / 'reranker'}"
+    assert lines[-1] == f"next: python -m api --model '{models / 'reranker'}'", "to be pasted into a shell"
     assert "Spearman 1.0" in lines[-2]
-    manifest = read_manifest(tmp_path / "reranker")
+    manifest = read_manifest(models / "reranker")
     assert (manifest.name, manifest.max_length) == ("reranker", 64)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["reranker"]
+    assert sorted(path.name for path in models.iterdir()) == ["reranker"]
 
     assert main(arguments) == 2
     assert "exists already: give another --name or --output, or replace it with --force." in capsys.readouterr().err
     assert main([*arguments, "--force"]) == 0
-    assert read_manifest(tmp_path / "reranker").max_length == 512
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["reranker"]
+    assert read_manifest(models / "reranker").max_length == 512
+    assert sorted(path.name for path in models.iterdir()) == ["reranker"]
 
 
 @pytest.mark.slow

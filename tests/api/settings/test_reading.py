@@ -273,6 +273,10 @@ class TestKeys:
         (["--modle", "a"], {}, "--modle is not a flag: the nearest is --model."),
         (["--xyzzy", "a"], {}, "--xyzzy is not a flag: `python -m api --help` lists them."),
         (["--mod", "a"], {}, "--mod is not a flag"),
+        (["--bogus"], {}, "--bogus is not a flag: `python -m api --help` lists them."),
+        (["--secret", "a"], {}, "--secret is not a flag: `python -m api --help` lists them."),
+        (["a", "b", "--prot", "1"], {}, "--prot is not a flag: the nearest is --port."),
+        (["serve", "a", "--model", "b", "--bogus"], {}, "--bogus is not a flag"),
         (["--model"], {}, "--model"),
         (["--model", "a", "b", "--served-model-name", "x"], {}, "1 name for 2 models"),
         (["--served-model-name", "x,y"], {}, "2 names for 1 model:"),
@@ -351,6 +355,16 @@ def test_help_shows_every_flag_with_its_default(
     assert f"(default: {Limits().max_body_bytes})" in entries["max-body-bytes"]
 
 
-@pytest.mark.parametrize("arguments", [["models/a", "models/b"], ["serve", "--model", "models/a", "models/b"]])
-def test_models_by_themselves_are_served(arguments: list[str]) -> None:
-    assert [*map(str, read_settings(arguments, {}).models)] == ["models/a", "models/b"]
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["models/a", "models/b"],
+        ["serve", "--model", "models/a", "models/b"],
+        ["models/a", "--model", "models/b"],
+        ["serve", "models/a", "--port", "8000", "--model", "models/b"],
+        ["--port", "8000", "models/a", "--model", "models/b"],
+    ],
+)
+def test_models_by_themselves_are_served_with_those_of_the_flag(arguments: list[str]) -> None:
+    settings = read_settings(arguments, {"SCORERT_MODEL": "models/c"})
+    assert [*map(str, settings.models)] == ["models/a", "models/b"]
