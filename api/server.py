@@ -16,6 +16,7 @@ from engine.command import DONE, REFUSED, say
 
 from .app import create_app
 from .connections import Connections
+from .listening import Listener, bind
 from .models import Models
 from .observing.logs import configure
 from .protocol import Config
@@ -37,40 +38,49 @@ def serve(settings: Settings) -> int:
 
     Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr.
     """
+    listener = None
     try:
         connections = Connections(settings.network.max_connections, settings.network.head_timeout)
-        listener = _bind(settings.network)
+        listener = bind(settings.network)
         models = Models.load(settings)
         configure(settings.observing.log_format, settings.observing.log_level)
         app = create_app(models, settings)
     except (SettingsError, ScoreRTError) as error:
+        if listener is not None:
+            listener.remove()
         return say(str(error), REFUSED)
     threads = settings.serving.threads or cores()
     # uvicorn takes the signals over, and once it has shut down it raises the one it got again, which ends here.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(DONE))
-    _Server(models, app, connections, threads, settings.network).run([listener])
+    _Server(models, app, connections, threads, listener, settings.network).run([listener.socket])
     return DONE
 
 
 class _Server(uvicorn.Server):
     """uvicorn, saying what it serves when it does, and ending in bounded time."""
 
-    def __init__(self, models: Models, app: ASGIApp, connections: Connections, threads: int, network: Network) -> None:
+    def __init__(
+        self,
+        models: Models,
+        app: ASGIApp,
+        connections: Connections,
+        threads: int,
+        listener: Listener,
+        network: Network,
+    ) -> None:
         options = {"log_config": None, "access_log": False, "server_header": False, "root_path": network.root_path}
         super().__init__(Config(app, connections, timeout_keep_alive=_KEEP_ALIVE, **options))
         self._models = models
         self._threads = threads
+        self._listener = listener
         self._shutdown_timeout = network.shutdown_timeout
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        for listener in sockets or []:
-            host, port = listener.getsockname()[:2]
-            host = f"[{host}]" if ":" in host else host
-            served = ", ".join(map(_description, self._models.served.items()))
-            threads = f"{self._threads} CPU thread{'s' * (self._threads > 1)}"
-            print(f"ScoreRT serves {served} with {threads} on http://{host}:{port}", flush=True)
+        served = ", ".join(map(_description, self._models.served.items()))
+        threads = f"{self._threads} CPU thread{'s' * (self._threads > 1)}"
+        print(f"ScoreRT serves {served} with {threads} on {self._listener.place}", flush=True)
         for name, engine in self._models.served.items():
             if engine.tried:
                 print(f"{name} was tried on {engine.tried}", flush=True)
@@ -80,6 +90,7 @@ class _Server(uvicorn.Server):
         last = threading.Timer(self._shutdown_timeout + _LAST, _end)
         last.daemon = True
         last.start()
+        self._listener.remove()
         cutting = asyncio.create_task(self._cut_off())
         await super().shutdown(sockets)
         cutting.cancel()
@@ -105,20 +116,3 @@ def _end() -> None:
 def _description(served: tuple[str, Engine]) -> str:
     name, engine = served
     return f"{name} ({engine.manifest.score_type}, {engine.graph.precision}, {engine.provider})"
-
-
-def _bind(network: Network) -> socket.socket:
-    """A socket bound but not listening, so that a taken port is found before models load and none connects too soon."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            network.host, network.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except OSError as error:
-        raise SettingsError(
-            f"{network.host} port {network.port} cannot be listened on ({error.strerror}): choose another --host or "
-            f"--port."
-        ) from None
-    return listener

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from engine import IMAGE_FORMATS, LONG_DOCUMENTS, MOST_IMAGE_PIXELS, STORES, ImageLimits
 from engine.command import legible
@@ -42,8 +43,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             cuda_graphs=given["cuda-graphs"],
         ),
         network=Network(
-            host=given["host"],
-            port=given["port"],
+            **_place(given["host"], given["port"], given["uds"]),
             root_path=given["root-path"],
             max_connections=given["max-connections"],
             head_timeout=given["head-timeout"],
@@ -86,6 +86,13 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             log_format=given["log-format"], log_level=given["log-level"], otlp_endpoint=given["otlp-endpoint"]
         ),
     )
+
+
+def _place(host: str | None, port: int | None, uds: Path | None) -> dict[str, Any]:
+    """Where to listen, as fields of `Network`; None is what was not given."""
+    if uds is not None and (host is not None or port is not None):
+        raise SettingsError("--uds is given with --host or --port: give one or the other.")
+    return {name: value for name, value in (("host", host), ("port", port), ("uds", uds)) if value is not None}
 
 
 def _key_file(path: str) -> frozenset[str]:
@@ -181,8 +188,9 @@ FLAGS: dict[str, list[Flag]] = {
         ),
     ],
     "Network": [
-        Flag("host", "address to listen on, 0.0.0.0 for all", default=_DEFAULT.network.host),
-        Flag("port", "0 for any that is free", whole("a port", 0, 65535), int, _DEFAULT.network.port),
+        Flag("host", f"address to listen on, 0.0.0.0 for all (default: {_DEFAULT.network.host})"),
+        Flag("port", f"0 for any that is free (default: {_DEFAULT.network.port})", whole("a port", 0, 65535), int),
+        Flag("uds", "Unix socket to listen on, instead of --host and --port (default: none)", Path, Path),
         Flag(
             "root-path",
             "what a proxy in front leaves out of paths, such as /scorert; the API's description names it",

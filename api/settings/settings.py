@@ -51,6 +51,8 @@ class Network:
     host: str = "0.0.0.0"
     port: int = 8000
     """0 for any that is free."""
+    uds: Path | None = None
+    """A Unix socket to listen on, instead of `host` and `port`."""
     root_path: str = ""
     """What a proxy leaves out at the front of paths, such as "/scorert"."""
     max_connections: int | None = None

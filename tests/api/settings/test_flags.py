@@ -71,7 +71,7 @@ def config(tmp_path: Path) -> Path:
 def test_every_key(config: Path) -> None:
     config.write_text(EVERY_KEY)
     assert [line.partition(" =")[0] for line in EVERY_KEY.split("\n") if line] == [
-        flag.name for group in FLAGS.values() for flag in group
+        flag.name for group in FLAGS.values() for flag in group if flag.name != "uds"
     ]
     settings = read_settings(["--config", str(config)], {})
     assert settings.models == (config.parent / "models/a", Path("/models/b,c"))
@@ -87,7 +87,7 @@ def test_every_key(config: Path) -> None:
         embedding_cache_store="int8",
         cuda_graphs=True,
     )
-    assert settings.network == Network("127.0.0.1", 9000, "/a/b", 50, 4.5, 7.5)
+    assert settings.network == Network("127.0.0.1", 9000, None, "/a/b", 50, 4.5, 7.5)
     assert settings.limits == Limits(
         1000, 7, 500, 2.0, 2, 600, "chunk", 4, 30, auto_truncate=False, refuse_token_ids=True
     )
@@ -103,6 +103,11 @@ def test_every_key(config: Path) -> None:
     )
     assert settings.access == Access(frozenset({"sk-1"}), public_metrics=True, allow_origins=("*",))
     assert settings.observing == Observing("json", "debug", "https://traces.example.com")
+
+
+def test_a_unix_socket_is_relative_to_the_file(config: Path) -> None:
+    config.write_text('uds = "run/scorert.sock"')
+    assert read_settings([], {"SCORERT_CONFIG": str(config)}).network == Network(uds=config.parent / "run/scorert.sock")
 
 
 def test_flag_over_variable_over_file_over_default(config: Path) -> None:

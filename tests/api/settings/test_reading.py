@@ -123,7 +123,8 @@ EXPECTED = Settings(
     access=Access(api_keys=frozenset({"sk-1", "s3cret!"}), public_metrics=True, allow_origins=("https://example.com",)),
     observing=Observing(log_format="json", log_level="debug", otlp_endpoint="http://localhost:4318/v1/traces"),
 )
-NAMES = [flag.name for group in FLAGS.values() for flag in group]
+# A Unix socket goes with no host or port.
+NAMES = [flag.name for group in FLAGS.values() for flag in group if flag.name != "uds"]
 
 
 def command_line(flags: dict[str, str]) -> list[str]:
@@ -350,9 +351,20 @@ def test_help_shows_every_flag_with_its_default(
     text = capsys.readouterr().out
     assert [title for title in FLAGS if f"\n{title}:\n" in text] == list(FLAGS)
     entries: dict[str, Any] = dict(re.findall(r"^  --([a-z-]+)(.*(?:\n {4,}.*)*)", text, re.MULTILINE))
-    assert sorted(entries) == sorted([*NAMES, "config", "version"])
-    assert all("default" in entries[name] for name in NAMES)
+    assert sorted(entries) == sorted([*NAMES, "uds", "config", "version"])
+    assert all("default" in entries[name] for name in [*NAMES, "uds"])
     assert f"(default: {Limits().max_body_bytes})" in entries["max-body-bytes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment"), [(["--uds", "/run/a.sock"], {}), ([], {"SCORERT_UDS": "/run/a.sock"})]
+)
+def test_a_unix_socket_in_place_of_a_host_and_port(arguments: list[str], environment: dict[str, str]) -> None:
+    assert read_settings(arguments, environment).network == Network(uds=Path("/run/a.sock"))
+    # Also where they are the defaults.
+    for more in (["--host", "0.0.0.0"], ["--port", "8000"]):
+        assert refusal([*arguments, *more], environment).startswith("--uds is given with --host or --port: ")
+    assert "--host or --port" in refusal(arguments, environment | {"SCORERT_PORT": "8000"})
 
 
 @pytest.mark.parametrize(
