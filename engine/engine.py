@@ -110,8 +110,9 @@ class Engine:
         """
         if threads is not None and threads < 1:
             raise InvalidInput(f"threads must be at least 1, or None for all cores, not {threads}.", "threads")
+        # As it was given: a hub id is told from a path.
+        manifest = read_manifest(Path(path))
         folder = Path(path).absolute()
-        manifest = read_manifest(folder)
         tokenizer = Tokenizer(folder / TOKENIZER)
         template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
         cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
