@@ -8,6 +8,9 @@ _GZIP = 16 + zlib.MAX_WBITS
 _FORMATS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS)}
 """zlib's numbers for what a name may mean: some senders of "deflate" leave zlib's header out."""
 
+_MEMBERS = 100
+"""How many parts a body may be compressed in. Each costs a copy of what follows it, and senders make one."""
+
 
 def check_encoding(encoding: str) -> str:
     """A header's `Content-Encoding` in lower case, "" for none. Raises `UnreadEncoding` for another than these."""
@@ -32,14 +35,18 @@ def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
         except zlib.error:
             continue
     raise InvalidRequest(
-        f"The body is not {encoding} from its beginning to its end, as its Content-Encoding says.", "body"
+        f"The body is not {encoding} from its beginning to its end, in {_MEMBERS} parts at most: compress it as one.",
+        "body",
     )
 
 
 def _inflated(body: bytes, wbits: int, limit: int) -> bytes:
     """All members of a body, one after another. Raises `zlib.error` and `BodyTooLarge`."""
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     while body:
+        if len(parts) == _MEMBERS:
+            raise zlib.error("it has too many members")
         member = zlib.decompressobj(wbits)
         parts.append(member.decompress(body, limit + 1 - size))
         size += len(parts[-1])

@@ -1,4 +1,5 @@
 import gzip
+import time
 import zlib
 
 import pytest
@@ -54,3 +55,11 @@ def test_a_bomb_never_goes_off(encoding: str) -> None:
         decompressed(sent, encoding, 2**20)
     with pytest.raises(BodyTooLarge):
         decompressed(gzip.compress(b"\0" * 2**19) * 3, "gzip", 2**20)
+
+
+@pytest.mark.parametrize(("encoding", "empty"), [("gzip", gzip.compress(b"")), ("deflate", b"\x03\x00")])
+def test_members_of_nothing_keep_nobody_waiting(encoding: str, empty: bytes) -> None:
+    began = time.process_time()
+    with pytest.raises(InvalidRequest, match="100 parts at most"):
+        decompressed(empty * 500_000, encoding, 2**25)
+    assert time.process_time() - began < 5

@@ -91,6 +91,10 @@ def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse | Binary
             "return_multivector is for late-interaction models: send the same to /pooling, and name one.",
             "body.return_multivector",
         )
+    if request.embedding_type is not None and request.encoding_format in ("bytes", "bytes_only"):
+        raise InvalidRequest(
+            "embedding_type is for answers in JSON: leave out one of it and encoding_format.", "body.embedding_type"
+        )
     if request.truncate and request.truncate_prompt_tokens is None:
         request.truncate_prompt_tokens = -1
     normalizing = is_normalizing(engine, use_activation=request.use_activation, normalized=request.normalized)

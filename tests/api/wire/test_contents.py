@@ -10,6 +10,7 @@ import pytest
 
 from api.endpoint import Call
 from api.errors import InvalidRequest, TextOnlyModel, UnreadPart
+from api.limits import Limits
 from api.media.reading import Media
 from api.media.settings import MediaSettings
 from api.wire.contents import Inputs, Item, Items, Part, images_of, listed, read, several
@@ -30,7 +31,7 @@ class Body(msgspec.Struct):
 @pytest.fixture
 def call() -> Iterator[Call]:
     media = Media(MediaSettings())
-    yield cast(Call, SimpleNamespace(media=media.of(Job()), count=lambda number, parameter: None))
+    yield cast(Call, SimpleNamespace(limits=Limits(), media=media.of(Job()), count=lambda number, parameter: None))
     media.close()
 
 
