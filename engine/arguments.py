@@ -18,7 +18,8 @@ class TextArguments(TypedDict, total=False):
 
     - `truncate_prompt_tokens`: cut inputs to that many tokens, special ones included; -1 for the model's maximum.
       Without it a longer input raises `InputTooLong`. A pair gives way longest first.
-    - `truncation_side`: "right" (the default) keeps the beginning of each text, "left" the end of the whole input.
+    - `truncation_side`: "right" keeps the beginning of each text, "left" the end of the whole input. Without it texts
+      are cut as the model's tokenizer cuts them, which is on the right but for models trained otherwise.
     - `job`: bounds the call, and cancels it from another thread; see `Job`.
     """
 

@@ -18,10 +18,10 @@ from .precisions import Precision
 from .score_types import SCORE_TYPES, ScoreType, ScoreTypeName
 from .vectors.similarity import Similarity
 
-SCHEMA_VERSION = 3
-READABLE_VERSIONS = (1, 2, 3)
+SCHEMA_VERSION = 4
+READABLE_VERSIONS = (1, 2, 3, 4)
 """Version 1 had one text graph a precision and provider, and did not write down that padding is on the right; version 2
-had no pictures."""
+had no pictures; version 3 shortened all texts on the right."""
 
 MANIFEST = "manifest.json"
 TOKENIZER = "tokenizer.json"
@@ -202,7 +202,8 @@ class Manifest(_Part, frozen=True):
     gives none. `matryoshka` lists the sizes embeddings may be cut to: empty means any, None means none. `pooling`,
     `projections` and `normalized` describe what is inside the graph already. `max_length` counts tokens, special ones
     included. `pictures` is None for a model that reads text alone. `padding` is the side that `pad_token` fills up:
-    graphs read a sequence's tokens from its first.
+    graphs read a sequence's tokens from its first. `truncation` is the side at which texts lose tokens where they are
+    too long and a request does not say.
     """
 
     schema_version: int
@@ -231,6 +232,7 @@ class Manifest(_Part, frozen=True):
     dimension: int | None = None
     pictures: PictureReading | None = None
     padding: Literal["right"] = "right"
+    truncation: Literal["left", "right"] = "right"
     prompts: Prompts = "authors"
 
     @property

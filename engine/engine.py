@@ -349,7 +349,7 @@ class Engine:
         self._opened.workers.scheduler.admit()
         if self._vision is not None:
             self._vision.scheduler.admit()
-        return truncation(self.manifest.max_length, arguments)
+        return truncation(self.manifest.max_length, arguments, self.manifest.truncation)
 
     def _logits(self, inputs: Sequence[Input], job: Job) -> Floats:
         job.submit([item.tokens for item in inputs])

@@ -28,7 +28,7 @@ from .text.chunking import Chunking, Reader, Split
 from .text.layout import Input, lay_out_ids, lay_out_pair, lay_out_prompt, lay_out_text
 from .text.long_texts import LongTexts
 from .text.tokenizer import Tokenizer
-from .text.truncation import Truncation
+from .text.truncation import Side, Truncation
 
 ContentOrTokens: TypeAlias = Content | Sequence[int]
 """A content, or the token ids of a text, which the graph gets as they are."""
@@ -168,8 +168,13 @@ class InputBuilder:
             prompt = prompt.replace(layout.instruction, prompting.instruction, 1)
         limit = limits.query if role == "query" else limits.document
         texts = [prompt + (text or layout.empty) for text in contents if isinstance(text, str) and layout.blank is None]
-        own = min((most for most in (limit, layout.max_length) if most is not None), default=None)
-        encoded = iter(self._tokenizer.encode(self._bounded(texts, limits, own), limits.job, limits.max_length))
+        if limits.text_side == "left":
+            # The call's own limit comes first, at the text's end.
+            own, side = (limit, "right") if limit is not None else (layout.max_length, "left")
+        else:
+            own, side = min((most for most in (limit, layout.max_length) if most is not None), default=None), "right"
+        bounded = self._bounded(texts, limits, own, side)
+        encoded = iter(self._tokenizer.encode(bounded, limits.job, limits.max_length))
 
         def laid_out(content: ReadInput) -> AnyInput:
             match content:
@@ -214,10 +219,12 @@ class InputBuilder:
                 f"{self._manifest.architecture} reads text alone: leave pictures out, or use a multimodal model."
             )
 
-    def _bounded(self, contents: Iterable[ReadInput], limits: Truncation, own: int | None = None) -> list[str]:
+    def _bounded(
+        self, contents: Iterable[ReadInput], limits: Truncation, own: int | None = None, own_side: Side = "right"
+    ) -> list[str]:
         """The texts among contents, as `LongTexts.bounded` has them."""
         texts = [content for content in contents if isinstance(content, str)]
-        bounded = {text: self._long_texts.bounded(text, limits, own) for text in dict.fromkeys(texts)}
+        bounded = {text: self._long_texts.bounded(text, limits, own, own_side) for text in dict.fromkeys(texts)}
         return [bounded[text] for text in texts]
 
     def _as_they_are(self, ids: Sequence[int], type_id: int, limits: Truncation, adapter: int = 0) -> Input:

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import time
+from typing import Literal
 
 from transformers import PreTrainedTokenizerBase
 
@@ -59,6 +60,7 @@ def describe(
         normalized=normalized(exporter.heads),
         pictures=_pictures(tokenizer, recipe, exporter),
         prompts=prompts,
+        truncation=_truncation(tokenizer, recipe),
     )
 
 
@@ -83,6 +85,12 @@ def _pictures(tokenizer: PreTrainedTokenizerBase, recipe: Recipe, exporter: Expo
         in_two_dimensions=own.in_two_dimensions,
         on_queries=own.on_queries,
     )
+
+
+def _truncation(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> Literal["left", "right"]:
+    """The tokenizer's own side; prompts and pictures' texts are shortened by rules of ScoreRT's."""
+    is_left = tokenizer.truncation_side == "left" and recipe.template is None and recipe.pictures is None
+    return "left" if is_left else "right"
 
 
 def _pair(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> PairLayout:

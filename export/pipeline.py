@@ -39,6 +39,7 @@ from .exporter import OpenExporter
 from .making import Making
 from .manifest import describe, longest_input
 from .precisions import PRECISIONS
+from .recognition.families import is_decoder
 from .recognition.recognise import recognise
 from .staging import staged
 from .verification.expected import BUDGET_SECONDS, expected, samples
@@ -79,6 +80,9 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
     with staged(target, options.force) as folder:
         with progress.stage("load the checkpoint"):
             tokenizer = load_tokenizer(checkpoint, recipe)
+            if not is_decoder(checkpoint.native):
+                # Encoders count positions from the first token: on the left, padding would change scores.
+                tokenizer.padding_side = "right"
             check_words(tokenizer, checkpoint.native, [*texts().queries, *texts().documents])
             exporter = open_exporter(checkpoint, recipe, tokenizer)
         if exporter.warning:

@@ -89,7 +89,8 @@ class Recipe:
     late-interaction model's. `lower_case` says that texts are lower-cased before they are tokenised. `adapters` gives
     the adapter of each side, "query" and "document", of a checkpoint that has some: the graph's input `adapter`.
     `pictures` is None for a model that reads text alone; `end` are tokens that come after a pair's prompt.
-    `warnings` are sentences for whoever exports it.
+    `warnings` are sentences for whoever exports it. `positive` is the relevant one of a classifier's two labels, whose
+    difference is the logit, so that a sigmoid makes of it what a softmax makes of the two.
     """
 
     score_type: ScoreTypeName
@@ -111,6 +112,7 @@ class Recipe:
     pictures: PictureRecipe | None = None
     end: tuple[int, ...] = ()
     warnings: list[str] = field(default_factory=list)
+    positive: int | None = None
 
     @property
     def scoring(self) -> ScoreType:

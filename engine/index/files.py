@@ -64,6 +64,8 @@ def embedder_of(manifest: Manifest, graph: Graph) -> str:
     )
     layout = msgspec.to_builtins(manifest.document)
     seen = [files, manifest.score_type, layout, manifest.max_length]
+    if manifest.truncation != "right":
+        seen.append(manifest.truncation)
     vision = select_vision_graph(manifest, graph)
     if vision is not None:
         own = sorted((name, file.sha256) for name, file in manifest.files.items() if name.startswith(vision.file))

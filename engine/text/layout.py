@@ -70,7 +70,7 @@ def lay_out_pair(query: list[int], document: list[int], layout: PairLayout, limi
             raise InputTooLong(total, limits.max_length)
     elif total > limits.total and limits.side == "right":
         keep_query, keep_document = longest_first(len(query), len(document), room(limits.total, special))
-        query, document = query[:keep_query], document[:keep_document]
+        query, document = limits.shortened(query, keep_query), limits.shortened(document, keep_document)
     parts = (layout.prefix, query, layout.middle, document, layout.suffix)
     ids = np.array([token for part in parts for token in part], dtype=np.int64)
     type_ids = np.repeat(layout.type_ids, [len(part) for part in parts])
@@ -97,13 +97,13 @@ def lay_out_text(text: list[int], layout: TextLayout, limits: Truncation, limit:
     text = text[:limit]
     special = len(layout.prefix) + len(layout.suffix)
     if layout.max_length is not None:
-        text = text[: layout.max_length - special]
+        text = limits.shortened(text, layout.max_length - special)
     total = special + len(text)
     if limits.total is None:
         if total > limits.max_length:
             raise InputTooLong(total, limits.max_length)
     elif total > limits.total and limits.side == "right":
-        text = text[: room(limits.total, special)]
+        text = limits.shortened(text, room(limits.total, special))
     ids = [*layout.prefix, *text, *layout.suffix]
     if limits.total is not None:
         ids = ids[-limits.total :]
@@ -120,7 +120,7 @@ def lay_out_ids(ids: Sequence[int], type_id: int, limits: Truncation, adapter: i
         if len(ids) > limits.max_length:
             raise InputTooLong(len(ids), limits.max_length)
     elif limits.side == "right":
-        ids = ids[: limits.total]
+        ids = limits.shortened(ids, limits.total)
     else:
         ids = ids[-limits.total :]
     return Input(np.array(ids, dtype=np.int64), np.full(len(ids), type_id, dtype=np.int64), len(ids), adapter)

@@ -37,13 +37,22 @@ class LongTexts:
         self._tokenizer = tokenizer
         self._prepare = prepare
 
-    def bounded(self, text: str, limits: Truncation, own: int | None = None, *, keep_end: bool = False) -> str:
-        """The text, or enough of it that cutting it to `limits` gives the same tokens. `own` bounds the text's tokens.
+    def bounded(
+        self,
+        text: str,
+        limits: Truncation,
+        own: int | None = None,
+        own_side: Side = "right",
+        *,
+        keep_end: bool = False,
+    ) -> str:
+        """The text, or enough of it that cutting it to `limits` gives the same tokens.
 
-        Where neither cuts it, it is refused if it is far too long. With `keep_end` its other end stays as it is, too.
+        `own` bounds the text's tokens, of which it loses those at `own_side`. Where neither cuts it, it is refused if it
+        is far too long. With `keep_end` its other end stays as it is, too.
         Raises `InputTooLong`, and what `Job.check` raises.
         """
-        tokens, side = (limits.total, limits.side) if own is None else (own, "right")
+        tokens, side = (limits.total, limits.lost) if own is None else (own, own_side)
         if tokens is None:
             self.refuse(len(text), limits)
             return text

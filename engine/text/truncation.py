@@ -1,13 +1,15 @@
 """Says how long inputs may be, and which of a pair's texts gives way first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar, cast
 
 from ..arguments import LONG_DOCUMENTS, ScoreArguments, whole
 from ..errors import InvalidInput
 from ..job import Job
 
 Side = Literal["left", "right"]
+Tokens = TypeVar("Tokens", bound=Sequence[int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,8 @@ class Truncation:
 
     `query` and `document` bound the text alone. `total` bounds the whole input, special tokens included; without it an
     input longer than `max_length` is refused. `side` "right" shortens the texts and keeps every special token; "left"
-    keeps the input's last tokens, whatever they are. vLLM cuts so too.
+    keeps the input's last tokens, whatever they are. vLLM cuts so too. Texts that are shortened lose tokens at the end
+    `text_side`.
     """
 
     max_length: int
@@ -26,10 +29,24 @@ class Truncation:
     document: int | None = None
     job: Job = field(default_factory=Job, compare=False)
     """Bounds the work of all of them."""
+    text_side: Side = "right"
+
+    @property
+    def lost(self) -> Side:
+        """The side at which an input that is too long loses tokens first."""
+        return "left" if "left" in (self.side, self.text_side) else "right"
+
+    def shortened(self, text: Tokens, length: int) -> Tokens:
+        """A text's tokens, of which at most `length` are kept."""
+        kept = slice(length) if self.text_side == "right" else slice(max(len(text) - length, 0), None)
+        return cast(Tokens, text[kept])
 
 
-def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
-    """The call's limits, checked. `truncate_prompt_tokens` -1 means `max_length`; 0 for a text means no limit."""
+def truncation(max_length: int, arguments: ScoreArguments, own: Side = "right") -> Truncation:
+    """The call's limits, checked. `truncate_prompt_tokens` -1 means `max_length`; 0 for a text means no limit.
+
+    `own` is the side that the model's texts are shortened at where the call names none.
+    """
     truncate = whole(arguments.get("truncate_prompt_tokens"), "truncate_prompt_tokens")
     side = arguments.get("truncation_side")
     way = arguments.get("long_documents")
@@ -73,6 +90,7 @@ def truncation(max_length: int, arguments: ScoreArguments) -> Truncation:
         query=query or None,
         document=document or None,
         job=arguments.get("job") or Job(),
+        text_side=own if side is None else "right",
     )
 
 

@@ -105,6 +105,9 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
     # A classifier's 1 / temperature multiplies what is there before the activation, and a shift is added to that.
     scale = head.config.get("scale", 1.0)
     scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}
+    if head.config.get("positive") is not None:
+        positive = head.config["positive"]
+        scaled = {name: tensor[[positive]] - tensor[[1 - positive]] for name, tensor in scaled.items()}
     if "rows" in head.config:
         scaled = {name: tensor[: head.config["rows"]] for name, tensor in scaled.items()}
     if "shift" in head.config:

@@ -68,6 +68,9 @@ def _classifier(graph: PublishedGraph, recipe: Recipe, sample: Feeds) -> Content
     (logits,) = graph.run([_LOGITS], sample)
     if logits.ndim == 2 and logits.shape[1] == 1:
         return Contents(_LOGITS, [], [])
+    if logits.ndim == 2 and logits.shape[1] == 2 and recipe.positive is not None:
+        difference = np.array([[-1, 1]] if recipe.positive else [[1, -1]], np.float32)
+        return Contents(_LOGITS, [], [LoadedHead("Dense", weights={"linear.weight": difference})])
     if logits.ndim == 3 and recipe.heads and _states(graph):
         return None
     if logits.ndim == 3 and recipe.heads:

@@ -10,6 +10,7 @@ from ..checkpoint.published import nemotron
 from ..errors import ExportError
 from ..recipe import Head, Recipe
 from .families import Reranker, is_decoder, read_template, reranker_of, template_of
+from .labels import positive_label
 from .module_list import Folder, require_kinds
 from .score_templates import own_template
 
@@ -77,12 +78,7 @@ def _language_model(checkpoint: Checkpoint, tokens: list[str] | None) -> Recipe:
 
 def _classifier(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
     config = checkpoint.config
-    labels = len(config["id2label"]) if "id2label" in config else int(config.get("num_labels", 2))
-    if labels != 1:
-        raise ExportError(
-            f"{checkpoint.architecture} has {labels} labels, so it classifies rather than scores: a reranker has one "
-            '(if the checkpoint does have one, say so with --hf-overrides \'{"id2label": {"0": "LABEL_0"}}\').'
-        )
+    positive = positive_label(checkpoint.architecture, config)
     row = _row(checkpoint, None)
     built_in = read_template(row.template) if row else template_of(checkpoint.architecture)
     own = own_template(checkpoint.folder, folder)
@@ -90,15 +86,16 @@ def _classifier(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
         "cross-encoder",
         checkpoint.architecture,
         folder.transformer.get("max_seq_length") if folder else None,
-        heads=_classifier_heads(checkpoint),
-        activation=_activation(config, folder),
+        heads=_classifier_heads(checkpoint, positive),
+        activation=_activation(config, folder) if positive is None else "sigmoid",
         template=own or built_in,
         instruction=(folder.default_prompt or None) if folder else None,
         surrounded=own is None,
+        positive=positive,
     )
 
 
-def _classifier_heads(checkpoint: Checkpoint) -> list[Head]:
+def _classifier_heads(checkpoint: Checkpoint, positive: int | None) -> list[Head]:
     """None for an encoder, whose transformers class has its own; a decoder's, for which padding must not count."""
     config = checkpoint.native
     if not is_decoder(checkpoint.native):
@@ -108,7 +105,7 @@ def _classifier_heads(checkpoint: Checkpoint) -> list[Head]:
     tensors = {"linear.weight": "score.weight", "linear.bias": "score.bias"}
     return [
         Head("Pooling", {"pooling_mode": mode}, checkpoint.folder),
-        Head("Dense", {"scale": scale}, checkpoint.folder, tensors),
+        Head("Dense", {"scale": scale, "positive": positive}, checkpoint.folder, tensors),
     ]
 
 

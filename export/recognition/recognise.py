@@ -15,6 +15,9 @@ from .module_list import Folder, read_folder
 from .multimodal.read import read as read_multimodal
 from .multimodal.read import reads_pictures
 
+# Heads that were trained before a body embeds, and that no embedding needs.
+_HEADS_OF_WORDS = ("ForMaskedLM", "ForPreTraining", "WithLMHead")
+
 
 def recognise(checkpoint: Checkpoint, score_type: str = "auto", prompts: Prompts = "authors") -> Recipe:
     """The recipe of a checkpoint, or of the score type asked for, with its authors' prompts or vLLM's.
@@ -37,7 +40,8 @@ def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Rec
         if score_type not in ("auto", recipe.score_type):
             raise ExportError(f"{architecture} is a {recipe.score_type} model: leave --score-type out.")
         return recipe
-    found = _score_type(checkpoint, folder)
+    masked = architecture.endswith(_HEADS_OF_WORDS) and score_type in ("bi-encoder", "late-interaction")
+    found = "bi-encoder" if masked and folder is None else _score_type(checkpoint, folder)
     wanted = found if score_type == "auto" else score_type
     if wanted == "cross-encoder" and found != "cross-encoder":
         raise ExportError(
@@ -82,5 +86,6 @@ def _score_type(checkpoint: Checkpoint, folder: Folder | None) -> ScoreTypeName:
         )
     raise ExportError(
         f"{architecture or 'A checkpoint without architectures'} has no scoring head ScoreRT knows: export a "
-        "...ForSequenceClassification with one label, a sentence-transformers or ColBERT folder, or a plain ...Model."
+        "...ForSequenceClassification, a sentence-transformers or ColBERT folder, or a plain ...Model"
+        f"{'; with --score-type bi-encoder its body embeds' if architecture.endswith(_HEADS_OF_WORDS) else ''}."
     )

@@ -25,6 +25,11 @@ from .loading import LOADING, NOT_LOADED, load_body, use_own_cores
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
+# What a body was trained with: heads of masked words, classes, answers, and rewards.
+_NOT_NEEDED_BY_A_BODY = re.compile(
+    _NOT_NEEDED.pattern + r"|^(vocab_(transform|layer_norm|projector)|(pre_)?classifier|score|qa_outputs|"
+    r"(lm|mask|generator|discriminator)_(predictions|head)|predictions)\."
+)
 
 # What transformers' classes with a classifier have after their body, by the beginnings of names.
 _OF_A_HEAD = re.compile(r"(classifier|head|score|pre_classifier|pooler|\w+\.pooler)\.")
@@ -45,8 +50,10 @@ class Network(PreTrainedModel):
     # The body has settled how it attends; this keeps PreTrainedModel from settling it again.
     _supports_sdpa = True
 
-    def __init__(self, body: PreTrainedModel, classifies: bool = False) -> None:
+    def __init__(self, body: PreTrainedModel, classifies: bool = False, positive: int | None = None) -> None:
+        """`positive` is the relevant one of two labels, where the body has them."""
         super().__init__(body.config)
+        self.positive = positive
         self.body = body
         self.classifies = classifies
 
@@ -72,7 +79,10 @@ class Network(PreTrainedModel):
             attended = torch.cat([before, attention_mask], dim=1)
         result = self.body(input_ids=input_ids, attention_mask=attended, **inputs)
         if self.classifies:
-            return {CROSS_ENCODER.output: result.logits.squeeze(-1).float()}
+            logits = result.logits
+            if self.positive is not None:
+                logits = logits[:, [self.positive]] - logits[:, [1 - self.positive]]
+            return {CROSS_ENCODER.output: logits.squeeze(-1).float()}
         # Half precision ends here, before the heads: a graph that ends in it has a last normalisation of mixed types.
         outputs = {STATES: result.last_hidden_state.float()}
         if past is not None:
@@ -130,7 +140,7 @@ def load_network(checkpoint: Checkpoint, recipe: Recipe) -> Loaded:
     with explained(NOT_LOADED):
         body, missing, unexpected = _load_body(checkpoint, recipe)
     used = {name for head in recipe.heads for name in head.tensors.values()}
-    network = Network(body, recipe.own_classifier)
+    network = Network(body, recipe.own_classifier, recipe.positive)
     network.eval()
     return Loaded(network, missing, [name for name in unexpected if name not in used])
 
@@ -145,7 +155,8 @@ def _load_body(checkpoint: Checkpoint, recipe: Recipe) -> tuple[PreTrainedModel,
     missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
     # A pooler is not part of any graph but a classifier's own.
     missing = [key for key in missing if recipe.own_classifier or not key.startswith("pooler.")]
-    unexpected = [key for key in report["unexpected_keys"] if not _NOT_NEEDED.search(key)]
+    unneeded = _NOT_NEEDED if recipe.own_classifier else _NOT_NEEDED_BY_A_BODY
+    unexpected = [key for key in report["unexpected_keys"] if not unneeded.search(key)]
     return body, sorted(missing), sorted(unexpected)
 
 

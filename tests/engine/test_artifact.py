@@ -105,7 +105,7 @@ def test_artifacts_of_schema_1_are_read(artifact):
     default = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
     assert read_manifest(default).schema_version == 1
     before = read_manifest(artifact)
-    assert before.schema_version == 3
+    assert before.schema_version == 4
 
     def as_1(manifest):
         manifest["schema_version"] = 1
@@ -114,7 +114,7 @@ def test_artifacts_of_schema_1_are_read(artifact):
             del graph["role"]
 
     edit_manifest(artifact, as_1)
-    assert msgspec.structs.replace(read_manifest(artifact), schema_version=3) == before
+    assert msgspec.structs.replace(read_manifest(artifact), schema_version=4) == before
     engine = Engine.load(artifact)
     assert engine.score("a", "b").scores.shape == (1,)
     engine.close()

@@ -76,7 +76,17 @@ def test_prompts_of_each_role_are_found(tmp_path):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (BERT | {"id2label": {"0": "no", "1": "yes"}}, "has 2 labels, so it classifies rather than scores"),
+        (BERT | {"id2label": {"0": "HR", "1": "sports"}}, "has the labels HR, sports, and none of them says which"),
+        (
+            BERT | {"id2label": {"0": "a", "1": "b", "2": "c"}},
+            r"has 3 labels \(a, b, c\), so it classifies",
+        ),
+        (
+            BERT | {"id2label": {"0": "entailment", "1": "not_entailment"}},
+            "tells whether one text follows",
+        ),
+        (BERT | {"id2label": {"0": "neutral", "1": "x", "2": "y"}}, "tells whether one text follows"),
+        (BERT | {"architectures": ["BertForMaskedLM"]}, "with --score-type bi-encoder its body embeds"),
         (BERT | {"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM has no scoring head"),
         (
             {"model_type": "qwen2", "architectures": ["Qwen2ForCausalLM"]},
