@@ -168,11 +168,12 @@ class InputBuilder:
             prompt = prompt.replace(layout.instruction, prompting.instruction, 1)
         limit = limits.query if role == "query" else limits.document
         texts = [prompt + (text or layout.empty) for text in contents if isinstance(text, str) and layout.blank is None]
+        side: Side = "right"
         if limits.text_side == "left":
             # The call's own limit comes first, at the text's end.
             own, side = (limit, "right") if limit is not None else (layout.max_length, "left")
         else:
-            own, side = min((most for most in (limit, layout.max_length) if most is not None), default=None), "right"
+            own = min((most for most in (limit, layout.max_length) if most is not None), default=None)
         bounded = self._bounded(texts, limits, own, side)
         encoded = iter(self._tokenizer.encode(bounded, limits.job, limits.max_length))
 

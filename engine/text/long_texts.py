@@ -48,8 +48,8 @@ class LongTexts:
     ) -> str:
         """The text, or enough of it that cutting it to `limits` gives the same tokens.
 
-        `own` bounds the text's tokens, of which it loses those at `own_side`. Where neither cuts it, it is refused if it
-        is far too long. With `keep_end` its other end stays as it is, too.
+        `own` bounds the text's tokens, of which it loses those at `own_side`. Where neither cuts it, it is refused if
+        it is far too long. With `keep_end` its other end stays as it is, too.
         Raises `InputTooLong`, and what `Job.check` raises.
         """
         tokens, side = (limits.total, limits.lost) if own is None else (own, own_side)

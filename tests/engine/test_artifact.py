@@ -72,7 +72,7 @@ def test_a_changed_byte_is_noticed(artifact):
 
 def test_an_unknown_schema_version_is_refused_before_anything_else_of_it_is_read(artifact):
     _edit(artifact, schema_version=99, something_new=True)
-    with pytest.raises(ArtifactError, match="schema version 99; this ScoreRT reads 1, 2 and 3"):
+    with pytest.raises(ArtifactError, match="schema version 99; this ScoreRT reads 1, 2, 3 and 4"):
         Engine.load(artifact)
 
 
@@ -109,7 +109,7 @@ def test_artifacts_of_schema_1_are_read(artifact):
 
     def as_1(manifest):
         manifest["schema_version"] = 1
-        del manifest["padding"]
+        del manifest["padding"], manifest["truncation"]
         for graph in manifest["graphs"]:
             del graph["role"]
 
@@ -118,6 +118,20 @@ def test_artifacts_of_schema_1_are_read(artifact):
     engine = Engine.load(artifact)
     assert engine.score("a", "b").scores.shape == (1,)
     engine.close()
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_artifacts_that_do_not_name_the_side_at_which_texts_are_cut_are_read(artifact, version):
+    before = read_manifest(artifact)
+
+    def as_earlier(manifest):
+        manifest["schema_version"] = version
+        del manifest["truncation"]
+
+    edit_manifest(artifact, as_earlier)
+    earlier = read_manifest(artifact)
+    assert earlier.truncation == "right"
+    assert msgspec.structs.replace(earlier, schema_version=4) == before
 
 
 def test_an_artifact_may_have_graphs_that_read_something_else_than_text(artifact):

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from checkpoints import tiny
-from engine.artifact import Manifest, Source, read_manifest
+from engine.artifact import SCHEMA_VERSION, Manifest, Source, read_manifest
 from export.__main__ import main
 from export.verification import choosing
 from export.verification.choosing import LEAST, Work, as_many_as_fit, by_importance, first
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[3]
 def work() -> Work:
     return Work(
         Manifest(
-            schema_version=3,
+            schema_version=SCHEMA_VERSION,
             name="any",
             created=0,
             score_type="cross-encoder",
