@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from engine import Engine, Index, read_index_manifest
+from engine import Engine, Index, read_index_manifest, read_manifest
 
 from .errors import UnknownModel
 from .settings.errors import SettingsError
@@ -36,14 +36,15 @@ class Models:
     def load(cls, settings: Settings) -> Self:
         """Open every artifact; where one cannot be, those that are open already are closed.
 
-        Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name, an alias stands for none, or an
-        index is of none or of one that has another.
+        Raises the engine's `ScoreRTError`, or `SettingsError` where two share a name, an alias or a template is for
+        none, or an index is of none or of one that has another.
         """
         serving = settings.serving
         engines: dict[str, Engine] = {}
         with ExitStack() as opened:
+            templates = _templates(settings)
             for position, folder in enumerate(settings.models):
-                engine = _open(folder, settings)
+                engine = _open(folder, settings, templates[position])
                 name = serving.served_model_names[position] if serving.served_model_names else engine.manifest.name
                 opened.callback(engine.close)
                 if name in engines:
@@ -73,19 +74,45 @@ class Models:
             engine.close()
 
 
-def _open(folder: str | Path, settings: Settings) -> Engine:
+def _open(folder: str | Path, settings: Settings, template: str | None) -> Engine:
     serving = settings.serving
     return Engine.load(
         folder,
         precision=serving.precision,
         provider=serving.provider,
         threads=serving.threads,
-        chat_template=serving.chat_template,
+        chat_template=template,
         max_waiting_tokens=settings.limits.max_queued_tokens,
         embedding_cache_bytes=serving.embedding_cache_bytes,
         embedding_cache_store=serving.embedding_cache_store,
         cuda_graphs=serving.cuda_graphs,
     )
+
+
+def _templates(settings: Settings) -> list[str | None]:
+    """The score template that each model is given, in their order; None for its own."""
+    serving = settings.serving
+    named = dict(serving.chat_templates)
+    if serving.chat_template is None and not named:
+        return [None] * len(settings.models)
+    manifests = [read_manifest(Path(folder), check_files=False) for folder in settings.models]
+    names = list(serving.served_model_names or (manifest.name for manifest in manifests))
+    for name in named:
+        if name not in names:
+            raise SettingsError(
+                f"--chat-template {name}=… is for a model that is not served: use {' or '.join(dict.fromkeys(names))}."
+            )
+    prompted = [manifest.template is not None for manifest in manifests]
+    if serving.chat_template is not None and not any(prompted):
+        pairs = [name for name, manifest in zip(names, manifests, strict=True) if manifest.scoring.reads_pairs]
+        raise SettingsError(
+            "--chat-template is for rerankers that are prompted, and none that is served is: "
+            + (f"name the one that shall be, as in {pairs[0]}=FILE, or leave it out." if pairs else "leave it out.")
+        )
+    return [
+        named.get(name, serving.chat_template if is_prompted else None)
+        for name, is_prompted in zip(names, prompted, strict=True)
+    ]
 
 
 def _aliases(serving: Serving, engines: Mapping[str, Engine]) -> dict[str, str]:

@@ -123,6 +123,13 @@ def _parser(command: str) -> Parser:
         "against fewer of them, 24 pairs at least; full: all, however long they take (3)",
     )
     parser.add_argument("--hf-overrides", type=_overrides, default={}, metavar="JSON", help="changes to config.json")
+    parser.add_argument(
+        "--chat-template",
+        type=Path,
+        metavar="FILE",
+        help="the Jinja score template that a reranker was trained with, kept in the artifact (default: the "
+        "checkpoint's, or the one that its family has)",
+    )
     parser.add_argument("--trust-remote-code", action="store_true", help="run the checkpoint's own Python code")
     parser.add_argument(
         "--allow-missing", action="store_true", help="export although weights are missing (random then) or unexpected"

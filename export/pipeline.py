@@ -52,7 +52,7 @@ class Options:
     """What the command line asks for. The artifact becomes `output / name`; `provider` is one to build plans for.
 
     `verify_seconds` are what the reference may take for the verification texts, and each graph again; None: whatever
-    all of them take.
+    all of them take. `template` is the text of a score template in the place of the checkpoint's.
     """
 
     output: Path
@@ -63,6 +63,7 @@ class Options:
     force: bool = False
     provider: Literal["tensorrt"] | None = None
     verify_seconds: float | None = BUDGET_SECONDS
+    template: str | None = None
 
 
 def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options, progress: Progress) -> Path:
@@ -70,7 +71,7 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
 
     Raises `ExportError` and `VerificationError`; either way nothing is left behind.
     """
-    recipe = recognise(checkpoint, options.score_type, options.prompts)
+    recipe = recognise(checkpoint, options.score_type, options.prompts, options.template)
     if options.provider is not None and recipe.pictures is not None:
         raise ExportError("TensorRT's plans are for models of texts: leave --provider out, and serve with cuda.")
     progress.say(f"{checkpoint.source.model} is a {recipe.score_type} ({recipe.architecture})")

@@ -27,6 +27,7 @@ from .checkpoint.vocabulary import require_files
 from .errors import ExportError
 from .recipe import Recipe
 from .recognition.families import require_known
+from .recognition.score_templates import given_template
 from .staging import check_space, check_target
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _AT_LEAST = 0.8
 
 def run(options: argparse.Namespace, progress: Progress) -> Path:
     """The folder of the artifact that was written. Raises `ExportError` and `VerificationError`."""
+    template = None if options.chat_template is None else given_template(options.chat_template)
     check_target(options.output / (options.name or name_of(options.from_onnx or options.model)), options.force)
     if options.provider is not None:
         from .tensorrt import require_tensorrt
@@ -67,6 +69,7 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
             force=options.force,
             provider=options.provider,
             verify_seconds=options.verify,
+            template=template,
         )
         return export(checkpoint, open_exporter, settings, progress)
 

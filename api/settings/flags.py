@@ -17,8 +17,8 @@ class Flag:
     """One setting in every place it can be given: `--max-documents`, SCORERT_MAX_DOCUMENTS, `max-documents = 100`.
 
     `read` makes a value of its text, and raises `ValueError` with what is wrong with it. `kind` is its type in the
-    file, where a `Path` is relative to the file's folder. With `repeats` it is a list. `default` is its value where it
-    is not given; `help` says what None means.
+    file, where a `Path` is relative to the file's folder, also after NAME= where it is `named`. With `repeats` it is a
+    list. `default` is its value where it is not given; `help` says what None means.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Flag:
     default: Any = None
     repeats: bool = False
     metavar: str | None = None
+    named: bool = False
 
     @property
     def variable(self) -> str:
@@ -167,7 +168,14 @@ def _texts(flag: Flag, value: Any, path: Path) -> list[str]:
     if not fits or isinstance(value, list) != flag.repeats:
         # Lists are of strings, all of them.
         raise SettingsError(f"{flag.name} in {path} must be {'a list of strings' if flag.repeats else words}.")
-    return [str(path.parent / item if flag.kind is Path else item) for item in values]
+    return [_beside(path.parent, item, flag.named) if flag.kind is Path else str(item) for item in values]
+
+
+def _beside(folder: Path, path: str, named: bool) -> str:
+    name, sign, file = path.partition("=")
+    if not named or not sign or (folder / path).is_file():
+        return str(folder / path)
+    return f"{name}={folder / file}" if file else path
 
 
 def _unknown(what: str, noun: str, name: str, names: Iterable[str], command: str) -> str:

@@ -14,7 +14,7 @@ from ..media.settings import MediaSettings
 from .errors import SettingsError
 from .flags import Flag, listed, read_flags
 from .settings import Access, Network, Observing, Serving, Settings
-from .values import alias, content, one_of, origin, root_path, seconds, switch, url, whole
+from .values import alias, content, one_of, origin, root_path, seconds, switch, template, url, whole
 
 _DEFAULT = Settings()
 # Keys have no flag: others on the machine can read a command line.
@@ -28,6 +28,9 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
     """
     given = read_flags(FLAGS, arguments, environment, command)
     names = [name for names in given["served-model-name"] or () for name in listed(legible(names))]
+    templates = given["chat-template"] or ()
+    if [name for name, _ in templates].count(None) > 1:
+        raise SettingsError("--chat-template names several files for all models: say whose each is, as in NAME=FILE.")
     return Settings(
         models=tuple(given["model"] or _DEFAULT.models),
         serving=Serving(
@@ -37,7 +40,8 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str], comm
             precision=given["precision"],
             provider=given["provider"],
             threads=given["threads"],
-            chat_template=given["chat-template"],
+            chat_template=next((text for name, text in templates if name is None), None),
+            chat_templates=tuple((name, text) for name, text in templates if name is not None),
             embedding_cache_bytes=given["embedding-cache-bytes"],
             embedding_cache_store=given["embedding-cache-store"],
             cuda_graphs=given["cuda-graphs"],
@@ -161,9 +165,12 @@ FLAGS: dict[str, list[Flag]] = {
         Flag("threads", "CPU threads (default: all cores)", whole("a number of threads"), int),
         Flag(
             "chat-template",
-            "a Jinja score template for the cross-encoders (default: the artifacts' own)",
-            content,
+            "a Jinja score template for all prompted rerankers, or for the named one (default: the artifacts' own)",
+            template,
             Path,
+            repeats=True,
+            metavar="FILE|NAME=FILE",
+            named=True,
         ),
         Flag(
             "embedding-cache-bytes",

@@ -34,7 +34,9 @@ class Serving:
     threads: int | None = None
     """CPU threads of each model; None for one a core."""
     chat_template: str | None = None
-    """The text of a score template; None for the artifacts' own."""
+    """The text of a score template for all models that are prompted; None for the artifacts' own."""
+    chat_templates: Sequence[tuple[str, str]] = ()
+    """Pairs of a served name and the text of that model's score template, whether it has had one or not."""
     embedding_cache_bytes: int = DEFAULT_CACHE_BYTES
     """Each model's own; 0 for no cache."""
     embedding_cache_store: Store = "float32"

@@ -59,6 +59,16 @@ def alias(text: str) -> tuple[str, str]:
     return name, model
 
 
+def template(text: str) -> tuple[str | None, str]:
+    """The name of the model, if there is one, and the text of its file."""
+    name, sign, path = text.partition("=")
+    if not sign or Path(text).is_file():
+        return None, content(text)
+    if not name.strip() or not path.strip():
+        raise ValueError(f"{text!r} is neither FILE nor NAME=FILE")
+    return legible(name).strip(), content(path.strip())
+
+
 def origin(text: str) -> str:
     # Browsers send it in lower case and without a path, and it is compared as text.
     if text != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+", text.lower()):

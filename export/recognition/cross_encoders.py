@@ -1,6 +1,7 @@
 """Reads the recipes of cross-encoders, which read a query and a document together and give one logit."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from engine.artifact import Activation
@@ -34,6 +35,27 @@ def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
     if tokens is not None or checkpoint.architecture.endswith("ForCausalLM"):
         return _language_model(checkpoint, tokens)
     return _classifier(checkpoint, folder)
+
+
+def prompted(recipe: Recipe, template: str | None) -> Recipe:
+    """The recipe with a score template that was given, or with a warning where a language model is left without one.
+
+    Raises `ExportError` where the model is no cross-encoder.
+    """
+    if template is not None and recipe.score_type != "cross-encoder":
+        raise ExportError(
+            f"{recipe.architecture} is a {recipe.score_type} model, and only cross-encoders take a score template: "
+            "leave --chat-template out."
+        )
+    if template is not None:
+        return replace(recipe, template=template, surrounded=True)
+    if recipe.template is None and any(head.kind == "TokenRows" for head in recipe.heads):
+        warning = (
+            f"{recipe.architecture} scores pairs by the next token and has no score template, so that a query and its "
+            "document are run together as they are: give the prompt that it was trained with by --chat-template FILE."
+        )
+        return replace(recipe, warnings=[*recipe.warnings, warning])
+    return recipe
 
 
 def is_reranker(checkpoint: Checkpoint) -> bool:

@@ -19,15 +19,19 @@ from .multimodal.read import reads_pictures
 _HEADS_OF_WORDS = ("ForMaskedLM", "ForPreTraining", "WithLMHead")
 
 
-def recognise(checkpoint: Checkpoint, score_type: str = "auto", prompts: Prompts = "authors") -> Recipe:
+def recognise(
+    checkpoint: Checkpoint, score_type: str = "auto", prompts: Prompts = "authors", template: str | None = None
+) -> Recipe:
     """The recipe of a checkpoint, or of the score type asked for, with its authors' prompts or vLLM's.
+
+    `template` is a score template in the place of the checkpoint's.
 
     Raises `ExportError`, whose sentence says what the checkpoint is and what would make it work.
     """
     with explained(
         "The checkpoint's settings are not those of such a checkpoint ({}): correct its JSON files, or fetch them anew."
     ):
-        return _recognise(checkpoint, score_type, prompts)
+        return cross_encoders.prompted(_recognise(checkpoint, score_type, prompts), template)
 
 
 def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Recipe:

@@ -1,9 +1,11 @@
-"""Reads the score template that a checkpoint brings itself, as ScoreRT renders templates."""
+"""Reads the score template that a checkpoint brings itself, or that an export is given."""
 
 import re
 from pathlib import Path
 
 from jinja2 import TemplateError, TemplateSyntaxError
+
+from engine.prompts.sandbox import compile_template, render
 
 from ..checkpoint.reading import read_object, read_text
 from ..errors import ExportError
@@ -21,6 +23,28 @@ _TO_PARTS = (
     "{%- set messages = parts.messages -%}"
 )
 _GENERATION_PROMPT = "{%- set add_generation_prompt = true -%}"
+
+
+def given_template(file: Path) -> str:
+    """The score template of a file that an export is given. Raises `ExportError` where it cannot be used."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        messages = [{"role": "query", "content": _QUERY}, {"role": "document", "content": _DOCUMENT}]
+        prompt = render(compile_template(text), {"messages": messages, "add_generation_prompt": False})
+    except OSError as error:
+        raise ExportError(f"--chat-template: {file} cannot be read ({error.strerror}).") from None
+    except UnicodeDecodeError:
+        raise ExportError(f"--chat-template: {file} is not UTF-8 text.") from None
+    except TemplateError as error:
+        line = f" from its line {error.lineno} on" if isinstance(error, TemplateSyntaxError) else ""
+        raise ExportError(f"--chat-template: {file} cannot be used{line}: {error.message}.") from None
+    for role, said in (("query", _QUERY), ("document", _DOCUMENT)):
+        if said not in prompt:
+            raise ExportError(
+                f"--chat-template: {file} does not write out the {role}: it must print the content of the message with "
+                f'the role "{role}".'
+            )
+    return text
 
 
 def own_template(path: Path, folder: Folder | None = None) -> str | None:

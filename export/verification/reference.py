@@ -67,6 +67,8 @@ class Reference:
         self._tokenizer = tokenizer
         self._recipe = recipe
         self._max_length = max_length
+        self._around = _around(tokenizer) if recipe.surrounded and recipe.template is not None else ("", "")
+        """What the tokenizer writes around a prompt, which a template may write, too."""
 
     def logits(self, pairs: Sequence[tuple[str, str]], report: Report = unheard) -> Floats:
         """float32 `[pairs]` of a cross-encoder, longer pairs truncated."""
@@ -112,6 +114,7 @@ class Reference:
                 messages, chat_template=self._recipe.template, tokenize=False, **given
             )
             assert isinstance(prompt, str)
+            prompt = prompt.removeprefix(self._around[0]).removesuffix(self._around[1])
             ids = self._tokenizer(prompt, add_special_tokens=self._recipe.surrounded)["input_ids"]
             if len(ids) <= self._max_length:
                 return prompt
@@ -193,6 +196,15 @@ class Reference:
         # Not every tokenizer makes token type ids for a graph that reads them.
         none = np.zeros_like(encoding["input_ids"])
         return {name: encoding.get(name, none) for name in self.model.inputs}
+
+
+def _around(tokenizer: PreTrainedTokenizerBase) -> tuple[str, str]:
+    """The special tokens before and after one text."""
+    encoded = tokenizer("a", return_special_tokens_mask=True)
+    tokens = tokenizer.convert_ids_to_tokens(encoded["input_ids"])
+    is_special = encoded["special_tokens_mask"]
+    end = len(tokens) - is_special[::-1].index(0)
+    return "".join(tokens[: is_special.index(0)]), "".join(tokens[end:])
 
 
 def without_end(tokenizer: PreTrainedTokenizerBase, text: str, tokens: int) -> str:

@@ -28,8 +28,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(contract_artifacts: dict[str, Path], template: Path) -> Iterator[Server]:
-    with Server("--model", contract_artifacts["minilm-ce"], "--chat-template", template) as server:
+    with Server("--model", contract_artifacts["minilm-ce"], "--chat-template", f"minilm-ce={template}") as server:
         yield server
+
+
+def test_a_template_without_a_name_is_for_prompted_models(contract_artifacts: dict[str, Path], template: Path) -> None:
+    refused = run_to_exit("--port", "0", "--model", contract_artifacts["minilm-ce"], "--chat-template", template)
+    assert refused.returncode == 2
+    assert "none that is served is: name the one that shall be, as in minilm-ce=FILE" in refused.stderr
 
 
 def test_both_paths_use_the_template(server: Server) -> None:
@@ -123,7 +129,7 @@ def test_a_template_that_cannot_be_used_keeps_the_server_from_starting(
     if text is not None:
         path.write_text(text)
     ended = run_to_exit(
-        "--port", "0", "--model", contract_artifacts[model], environment={"SCORERT_CHAT_TEMPLATE": str(path)}
+        "--port", "0", "--model", contract_artifacts[model], environment={"SCORERT_CHAT_TEMPLATE": f"{model}={path}"}
     )
     assert ended.returncode == 2
     assert message in ended.stderr

@@ -60,6 +60,14 @@ def taken(bert: Path, place: Path) -> list[str]:
     return [str(bert), "--output", str(place), "--name", "taken"]
 
 
+def template(text: str) -> Callable[[Path, Path], list[str]]:
+    def arguments(bert: Path, place: Path) -> list[str]:
+        (place / "score.jinja").write_text(text)
+        return [str(bert), "--chat-template", str(place / "score.jinja")]
+
+    return arguments
+
+
 def in_the_way(bert: Path, place: Path) -> list[str]:
     (place / "file").touch()
     return [str(bert), "--output", str(place / "file" / "models")]
@@ -74,6 +82,10 @@ CASES: dict[str, tuple[Callable[[Path, Path], list[str]], int, str]] = {
     "unknown precision": (lambda bert, place: [str(bert), "--precision", "int9"], 2, "'int9' is not one of fp32"),
     "unknown score type": (lambda bert, place: [str(bert), "--score-type", "x"], 2, "invalid choice: 'x'"),
     "overrides": (lambda bert, place: [str(bert), "--hf-overrides", "{"], 2, "not valid JSON"),
+    "no template": (lambda bert, place: [str(bert), "--chat-template", "x"], 2, "x cannot be read (No such file"),
+    "broken template": (template("{{ messages"), 2, "score.jinja cannot be used from its line 1 on"),
+    "looping template": (template("{% for i in range(10 ** 9) %}{% endfor %}"), 2, "it loops more than 10,000 times"),
+    "half a template": (template("{{ messages[0].content }}"), 2, "does not write out the document"),
     "missing folder": (lambda bert, place: ["./nowhere"], 2, "is not a folder"),
     "a file": (lambda bert, place: [str(bert / "config.json")], 2, "is not a folder"),
     "output in the way": (in_the_way, 2, "cannot be written: "),

@@ -18,7 +18,7 @@ index = ["i/a", "/i/b"]
 precision = "fp16"
 provider = "cuda,cpu"
 threads = 3
-chat-template = "score.jinja"
+chat-template = ["score.jinja", "x=score.jinja"]
 embedding-cache-bytes = 1_000_000
 embedding-cache-store = "int8"
 cuda-graphs = true
@@ -83,6 +83,7 @@ def test_every_key(config: Path) -> None:
         provider="cuda,cpu",
         threads=3,
         chat_template="{{ messages }}",
+        chat_templates=(("x", "{{ messages }}"),),
         embedding_cache_bytes=1_000_000,
         embedding_cache_store="int8",
         cuda_graphs=True,
@@ -171,7 +172,9 @@ def test_a_file_with_nothing_in_it(config: Path) -> None:
         ("threads = -1", "threads in {file}: '-1' is not a number of threads"),
         ("timeout = inf", "timeout in {file}: 'inf' is not a number of seconds"),
         ('alias = ["a"]', "alias in {file}: 'a' is not an alias"),
-        ('chat-template = "none.jinja"', "chat-template in {file}: {folder}/none.jinja cannot be read"),
+        ('chat-template = ["none.jinja"]', "chat-template in {file}: {folder}/none.jinja cannot be read"),
+        ('chat-template = ["x=none.jinja"]', "chat-template in {file}: {folder}/none.jinja cannot be read"),
+        ('chat-template = ["x="]', "chat-template in {file}: 'x=' is neither FILE nor NAME=FILE."),
         ("port = ", "--config: {file} is not TOML: "),
         ("port = 1\nport = 2", "--config: {file} is not TOML: Cannot overwrite a value"),
         (b"# \xff", "--config: {file} is not UTF-8 text."),

@@ -21,6 +21,7 @@ def test_defaults() -> None:
             provider="cpu",
             threads=None,
             chat_template=None,
+            chat_templates=(),
             embedding_cache_bytes=DEFAULT_CACHE_BYTES,
             embedding_cache_store="float32",
             cuda_graphs=False,

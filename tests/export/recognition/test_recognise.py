@@ -177,6 +177,9 @@ def test_overrides_of_other_rerankers_are_followed_or_refused(tmp_path):
     found = recipe(path, classifier_from_token=["bad", "good"])
     assert found.heads[1].config == {"tokens": ["bad", "good"], "scale": 1.0}
     assert found.template is None
+    assert "no score template" in found.warnings[0]
+    given = recognise(open_checkpoint(str(path), None, {"classifier_from_token": ["bad", "good"]}, False), template="t")
+    assert (given.template, given.warnings) == ("t", [])
     with pytest.raises(ExportError, match="of 1 token, and classifier_from_token names 2"):
         recipe(path, classifier_from_token=["no", "yes"], method="no_post_processing")
     with pytest.raises(ExportError, match="The method 'guess' is unknown"):
@@ -194,6 +197,15 @@ MGTE = {
     "position_embedding_type": "rope",
     "rope_theta": 20000,
 }
+
+
+def test_only_a_cross_encoder_is_given_a_template(tmp_path):
+    path = folder(tmp_path, BERT)
+    assert not recipe(path).warnings
+    assert recognise(open_checkpoint(str(path), None, {}, False), template="t").template == "t"
+    path = folder(tmp_path, BERT | {"architectures": ["BertModel"]})
+    with pytest.raises(ExportError, match="bi-encoder model, and only cross-encoders take a score template"):
+        recognise(open_checkpoint(str(path), None, {}, False), template="t")
 
 
 def test_a_language_models_own_chat_template_is_no_score_template(tmp_path):
