@@ -135,7 +135,7 @@ def test_a_cross_encoder_and_a_folder_that_exists_are_refused(
     artifacts: Artifacts, documents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = [str(documents), "--output", str(tmp_path)]
-    assert main(["index", str(artifacts("minilm-ce")), *arguments]) == 2
+    assert main(["index", str(artifacts("minilm-ce")), str(documents), "--output", str(tmp_path / "new")]) == 2
     assert "is a cross-encoder, which embeds no documents" in capsys.readouterr().err
     assert main(["index", str(artifacts("minilm-bi")), *arguments]) == 2
     assert "exists already: give another --output, or replace it with --force." in capsys.readouterr().err
