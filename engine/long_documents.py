@@ -40,7 +40,7 @@ def split_texts(
             except InputTooLong as error:
                 raise InvalidInput(
                     f"A document with pictures has {error.tokens:,} tokens, more than the model takes, and only texts "
-                    "are split into chunks: shorten its text, or set truncate_prompt_tokens to -1.",
+                    'are split into chunks: shorten its text, or set long_documents to "truncate".',
                     "long_documents",
                 ) from None
     return [splits[place] for place in range(len(documents))]

@@ -1,6 +1,6 @@
 """Settles what becomes of a request's long documents: as it says, else as the server is set, else as its API does."""
 
-from typing import Literal, Protocol, TypeAlias, TypedDict
+from typing import Literal, NotRequired, Protocol, TypeAlias, TypedDict
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -15,7 +15,8 @@ Habit: TypeAlias = Literal["refuse", "truncate"]
 
 
 class AboutChunks(Protocol):
-    """The fields of every request that scores documents. They are no struct, because a struct has one base.
+    """The fields of requests that score documents. They are no struct, because a struct has one base, and some have
+    another; `ChunksRequest` is that of the rest.
 
     `long_documents` says what becomes of a document that is longer than the model takes: "refuse", "truncate", or
     "chunk" to score its chunks and take the best. `max_chunks_per_doc` of them are scored at most; it asks for chunks
@@ -26,6 +27,19 @@ class AboutChunks(Protocol):
     max_chunks_per_doc: int | None
     chunk_overlap: int | None
     return_chunks: bool | None
+
+
+class ChunksRequest(msgspec.Struct, kw_only=True):
+    """`AboutChunks`, for requests that have no other base."""
+
+    long_documents: LongDocuments | None = None
+    max_chunks_per_doc: int | None = None
+    chunk_overlap: int | None = None
+    return_chunks: bool | None = None
+
+
+SILENT = ChunksRequest()
+"""What a request says of chunks where its API has no room for their fields."""
 
 
 class LongDocumentArguments(TypedDict):
@@ -46,20 +60,35 @@ class Chunk(msgspec.Struct, frozen=True):
     score: float
 
 
+class ChunksResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What the result of one document has besides, where the request asks for chunks. `truncated` says whether text
+    after the last of them was not scored."""
+
+    chunks: list[Chunk] | UnsetType = UNSET
+    truncated: bool | UnsetType = UNSET
+
+
+class ToldChunks(TypedDict):
+    """The fields of `ChunksResult`."""
+
+    chunks: NotRequired[list[Chunk]]
+    truncated: NotRequired[bool]
+
+
 def long_document_arguments(
     request: AboutChunks,
     call: Call,
     *,
-    cuts: bool | None,
     habit: Habit,
-    field: str,
+    cuts: bool | None = None,
+    field: str = "long_documents",
     side: str | None = None,
 ) -> LongDocumentArguments:
     """The keyword arguments of the engine's `score` and `rerank` that settle it.
 
     `cuts` is what the request says in its API's own words about texts that are too long, in its `field`; None where it
-    says nothing, and then `habit` is what that API does. `side` is where the request wants texts cut. Raises
-    `InvalidRequest` where a request contradicts itself.
+    says nothing, or its API has no words for it, and then `habit` is what that API does. `side` is where the request
+    wants texts cut. Raises `InvalidRequest` where a request contradicts itself.
     """
     way = request.long_documents
     if (way == "refuse" and cuts) or (way == "truncate" and cuts is False):
@@ -91,13 +120,9 @@ def long_document_arguments(
     }
 
 
-def told_chunks(chunks: Chunks | None, request: AboutChunks) -> list[Chunk] | UnsetType:
-    """A document's chunks, where the request asks for them."""
+def told_chunks(chunks: Chunks | None, request: AboutChunks) -> ToldChunks:
+    """What is told of a document's chunks: nothing where the request does not ask for it."""
     if chunks is None or not request.return_chunks:
-        return UNSET
-    return [Chunk(own.start, own.end, own.text, own.score) for own in chunks.chunks]
-
-
-def told_truncated(chunks: Chunks | None, request: AboutChunks) -> bool | UnsetType:
-    """Whether text of a document after its last chunk was not scored, where the request asks for chunks."""
-    return UNSET if chunks is None or not request.return_chunks else chunks.truncated
+        return {}
+    told = [Chunk(own.start, own.end, own.text, own.score) for own in chunks.chunks]
+    return {"chunks": told, "truncated": chunks.truncated}

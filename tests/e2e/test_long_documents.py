@@ -1,10 +1,13 @@
 """Documents longer than a model takes over HTTP: what becomes of them, by request, by setting and by API."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import cohere
 import pytest
+from cohere.core import RequestOptions
 
 from tests.e2e.server import Server
 
@@ -45,28 +48,54 @@ def refused(server: Server, path: str, body: dict[str, Any], **headers: str) -> 
     return message
 
 
+@dataclass
+class Api:
+    """How an API takes documents, and where it answers what."""
+
+    name: str
+    path: str
+    documents: str
+    results: str | None
+    headers: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, Any] = field(default_factory=lambda: {"query": QUERY})
+
+    def ask(self, server: Server, documents: list[str], **more: Any) -> list[dict[str, Any]]:
+        """Results in the order of the documents."""
+        answer = ask(server, self.path, self._body(documents, more), **self.headers)
+        return sorted(answer if self.results is None else answer[self.results], key=lambda result: result["index"])
+
+    def refuses(self, server: Server, documents: list[str], **more: Any) -> str:
+        return refused(server, self.path, self._body(documents, more), **self.headers)
+
+    def _body(self, documents: list[str], more: dict[str, Any]) -> dict[str, Any]:
+        items = [{"text": text} for text in documents] if self.documents == "passages" else documents
+        return {**self.beside, self.documents: items, **more}
+
+
 COHERE = {"X-Fern-SDK-Name": "cohere"}
-# How each API takes documents, and where it answers what.
-APIS: list[tuple[str, dict[str, str], str, Any]] = [
-    ("/rerank", {}, "documents", lambda answer: answer["results"]),
-    ("/v2/rerank", {}, "documents", lambda answer: answer["results"]),
-    ("/score", {}, "documents", lambda answer: answer["data"]),
-    ("/v1/rerank", COHERE, "documents", lambda answer: answer["results"]),
-    ("/v2/rerank", COHERE, "documents", lambda answer: answer["results"]),
-    ("/rerank", {}, "texts", lambda answer: answer),
-    ("/v1/ranking", {}, "passages", lambda answer: answer["rankings"]),
+PINECONE = {"X-Pinecone-API-Version": "2025-10"}
+VLLM_SCORE = Api("vLLM", "/score", "documents", "data", beside={"queries": QUERY})
+TEI = Api("TEI", "/rerank", "texts", None)
+APIS = [
+    Api("vLLM", "/rerank", "documents", "results"),
+    Api("Jina", "/v2/rerank", "documents", "results"),
+    VLLM_SCORE,
+    Api("Cohere", "/v1/rerank", "documents", "results", COHERE),
+    Api("Cohere", "/v2/rerank", "documents", "results", COHERE),
+    TEI,
+    Api("NVIDIA", "/v1/ranking", "passages", "rankings", beside={"query": {"text": QUERY}}),
+    Api("Voyage", "/v1/rerank", "documents", "data", beside={"query": QUERY, "top_k": None}),
+    Api("Pinecone", "/rerank", "documents", "data", PINECONE),
+    Api("Mixedbread", "/v1/reranking", "input", "data"),
+    Api("infinity", "/infinity/rerank", "documents", "results"),
+    Api("infinity", "/rerank", "documents", "results", beside={"query": QUERY, "raw_scores": True}),
+    Api("llama.cpp", "/reranking", "documents", "results"),
+    Api("llama.cpp", "/reranking", "texts", None),
+    Api("SageMaker", "/invocations", "documents", "results"),
+    Api("SageMaker", "/invocations", "documents", "data", beside={"queries": QUERY}),
+    Api("TEI", "/invocations", "texts", None),
 ]
-EVERY_API = pytest.mark.parametrize(
-    ("path", "headers", "field", "results"),
-    APIS,
-    ids=[f"{path} {field} {len(headers)}" for path, headers, field, _ in APIS],
-)
-
-
-def body_of(path: str, field: str, documents: list[str], **more: Any) -> dict[str, Any]:
-    if field == "passages":
-        return {"query": {"text": QUERY}, field: [{"text": text} for text in documents], **more}
-    return {"queries" if path == "/score" else "query": QUERY, field: documents, **more}
+EVERY_API = pytest.mark.parametrize("api", APIS, ids=lambda api: f"{api.name} {api.path} {api.documents}")
 
 
 def score_of(result: dict[str, Any]) -> float:
@@ -75,14 +104,19 @@ def score_of(result: dict[str, Any]) -> float:
     return score
 
 
-@pytest.mark.parametrize("model", MODELS)
 @EVERY_API
-def test_every_api_scores_and_tells_chunks(
-    server: Server, path: str, headers: dict[str, str], field: str, results: Any, model: str
-) -> None:
-    body = body_of(path, field, [SHORT, LONG], model=model, long_documents="chunk", return_chunks=True)
-    found = results(ask(server, path, body, **headers))
-    short, long = sorted(found, key=lambda result: result["index"])
+def test_every_api_scores_and_tells_chunks(server: Server, api: Api) -> None:
+    _scores_and_tells_chunks(server, api, "minilm-ce")
+
+
+@pytest.mark.parametrize("model", MODELS[1:])
+@pytest.mark.parametrize("api", [VLLM_SCORE, TEI], ids=lambda api: api.name)
+def test_embedders_chunks_are_told_too(server: Server, api: Api, model: str) -> None:
+    _scores_and_tells_chunks(server, api, model)
+
+
+def _scores_and_tells_chunks(server: Server, api: Api, model: str) -> None:
+    short, long = api.ask(server, [SHORT, LONG], model=model, long_documents="chunk", return_chunks=True)
     assert [(chunk["start"], chunk["end"], chunk["text"]) for chunk in short["chunks"]] == [(0, len(SHORT), SHORT)]
     assert len(long["chunks"]) > 1
     assert not long["truncated"]
@@ -90,29 +124,42 @@ def test_every_api_scores_and_tells_chunks(
     assert score_of(long) == pytest.approx(best, abs=1e-6) or (model == "minilm-colbert" and score_of(long) > best)
     for chunk in long["chunks"]:
         assert chunk["text"] == LONG[chunk["start"] : chunk["end"]]
-    alone = ask(server, path, body_of(path, field, [chunk["text"] for chunk in long["chunks"]], model=model), **headers)
-    by_index = sorted(results(alone), key=lambda result: result["index"])
-    assert [score_of(own) for own in by_index] == pytest.approx([own["score"] for own in long["chunks"]], abs=1e-4)
+    alone = api.ask(server, [chunk["text"] for chunk in long["chunks"]], model=model)
+    assert [score_of(own) for own in alone] == pytest.approx([own["score"] for own in long["chunks"]], abs=1e-4)
 
 
 @EVERY_API
-def test_what_a_request_says_wins_over_the_setting(
-    server: Server, chunking: Server, path: str, headers: dict[str, str], field: str, results: Any
-) -> None:
-    def answered(where: Server, **more: Any) -> float:
-        (result,) = results(ask(where, path, body_of(path, field, [LONG], **more), **headers))
-        return score_of(result)
-
-    cut = answered(server, long_documents="truncate")
-    assert answered(chunking, long_documents="truncate") == pytest.approx(cut, abs=1e-5)
-    refused(chunking, path, body_of(path, field, [LONG], long_documents="refuse"), **headers)
-    body = body_of(path, field, [LONG], long_documents="chunk", return_chunks=True)
-    (set_to_two,) = results(ask(chunking, path, body, **headers))
+def test_what_a_request_says_wins_over_the_setting(server: Server, chunking: Server, api: Api) -> None:
+    (cut,) = api.ask(server, [LONG], long_documents="truncate")
+    (cut_here,) = api.ask(chunking, [LONG], long_documents="truncate")
+    assert score_of(cut_here) == pytest.approx(score_of(cut), abs=1e-5)
+    api.refuses(chunking, [LONG], long_documents="refuse")
+    (set_to_two,) = api.ask(chunking, [LONG], long_documents="chunk", return_chunks=True)
     assert len(set_to_two["chunks"]) == 2
     assert set_to_two["chunks"][1]["start"] < set_to_two["chunks"][0]["end"]
-    assert answered(chunking) == pytest.approx(score_of(set_to_two), abs=1e-5)
-    one = ask(chunking, path, body | {"max_chunks_per_doc": 1}, **headers)
-    assert results(one)[0]["truncated"] is True
+    (silent,) = api.ask(chunking, [LONG])
+    assert score_of(silent) == pytest.approx(score_of(set_to_two), abs=1e-5) != pytest.approx(score_of(cut), abs=1e-5)
+    (one,) = api.ask(chunking, [LONG], return_chunks=True, max_chunks_per_doc=1)
+    assert one["truncated"] is True
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "score"),
+    [
+        ("/predict", {"inputs": [QUERY, LONG]}, lambda answer: answer[0]["score"]),
+        ("/invocations", {"inputs": [QUERY, LONG]}, lambda answer: answer[0]["score"]),
+        ("/v1/inference/minilm-ce", {"query": QUERY, "documents": [LONG]}, lambda answer: answer["scores"][0]),
+        ("/rerank", {"query": QUERY, "documents": [LONG], "property": ""}, lambda answer: answer["scores"][0]["score"]),
+        ("/rerank", {"query": QUERY, "property": LONG}, lambda answer: answer["score"]),
+    ],
+    ids=["TEI", "TEI where SageMaker asks", "DeepInfra", "Weaviate", "Weaviate, one"],
+)
+def test_the_setting_is_for_apis_without_the_fields_too(
+    server: Server, chunking: Server, path: str, body: dict[str, Any], score: Callable[[Any], float]
+) -> None:
+    for where, way in ((server, "truncate"), (chunking, "chunk")):
+        (want,) = VLLM_SCORE.ask(where, [LONG], long_documents=way)
+        assert score(ask(where, path, body)) == pytest.approx(want["score"], abs=1e-5)
 
 
 def test_a_requests_own_words_of_cutting_win_over_the_setting(server: Server, chunking: Server) -> None:
@@ -127,6 +174,12 @@ def test_a_requests_own_words_of_cutting_win_over_the_setting(server: Server, ch
     passages = {"query": {"text": QUERY}, "passages": [{"text": LONG}]}
     refused(chunking, "/v1/ranking", passages | {"truncate": "NONE"})
     ask(chunking, "/v1/ranking", passages)
+    want = ask(server, "/v1/rerank", long | {"top_k": 1})["data"][0]["relevance_score"]
+    got = ask(chunking, "/v1/rerank", long | {"top_k": 1, "truncation": True})["data"][0]["relevance_score"]
+    assert got == pytest.approx(want, abs=1e-5)
+    refused(chunking, "/v1/rerank", long | {"top_k": 1, "truncation": False})
+    refused(chunking, "/rerank", long | {"parameters": {"truncate": "NONE"}}, **PINECONE)
+    refused(chunking, "/predict", {"inputs": [QUERY, LONG], "truncate": False})
 
 
 def test_coheres_own_field_asks_for_chunks_of_the_tokens_that_are_kept(server: Server) -> None:
@@ -138,6 +191,27 @@ def test_coheres_own_field_asks_for_chunks_of_the_tokens_that_are_kept(server: S
     (kept,) = ask(server, "/v1/rerank", body | {"max_tokens_per_doc": 520})["results"]
     assert kept["truncated"]
     assert len(kept["chunks"]) == 2
+
+
+def test_coheres_own_client_asks_for_chunks(server: Server) -> None:
+    model, documents = "minilm-ce", [SHORT, LONG]
+    own: RequestOptions = {
+        "additional_body_parameters": {"long_documents": "chunk", "max_chunks_per_doc": 3, "return_chunks": True}
+    }
+    v1 = cohere.Client("unused", base_url=server.url).rerank(
+        model=model, query=QUERY, documents=documents, max_chunks_per_doc=3
+    )
+    v2 = cohere.ClientV2("unused", base_url=server.url).rerank(
+        model=model, query=QUERY, documents=documents, request_options=own
+    )
+    want = VLLM_SCORE.ask(server, documents, model=model, long_documents="chunk", max_chunks_per_doc=3)
+    (cut,) = VLLM_SCORE.ask(server, [LONG], model=model, long_documents="truncate")
+    assert abs(want[1]["score"] - cut["score"]) > 1e-4
+    for results in ([*map(dict, v1.results)], [*map(dict, v2.results)]):
+        by_index = sorted(results, key=lambda result: result["index"])
+        assert [score_of(result) for result in by_index] == pytest.approx([own["score"] for own in want], abs=1e-5)
+    (long,) = [result.model_dump() for result in v2.results if result.index == 1]
+    assert max(chunk["score"] for chunk in long["chunks"]) == pytest.approx(want[1]["score"], abs=1e-5)
 
 
 def test_chunks_count_in_limits_and_usage(server: Server) -> None:

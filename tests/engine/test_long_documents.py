@@ -5,8 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from engine import Engine, InputTooLong, InvalidInput, Job
+from engine import Engine, InputTooLong, InvalidInput, Job, Text
 from engine.vectors.maxsim import maxsim
+from tests.e2e.images import FIRST, SECOND
 
 TEMPLATE = """\
 {%- if instruction %}{{ instruction }} {% endif -%}
@@ -181,3 +182,32 @@ def test_a_long_query_is_refused_or_cut_where_cutting_was_asked_for(engines):
     texts = [chunk.text for chunk in cut.chunks[0].chunks]
     alone = engines["cross-encoder"].score(query, texts, truncate_prompt_tokens=-1)
     np.testing.assert_allclose([chunk.score for chunk in cut.chunks[0].chunks], alone.scores, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def seeing(multimodal):
+    return Engine.load(multimodal("jina-m0", "--prompts", "vllm")[1], threads=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("query", [FIRST, [FIRST, Text("What is it?")]], ids=["picture", "picture and text"])
+def test_a_pictures_chunks_score_as_they_do_by_themselves(seeing, query):
+    short = {"truncate_prompt_tokens": 160}
+    scored = seeing.score(query, [LONG, SECOND, [SECOND, Text("a slope")]], **CHUNK, **short)
+    long, *pictures = ([chunk.text for chunk in own.chunks] for own in scored.chunks)
+    assert len(long) > 2
+    assert pictures == [[""], ["a slope"]]
+    alone = seeing.score(query, [*long, SECOND, [SECOND, Text("a slope")]], **short).scores
+    np.testing.assert_allclose([chunk.score for own in scored.chunks for chunk in own.chunks], alone, atol=1e-5)
+    assert scored.scores[0] == max(chunk.score for chunk in scored.chunks[0].chunks)
+
+
+@pytest.mark.slow
+def test_pictures_with_too_long_a_text_are_refused_as_such(seeing):
+    endless = [SECOND, Text("word " * seeing.manifest.max_length)]
+    with pytest.raises(InvalidInput, match=r"A document with pictures has .* and only texts are split into chunks"):
+        seeing.score(QUERY, [SHORT[0], endless], **CHUNK)
+    with pytest.raises(InvalidInput, match="The query leaves room for 0 tokens of a long document"):
+        seeing.score(endless, [SHORT[0], LONG], **CHUNK)
+    cut, short = seeing.score(QUERY, [endless, SHORT[0]], truncate_prompt_tokens=160, **CHUNK).chunks
+    assert [len(cut.chunks), len(short.chunks)] == [1, 1]

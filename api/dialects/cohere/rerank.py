@@ -7,21 +7,22 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engine import LongDocuments
-
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...errors import InvalidRequest
 from ...wire.contents import Item, read
 from ...wire.documents import Document, text_of_document
 from ...wire.ids import response_id
-from ...wire.long_documents import Chunk, long_document_arguments, told_chunks, told_truncated
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from .common import Meta, Version, from_cohere_client
 
 _PICTURED = ("image", "content")
 """The fields of a document that may have images."""
 
+_NOT_COHERES = ("long_documents", "top_k", "raw_scores", "property")
+"""Fields beside which `max_chunks_per_doc` is ScoreRT's own, for all of its APIs."""
 
-class RerankRequest(msgspec.Struct, kw_only=True):
+
+class RerankRequest(ChunksRequest, kw_only=True):
     """Documents to put in order for one query; `top_n` null returns all of them.
 
     A document that is an object is read as its "text", or as a line "name: value" for each of its `rank_fields`. A
@@ -37,22 +38,16 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     top_n: int | None = None
     rank_fields: list[str] | None = None
     return_documents: bool | None = None
-    long_documents: LongDocuments | None = None
-    max_chunks_per_doc: int | None = None
-    chunk_overlap: int | None = None
-    return_chunks: bool | None = None
     max_tokens_per_doc: int | None = None
     priority: int | None = None
 
 
-class RerankResult(msgspec.Struct, frozen=True):
+class RerankResult(ChunksResult, frozen=True):
     """`document` is the one that was given, if that was asked for: a string as `{"text": …}`."""
 
     index: int
     relevance_score: float
     document: dict[str, Any] | UnsetType = UNSET
-    chunks: list[Chunk] | UnsetType = UNSET
-    truncated: bool | UnsetType = UNSET
 
 
 class RerankResponse(msgspec.Struct, frozen=True):
@@ -68,8 +63,7 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
     _, engine = call.engine(request.model)
     call.count(len(request.documents), "documents")
     call.job.priority = request.priority or 0
-    # Cohere's API has no word for what is cut.
-    long = long_document_arguments(request, call, cuts=None, habit="truncate", field="long_documents")
+    long = long_document_arguments(request, call, habit="truncate")
     limit = request.max_tokens_per_doc
     contents = _contents if engine.manifest.pictures is not None else text_of_document
     documents = [contents(index, document, request.rank_fields) for index, document in enumerate(request.documents)]
@@ -91,8 +85,7 @@ def rerank(request: RerankRequest, call: Call, version: Version) -> RerankRespon
                 ranked.index,
                 ranked.score,
                 _given(request.documents[ranked.index]) if request.return_documents else UNSET,
-                told_chunks(ranked.chunks, request),
-                told_truncated(ranked.chunks, request),
+                **told_chunks(ranked.chunks, request),
             )
             for ranked in ranking.results
         ],
@@ -124,8 +117,7 @@ def _given(document: Document) -> dict[str, Any]:
 
 
 def _is_meant(fields: Fields, headers: Headers) -> bool:
-    # Beside the other it is ScoreRT's own, for all of its APIs.
-    asks_for_chunks = {"max_chunks_per_doc", "documents"} <= fields.keys() and "long_documents" not in fields
+    asks_for_chunks = {"max_chunks_per_doc", "documents"} <= fields.keys() and fields.keys().isdisjoint(_NOT_COHERES)
     return from_cohere_client(headers) or asks_for_chunks or "rank_fields" in fields
 
 

@@ -9,6 +9,7 @@ from engine import BI_ENCODER, normalized
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
+from ...wire.long_documents import SILENT, long_document_arguments
 from ...wire.vectors import is_normalizing
 from ..tei.common import as_asked
 from ..tei.embed import Embeddings
@@ -88,8 +89,8 @@ def score(request: ScoringRequest, call: Call) -> ScoringResponse:
         request.documents,
         use_activation=False,
         instruction=request.instruction,
-        truncate_prompt_tokens=-1,
         job=call.job,
+        **long_document_arguments(SILENT, call, habit="truncate"),
     )
     return ScoringResponse(
         as_asked(scored.scores, False, engine), scored.tokens, call.record.request_id, _status(scored.tokens, call)

@@ -10,15 +10,18 @@ from msgspec import Meta
 
 from ...endpoint import Call, Endpoint
 from ...wire.ids import response_id
-from ..tei.common import as_asked
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
+from ..tei.common import as_asked, chunks_as_asked
 from ..vllm.rerank import Usage
 from .common import DIALECT, model_of, names_none
 
 
-class RerankRequest(msgspec.Struct, kw_only=True):
+class RerankRequest(ChunksRequest, kw_only=True):
     """Documents to put in order for one query; `top_n` null or 0 returns all of them.
 
     Scores are sigmoids of a cross-encoder's logits, and with `raw_scores` the logits. Long texts are cut.
+
+    `long_documents`, `max_chunks_per_doc`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     query: str
@@ -29,7 +32,7 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     raw_scores: bool = False
 
 
-class Ranked(msgspec.Struct, frozen=True):
+class Ranked(ChunksResult, frozen=True):
     """`document` is null unless it was asked for."""
 
     relevance_score: float
@@ -52,18 +55,19 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     """Answer one request."""
     model, engine = call.engine(model_of(request.model))
     call.count(len(request.documents), "documents")
+    long = long_document_arguments(request, call, habit="truncate")
     ranking = engine.rerank(
-        request.query,
-        request.documents,
-        top_n=request.top_n,
-        use_activation=False,
-        truncate_prompt_tokens=-1,
-        job=call.job,
+        request.query, request.documents, top_n=request.top_n, use_activation=False, job=call.job, **long
     )
     scores = as_asked(np.array([own.score for own in ranking.results], np.float32), request.raw_scores, engine)
     return RerankResponse(
         results=[
-            Ranked(score, own.index, request.documents[own.index] if request.return_documents else None)
+            Ranked(
+                score,
+                own.index,
+                request.documents[own.index] if request.return_documents else None,
+                **chunks_as_asked(told_chunks(own.chunks, request), request.raw_scores, engine),
+            )
             for own, score in zip(ranking.results, scores, strict=True)
         ],
         model=model,

@@ -7,15 +7,18 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from ...wire.long_inputs import advise
 from ..vllm.rerank import Usage
 
 
-class RerankRequest(msgspec.Struct, kw_only=True):
+class RerankRequest(ChunksRequest, kw_only=True):
     """Documents to put in order for one query; `top_n` null or 0 returns all of them.
 
     With `texts` in place of `documents` the answer is a bare list, and `return_text` asks for the texts. Scores are
-    a cross-encoder's logits, and a prompted one's probabilities.
+    a cross-encoder's logits, and a prompted one's probabilities. Long texts are refused.
+
+    `long_documents`, `max_chunks_per_doc`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     query: str
@@ -26,7 +29,7 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     return_text: bool = False
 
 
-class Ranked(msgspec.Struct, frozen=True):
+class Ranked(ChunksResult, frozen=True):
     index: int
     relevance_score: float
 
@@ -40,7 +43,7 @@ class RerankResponse(msgspec.Struct, frozen=True, kw_only=True):
     results: list[Ranked]
 
 
-class Rank(msgspec.Struct, frozen=True, kw_only=True):
+class Rank(ChunksResult, frozen=True, kw_only=True):
     index: int
     text: str | UnsetType = UNSET
     score: float
@@ -54,22 +57,29 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse | list[Rank]:
     if documents is UNSET:
         raise InvalidRequest("documents is missing: add it, or texts.", "body.documents")
     call.count(len(documents), "documents" if request.texts is UNSET else "texts")
+    long = long_document_arguments(request, call, habit="refuse")
     ranking = engine.rerank(
         request.query,
         documents,
         top_n=request.top_n,
         use_activation=engine.manifest.template is not None,
         job=call.job,
+        **long,
     )
     if request.texts is not UNSET:
         return [
-            Rank(index=own.index, text=documents[own.index] if request.return_text else UNSET, score=own.score)
+            Rank(
+                index=own.index,
+                text=documents[own.index] if request.return_text else UNSET,
+                score=own.score,
+                **told_chunks(own.chunks, request),
+            )
             for own in ranking.results
         ]
     return RerankResponse(
         model=model,
         usage=Usage(ranking.tokens, ranking.tokens),
-        results=[Ranked(own.index, own.score) for own in ranking.results],
+        results=[Ranked(own.index, own.score, **told_chunks(own.chunks, request)) for own in ranking.results],
     )
 
 

@@ -8,14 +8,17 @@ from msgspec import UNSET, Meta, UnsetType
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
 from ...wire.documents import Document, text_of_document
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from ..vllm.rerank import Usage
 
 
-class RerankRequest(msgspec.Struct, kw_only=True):
+class RerankRequest(ChunksRequest, kw_only=True):
     """Inputs to put in order for one query; `top_k` null or 0 returns all of them.
 
     An input that is an object is read as its "text", or as a line "name: value" for each of its `rank_fields`. Long
     inputs are cut. `rewrite_query` is refused: there is no model that would do it.
+
+    `long_documents`, `max_chunks_per_doc`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     query: str
@@ -27,7 +30,7 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     rewrite_query: bool = False
 
 
-class Ranked(msgspec.Struct, frozen=True, kw_only=True):
+class Ranked(ChunksResult, frozen=True, kw_only=True):
     """`input` is the one that was given, if that was asked for."""
 
     index: int
@@ -56,7 +59,8 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     texts = [
         text_of_document(index, document, request.rank_fields, "input") for index, document in enumerate(request.input)
     ]
-    ranking = engine.rerank(request.query, texts, top_n=request.top_k, truncate_prompt_tokens=-1, job=call.job)
+    long = long_document_arguments(request, call, habit="truncate")
+    ranking = engine.rerank(request.query, texts, top_n=request.top_k, job=call.job, **long)
     return RerankResponse(
         usage=Usage(ranking.tokens, ranking.tokens),
         model=model,
@@ -65,6 +69,7 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
                 index=ranked.index,
                 score=ranked.score,
                 input=request.input[ranked.index] if request.return_input else UNSET,
+                **told_chunks(ranked.chunks, request),
             )
             for ranked in ranking.results
         ],

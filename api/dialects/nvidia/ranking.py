@@ -3,13 +3,10 @@
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
-
-from engine import LongDocuments
 
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, read
-from ...wire.long_documents import Chunk, long_document_arguments, told_chunks, told_truncated
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from ...wire.long_inputs import advise
 from ..vllm.rerank import Usage
 
@@ -36,30 +33,24 @@ class Passage(msgspec.Struct):
             raise ValueError("must have text or image")
 
 
-class RankingRequest(msgspec.Struct, kw_only=True):
+class RankingRequest(ChunksRequest, kw_only=True):
     """Passages to put in order for one query. `truncate` "END" cuts long ones, and "NONE" refuses them, as is done
     where it is left out.
 
-    `long_documents` and what follows it are ScoreRT's own, and say more of long passages; see `AboutChunks`.
+    `long_documents`, `max_chunks_per_doc`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     query: Query
     passages: list[Passage]
     model: str | None = None
     truncate: Literal["END", "NONE"] | None = None
-    long_documents: LongDocuments | None = None
-    max_chunks_per_doc: int | None = None
-    chunk_overlap: int | None = None
-    return_chunks: bool | None = None
 
 
-class Ranked(msgspec.Struct, frozen=True):
+class Ranked(ChunksResult, frozen=True):
     """A passage's place in the request, and a cross-encoder's logit for it, or an embedder's score."""
 
     index: int
     logit: float
-    chunks: list[Chunk] | UnsetType = UNSET
-    truncated: bool | UnsetType = UNSET
 
 
 class RankingResponse(msgspec.Struct, frozen=True):
@@ -75,19 +66,11 @@ def rank(request: RankingRequest, call: Call) -> RankingResponse:
     _, engine = call.engine(request.model)
     call.count(len(request.passages), "passages")
     cuts = None if request.truncate is None else request.truncate == "END"
-    long = long_document_arguments(request, call, cuts=cuts, habit="refuse", field="truncate")
+    long = long_document_arguments(request, call, habit="refuse", cuts=cuts, field="truncate")
     passages = read([Item(passage.text, passage.image) for passage in request.passages], engine, call)
     ranking = engine.rerank(request.query.text, passages, use_activation=False, job=call.job, **long)
     return RankingResponse(
-        [
-            Ranked(
-                ranked.index,
-                ranked.score,
-                told_chunks(ranked.chunks, request),
-                told_truncated(ranked.chunks, request),
-            )
-            for ranked in ranking.results
-        ],
+        [Ranked(ranked.index, ranked.score, **told_chunks(ranked.chunks, request)) for ranked in ranking.results],
         Usage(ranking.tokens, ranking.tokens),
     )
 

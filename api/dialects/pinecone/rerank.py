@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ...endpoint import Call, Endpoint
 from ...wire.documents import Document, text_of_document, value_of
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from ...wire.long_inputs import advise
 from .common import DIALECT, TOLD_BY, from_pinecone_client
 
@@ -14,16 +15,18 @@ _RERANK_UNIT = 100
 
 
 class RerankParameters(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """`truncate` "END" cuts long texts, and "NONE" refuses them."""
+    """`truncate` "END" cuts long texts, and "NONE" refuses them, as is done where it is left out."""
 
-    truncate: Literal["END", "NONE"] = "NONE"
+    truncate: Literal["END", "NONE"] | None = None
 
 
-class RerankRequest(msgspec.Struct, kw_only=True):
+class RerankRequest(ChunksRequest, kw_only=True):
     """Documents to put in order for one query; `top_n` null or 0 returns all of them.
 
     A document is read as what it has under the one of `rank_fields`, and where there are several as a line
     "name: value" for each.
+
+    `long_documents`, `max_chunks_per_doc`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     query: str
@@ -35,7 +38,7 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     parameters: RerankParameters = msgspec.field(default_factory=RerankParameters)
 
 
-class Ranked(msgspec.Struct, frozen=True):
+class Ranked(ChunksResult, frozen=True):
     """`document` is the one that was given, unless it was not asked for: a string as `{"text": …}`."""
 
     index: int
@@ -63,17 +66,25 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     model, engine = call.engine(request.model)
     call.count(len(request.documents), "documents")
     documents = [{"text": own} if isinstance(own, str) else own for own in request.documents]
+    truncate = request.parameters.truncate
+    cuts = None if truncate is None else truncate == "END"
+    long = long_document_arguments(request, call, habit="refuse", cuts=cuts, field="parameters.truncate")
     ranking = engine.rerank(
         request.query,
         [_text(index, document, request.rank_fields) for index, document in enumerate(documents)],
         top_n=request.top_n,
-        truncate_prompt_tokens=-1 if request.parameters.truncate == "END" else None,
         job=call.job,
+        **long,
     )
     return RerankResponse(
         model=model,
         data=[
-            Ranked(ranked.index, ranked.score, documents[ranked.index] if request.return_documents else UNSET)
+            Ranked(
+                ranked.index,
+                ranked.score,
+                documents[ranked.index] if request.return_documents else UNSET,
+                **told_chunks(ranked.chunks, request),
+            )
             for ranked in ranking.results
         ],
         usage=Usage(-(-len(documents) // _RERANK_UNIT)),

@@ -3,11 +3,13 @@
 from typing import Literal
 
 import msgspec
+import numpy as np
+from msgspec.structs import replace
 
 from engine import Engine, Floats, LongDocuments, TextArguments, sigmoid
 
 from ...endpoint import Call
-from ...wire.long_documents import LongDocumentArguments, long_document_arguments
+from ...wire.long_documents import SILENT, AboutChunks, LongDocumentArguments, ToldChunks, long_document_arguments
 from ...wire.long_inputs import advise
 
 PromptName = Literal["query", "document", "passage"]
@@ -35,7 +37,7 @@ class Common(Truncated, kw_only=True):
 
 
 class Scoring(Common, kw_only=True):
-    """What requests that score documents may say; see `AboutChunks` for what is ScoreRT's own."""
+    """What requests that score documents may say besides, in words that are ScoreRT's own."""
 
     long_documents: LongDocuments | None = None
     max_chunks_per_doc: int | None = None
@@ -43,10 +45,11 @@ class Scoring(Common, kw_only=True):
     return_chunks: bool | None = None
 
 
-def long_documents_of(request: Scoring, call: Call) -> LongDocumentArguments:
+def long_documents_of(request: Truncated, call: Call) -> LongDocumentArguments:
     """The engine's arguments for a request's long documents. Raises as `long_document_arguments`."""
+    about: AboutChunks = request if isinstance(request, Scoring) else SILENT
     return long_document_arguments(
-        request,
+        about,
         call,
         cuts=request.truncate,
         habit="truncate" if call.limits.auto_truncate else "refuse",
@@ -74,3 +77,11 @@ def as_asked(scores: Floats, raw_scores: bool, engine: Engine) -> list[float]:
     is_logits = engine.manifest.scoring.reads_pairs
     answered: list[float] = (sigmoid(scores) if is_logits and not raw_scores else scores).tolist()
     return answered
+
+
+def chunks_as_asked(told: ToldChunks, raw_scores: bool, engine: Engine) -> ToldChunks:
+    """The scores of a document's chunks likewise."""
+    if "chunks" not in told:
+        return told
+    scores = as_asked(np.array([chunk.score for chunk in told["chunks"]], np.float32), raw_scores, engine)
+    return {**told, "chunks": [replace(own, score=score) for own, score in zip(told["chunks"], scores, strict=True)]}

@@ -4,12 +4,12 @@ from typing import Literal, cast
 
 import msgspec
 
-from engine import CROSS_ENCODER, Engine, Floats, TextArguments
+from engine import CROSS_ENCODER, Engine, Floats
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidField
 from ..vllm.classify import LABEL
-from .common import DIALECT, Common, advise_truncate, as_asked, truncation_arguments
+from .common import DIALECT, Common, advise_truncate, as_asked, long_documents_of, truncation_arguments
 
 TextOrPair = list[str]
 """A text by itself, or a query and a document."""
@@ -53,7 +53,7 @@ def predict(request: PredictRequest, call: Call) -> Predictions | list[Predictio
     call.count(len(items), "inputs")
     parameters = request.parameters
     raw = request.raw_scores or (parameters is not None and parameters.function_to_apply == "none")
-    scores = as_asked(_logits(engine, items, truncation_arguments(request, call)), raw, engine)
+    scores = as_asked(_logits(engine, items, request, call), raw, engine)
     predictions = [[Prediction(score, LABEL)] for score in scores]
     lone = isinstance(request.inputs, str) or isinstance(request.inputs[0], str)
     return predictions[0] if lone and parameters is None else predictions
@@ -74,11 +74,20 @@ def _items(inputs: PredictInputs) -> list[TextOrPair]:
     return cast("list[TextOrPair]", items)
 
 
-def _logits(engine: Engine, items: list[TextOrPair], arguments: TextArguments) -> Floats:
+def _logits(engine: Engine, items: list[TextOrPair], request: PredictRequest, call: Call) -> Floats:
     if len(items[0]) == 1:
-        return engine.classify([text for (text,) in items], use_activation=False, **arguments).scores
+        return engine.classify(
+            [text for (text,) in items], use_activation=False, **truncation_arguments(request, call)
+        ).scores
     queries, documents = map(list, zip(*items, strict=True))
-    return engine.score(queries, documents, use_activation=False, **arguments).scores
+    return engine.score(
+        queries,
+        documents,
+        use_activation=False,
+        truncation_side=request.truncation_direction.lower(),
+        job=call.job,
+        **long_documents_of(request, call),
+    ).scores
 
 
 ENDPOINTS = (

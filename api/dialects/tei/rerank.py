@@ -1,15 +1,11 @@
 """Answers `/rerank` with texts in the order of their scores for a query (TEI)."""
 
-import msgspec
 import numpy as np
 from msgspec import UNSET, UnsetType
-from msgspec.structs import replace
-
-from engine import Engine
 
 from ...endpoint import Call, Endpoint
-from ...wire.long_documents import Chunk, told_chunks, told_truncated
-from .common import DIALECT, Scoring, advise_truncate, as_asked, long_documents_of
+from ...wire.long_documents import ChunksResult, told_chunks
+from .common import DIALECT, Scoring, advise_truncate, as_asked, chunks_as_asked, long_documents_of
 
 
 class RerankRequest(Scoring, kw_only=True):
@@ -21,12 +17,10 @@ class RerankRequest(Scoring, kw_only=True):
     return_text: bool = False
 
 
-class Rank(msgspec.Struct, frozen=True, kw_only=True):
+class Rank(ChunksResult, frozen=True, kw_only=True):
     index: int
     text: str | UnsetType = UNSET
     score: float
-    chunks: list[Chunk] | UnsetType = UNSET
-    truncated: bool | UnsetType = UNSET
 
 
 @advise_truncate
@@ -48,18 +42,10 @@ def rerank(request: RerankRequest, call: Call) -> list[Rank]:
             index=rank.index,
             text=request.texts[rank.index] if request.return_text else UNSET,
             score=score,
-            chunks=_as_asked(told_chunks(rank.chunks, request), request.raw_scores, engine),
-            truncated=told_truncated(rank.chunks, request),
+            **chunks_as_asked(told_chunks(rank.chunks, request), request.raw_scores, engine),
         )
         for rank, score in zip(ranked, scores, strict=True)
     ]
-
-
-def _as_asked(chunks: list[Chunk] | UnsetType, raw_scores: bool, engine: Engine) -> list[Chunk] | UnsetType:
-    if chunks is UNSET:
-        return UNSET
-    scores = as_asked(np.array([chunk.score for chunk in chunks], np.float32), raw_scores, engine)
-    return [replace(chunk, score=score) for chunk, score in zip(chunks, scores, strict=True)]
 
 
 ENDPOINTS = (

@@ -35,7 +35,7 @@ class Common(msgspec.Struct, kw_only=True):
 class Scoring(Common, kw_only=True):
     """`use_activation` null means true. `instruction` and `chat_template_kwargs` go to the model's score template.
 
-    `long_documents` and what follows it are ScoreRT's own; see `AboutChunks`.
+    `long_documents`, `max_chunks_per_doc`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     use_activation: bool | None = None

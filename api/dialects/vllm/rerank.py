@@ -12,7 +12,7 @@ from engine import Engine, ScoreArguments
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, Items, Part, listed, read
 from ...wire.ids import response_id
-from ...wire.long_documents import Chunk, told_chunks, told_truncated
+from ...wire.long_documents import ChunksResult, told_chunks
 from ...wire.requiring import require
 from ..cohere.common import Meta, Version
 from .common import Scoring, scoring_arguments
@@ -52,12 +52,10 @@ class Document(msgspec.Struct, frozen=True):
         return cls(None, item.content) if item.urls else cls(item.own_text)
 
 
-class RerankResult(msgspec.Struct, frozen=True, kw_only=True):
+class RerankResult(ChunksResult, frozen=True, kw_only=True):
     index: int
     document: Document | UnsetType = UNSET
     relevance_score: float
-    chunks: list[Chunk] | UnsetType = UNSET
-    truncated: bool | UnsetType = UNSET
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -96,8 +94,7 @@ def rerank(request: RerankRequest, call: Call, version: Version | None = None) -
                 index=ranked.index,
                 document=Document.of(documents[ranked.index]) if with_documents else UNSET,
                 relevance_score=ranked.score,
-                chunks=told_chunks(ranked.chunks, request),
-                truncated=told_truncated(ranked.chunks, request),
+                **told_chunks(ranked.chunks, request),
             )
             for ranked in ranking.results
         ],

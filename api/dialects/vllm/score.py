@@ -10,7 +10,7 @@ from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
 from ...wire.contents import Items, listed, read
 from ...wire.ids import response_id
-from ...wire.long_documents import Chunk, told_chunks, told_truncated
+from ...wire.long_documents import ChunksResult, told_chunks
 from .common import CompletionUsage, Scoring, scoring_arguments
 
 # The names that go together, in the order they are looked for.
@@ -29,12 +29,10 @@ class ScoreRequest(Scoring, kw_only=True):
     data_2: Items | UnsetType = UNSET
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
+class Score(ChunksResult, frozen=True, kw_only=True):
     index: int
     object: str = "score"
     score: float
-    chunks: list[Chunk] | UnsetType = UNSET
-    truncated: bool | UnsetType = UNSET
 
 
 class ScoreResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,12 +59,7 @@ def score(request: ScoreRequest, call: Call) -> ScoreResponse:
         created=int(time.time()),
         model=model,
         data=[
-            Score(
-                index=index,
-                score=value,
-                chunks=told_chunks(scored.chunks_of(index), request),
-                truncated=told_truncated(scored.chunks_of(index), request),
-            )
+            Score(index=index, score=value, **told_chunks(scored.chunks_of(index), request))
             for index, value in enumerate(scored.scores.tolist())
         ],
         usage=CompletionUsage.of(scored.tokens),

@@ -6,14 +6,17 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from ...endpoint import Call, Endpoint
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from ...wire.long_inputs import advise
 from .common import Usage, from_voyage
 
 
-class RerankRequest(msgspec.Struct, kw_only=True):
+class RerankRequest(ChunksRequest, kw_only=True):
     """Documents to put in order for one query; `top_k` null or 0 returns all of them.
 
-    `truncation` cuts long texts, which are refused else.
+    Long texts are cut, and with `truncation` false they are refused.
+
+    `long_documents`, `max_chunks_per_doc`, `chunk_overlap` and `return_chunks` are ScoreRT's own.
     """
 
     query: str
@@ -21,10 +24,10 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     model: str | None = None
     top_k: Annotated[int, Meta(ge=0)] | None = None
     return_documents: bool = False
-    truncation: bool = True
+    truncation: bool | None = None
 
 
-class Reranking(msgspec.Struct, frozen=True, kw_only=True):
+class Reranking(ChunksResult, frozen=True, kw_only=True):
     relevance_score: float
     index: int
     document: str | UnsetType = UNSET
@@ -44,19 +47,15 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
     call.count(len(request.documents), "documents")
-    ranking = engine.rerank(
-        request.query,
-        request.documents,
-        top_n=request.top_k,
-        truncate_prompt_tokens=-1 if request.truncation else None,
-        job=call.job,
-    )
+    long = long_document_arguments(request, call, habit="truncate", cuts=request.truncation, field="truncation")
+    ranking = engine.rerank(request.query, request.documents, top_n=request.top_k, job=call.job, **long)
     return RerankResponse(
         data=[
             Reranking(
                 relevance_score=ranked.score,
                 index=ranked.index,
                 document=request.documents[ranked.index] if request.return_documents else UNSET,
+                **told_chunks(ranked.chunks, request),
             )
             for ranked in ranking.results
         ],

@@ -3,6 +3,7 @@
 import msgspec
 
 from ...endpoint import Call, Endpoint
+from ...wire.long_documents import SILENT, long_document_arguments
 from .common import DIALECT
 
 
@@ -36,7 +37,8 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     _, engine = call.engine(None)
     documents = [request.property or ""] if request.documents is None else request.documents
     call.count(len(documents), "documents")
-    scores = engine.score(request.query, documents, truncate_prompt_tokens=-1, job=call.job).scores.tolist()
+    long = long_document_arguments(SILENT, call, habit="truncate")
+    scores = engine.score(request.query, documents, job=call.job, **long).scores.tolist()
     if request.documents is None:
         return RerankResponse(query=request.query, property=request.property, score=scores[0])
     return RerankResponse(query=request.query, scores=list(map(DocumentScore, documents, scores)))
