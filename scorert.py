@@ -1,9 +1,10 @@
-"""Runs ScoreRT's commands: `scorert export`, `scorert serve` and `scorert index`.
+"""Runs ScoreRT's commands, such as `scorert export` and `scorert serve`.
 
 A command's package is imported when it is asked for: serving needs no transformers, and `scorert --help` nothing.
 """
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
@@ -47,23 +48,42 @@ COMMANDS = {
         does="compute documents' embeddings ahead of their queries",
         example="models/all-MiniLM-L6-v2 docs.jsonl --output indexes/docs",
     ),
+    "info": Command(
+        package="engine",
+        typed="scorert",
+        arguments=("info",),
+        does="say what an artifact or an index is",
+        example="models/ms-marco-MiniLM-L6-v2",
+    ),
+    "verify": Command(
+        package="engine",
+        typed="scorert",
+        arguments=("verify",),
+        does="check an artifact's files, and that its graphs compute what they should here",
+        example="models/ms-marco-MiniLM-L6-v2",
+    ),
+    "doctor": Command(
+        package="engine",
+        typed="scorert",
+        arguments=("doctor",),
+        does="say what this machine can run, and what is installed",
+        example="--json",
+    ),
 }
 _PACKAGES = ("api", "engine", "export")
 _FOLDER = str(Path(__file__).resolve().parent)
-_REFUSED = 2
+_REFUSED, _UNREAD = 2, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names with the others, and return its exit code."""
     name, *rest = (sys.argv[1:] if arguments is None else arguments) or ["--help"]
     if name in ("-h", "--help"):
-        print(_help())
-        return 0
+        return _say(_help())
     if OwnPackages not in sys.meta_path:
         sys.meta_path.insert(0, OwnPackages)
     if name == "--version":
-        print(f"ScoreRT {_version()}")
-        return 0
+        return _say(f"ScoreRT {_version()}")
     if name not in COMMANDS:
         return _refuse(f"{name} is not a command: use {', '.join(COMMANDS)}, or see `scorert --help`.")
     command = COMMANDS[name]
@@ -96,6 +116,16 @@ def _version() -> str:
     """Read and not imported, so that it needs nothing that is not installed."""
     content = (Path(_FOLDER) / "engine" / "__init__.py").read_text(encoding="utf-8")
     return content.partition('__version__ = "')[2].partition('"')[0]
+
+
+def _say(text: str) -> int:
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # Or Python says so when it flushes the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _UNREAD
+    return 0
 
 
 def _refuse(sentence: str) -> int:

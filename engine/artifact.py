@@ -240,6 +240,10 @@ class Manifest(_Part, frozen=True):
         """What the model's score type can do."""
         return SCORE_TYPES[self.score_type]
 
+    def files_of(self, graph: Graph) -> dict[str, File]:
+        """A graph's own files: a large one's weights are in files of their own that begin with its name."""
+        return {name: file for name, file in self.files.items() if name.startswith(graph.file)}
+
 
 def sha256(path: Path) -> str:
     """The hex digest of a file's content."""
@@ -253,10 +257,10 @@ def files_of(folder: Path, prefix: str = "") -> dict[str, File]:
     return {path.name: File(sha256=sha256(path), size=path.stat().st_size) for path in paths}
 
 
-def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
-    """Read `folder`'s manifest and check every file it lists, which takes as long as reading them.
+def decode_manifest(folder: Path) -> Manifest:
+    """Read what `folder`'s manifest says, and check nothing of it.
 
-    Raises `ArtifactError` for a missing folder or file, a wrong size or hash, or an unknown schema version.
+    Raises `ArtifactError` for a missing folder, an unknown schema version, or what is no manifest.
     """
     path = folder / MANIFEST
     if not path.is_file():
@@ -277,9 +281,18 @@ def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
                 f"{path} has schema version {version}; this ScoreRT reads {_readable()}: "
                 "export the model again or install the ScoreRT that made it."
             )
-        manifest = msgspec.json.decode(content, type=Manifest)
+        return msgspec.json.decode(content, type=Manifest)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}. Export the model again.") from None
+
+
+def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
+    """Read `folder`'s manifest and check every file it lists, which takes as long as reading them.
+
+    Raises `ArtifactError` for a missing folder or file, a wrong size or hash, or an unknown schema version.
+    """
+    manifest = decode_manifest(folder)
+    path = folder / MANIFEST
     for name, expected in manifest.files.items() if check_files else ():
         _check_file(folder / name, expected)
     _check_fit(manifest, path)

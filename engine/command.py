@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from . import __version__
 from .errors import ScoreRTError
 
-DONE, REFUSED, NOT_VERIFIED, INTERRUPTED = 0, 2, 3, 130
-"""Exit codes. 130 is what a shell gives for Ctrl-C."""
+DONE, REFUSED, NOT_VERIFIED, INTERRUPTED, UNREAD = 0, 2, 3, 130, 141
+"""Exit codes. 130 is what a shell gives for Ctrl-C, and 141 for a pipe that nobody reads, as `head` leaves it."""
 
 # What is asked to end: Ctrl-C, `docker stop` and `timeout`, and the end of the terminal.
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -56,7 +56,8 @@ class Parser(argparse.ArgumentParser):
 
 
 def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], unfinished: str) -> int:
-    """Do a command's work and return its exit code: `work`'s own, 2 for a refusal, 130 for a signal.
+    """Do a command's work and return its exit code: `work`'s own, 2 for a refusal, 130 for a signal, 141 where nobody
+    reads what it prints.
 
     `refusals` are errors to be said besides `UsageError` and the engine's. Signals that end a process interrupt as
     Ctrl-C does, so that `work` clears up behind itself; `unfinished` then says what it left. For the main thread alone,
@@ -70,9 +71,15 @@ def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], un
     for number in previous:
         signal.signal(number, handler)
     try:
-        return work()
+        code = work()
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return say(f"interrupted: {unfinished}", INTERRUPTED)
+    except BrokenPipeError:
+        # Or Python says so when it flushes the rest at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except refused as error:
         return say(f"error: {error}", REFUSED)
     finally:

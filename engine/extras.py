@@ -4,6 +4,7 @@ Its name alone would not: a package index may have none of that name, or one of 
 """
 
 import re
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
@@ -13,6 +14,18 @@ from .errors import NotInstalled
 
 _ROOT = Path(__file__).resolve().parents[1]
 _OURS = ("api", "engine", "export")
+EXTRAS = {
+    "cpu": "serve on a CPU",
+    "gpu": "serve on an NVIDIA GPU",
+    "export": "export from PyTorch weights",
+    "import": "import ONNX graphs",
+    "optimum": "export with optimum-onnx, in an environment of its own",
+    "parquet": "index Parquet files",
+    "pdf": "index PDFs",
+    "tracing": "send traces to OpenTelemetry",
+}
+"""What each of them is for."""
+
 # It needs older packages than the pinned ones.
 _UNPINNED = ("optimum",)
 
@@ -33,6 +46,24 @@ def install(extra: str, root: Path = _ROOT) -> str:
     return f"pip uninstall -y onnxruntime && {command}" if extra == "gpu" and _there("onnxruntime") else command
 
 
+def missing(extra: str, root: Path = _ROOT) -> list[str]:
+    """The packages of an extra that are not there, whatever version of others is."""
+    if (root / "pyproject.toml").is_file():
+        project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        own = project["optional-dependencies"][extra]
+    else:
+        pattern = re.compile(rf"""([^;]+?)\s*;\s*extra == ['"]{extra}['"]""")
+        own = [match[1] for text in metadata.requires("scorert") or [] if (match := pattern.fullmatch(text))]
+    found: list[str] = []
+    for text in own:
+        if within := re.match(r"scorert\[([\w,]+)\]", text):
+            found += [name for other in within[1].split(",") for name in missing(other, root)]
+        elif not _there(_package(text)):
+            found.append(_package(text))
+    # Two packages have the same ONNX Runtime.
+    return [name for name in found if not (name == "onnxruntime" and _there("onnxruntime-gpu"))]
+
+
 @contextmanager
 def needing(what: str, *extras: str) -> Iterator[None]:
     """For a block that imports: raises `NotInstalled`, which says that `what` needs one of the `extras`."""
@@ -49,7 +80,11 @@ def _requirements(extra: str) -> list[str]:
     """The requirements of an extra and of all that have none installed; all of them where each has some."""
     pattern = re.compile(rf"""([^;]+?)\s*(?:;\s*extra == ['"]{extra}['"])?""")
     found = [match[1] for text in metadata.requires("scorert") or [] if (match := pattern.fullmatch(text))]
-    return [text for text in found if not _there(re.split(r"[^\w.-]", text)[0])] or found
+    return [text for text in found if not _there(_package(text))] or found
+
+
+def _package(requirement: str) -> str:
+    return re.split(r"[^\w.-]", requirement)[0]
 
 
 def _there(package: str) -> bool:

@@ -59,10 +59,16 @@ def test_the_version_needs_nothing_that_is_not_installed(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["exprot"], "error: exprot is not a command: use export, serve, index, or see `scorert --help`."),
+        (
+            ["exprot"],
+            "error: exprot is not a command: use export, serve, index, info, verify, doctor, or see `scorert --help`.",
+        ),
         (["export"], "error: Give MODEL, or --from-onnx with a folder or hub id that has ONNX graphs; see `scorert e"),
         (["export", "a", "--forc"], "error: Unrecognized arguments: --forc; see `scorert export --help`."),
         (["index", "a"], "error: The following arguments are required: DOCUMENTS, --output; see `scorert index --help"),
+        (["info"], "error: The following arguments are required: ARTIFACT; see `scorert info --help`."),
+        (["verify", "a", "--provider", "npu"], "error: Argument --provider: invalid choice: 'npu'"),
+        (["doctor", "a"], "error: Unrecognized arguments: a; see `scorert doctor --help`."),
         (["serve", "--xyzzy"], "--xyzzy is not a flag: `scorert serve --help` lists them."),
     ],
 )
@@ -80,8 +86,14 @@ def test_a_refusal_is_a_sentence_that_names_the_command(
     ("arguments", "missing", "needs"),
     [
         (["export", "a"], "safetensors", "error: Exporting needs what is not installed here"),
+        (["info", "models/all-MiniLM-L6-v2"], "numpy", "error: `scorert info` needs what is not installed here"),
+        (["verify", "a"], "onnxruntime", "error: `scorert verify` needs what is not installed here"),
         (["serve"], "onnxruntime", "`scorert serve` needs what is not installed here"),
-        (["index", "a", "b", "--output", "c"], "onnxruntime", "error: `scorert` needs what is not installed here"),
+        (
+            ["index", "a", "b", "--output", "c"],
+            "onnxruntime",
+            "error: `scorert index` needs what is not installed here",
+        ),
     ],
 )
 def test_what_is_not_installed_is_one_sentence(arguments: list[str], missing: str, needs: str, tmp_path: Path) -> None:
@@ -129,3 +141,12 @@ def test_a_console_that_is_not_utf_8_is_no_traceback(environment: dict[str, str]
         [*SCORERT, "export", "./重排"], cwd=ROOT, env=os.environ | environment, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["info", "models/all-MiniLM-L6-v2"], ["doctor", "--json"]])
+def test_a_pipe_that_nobody_reads_is_no_traceback(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*SCORERT, *arguments], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")

@@ -1,6 +1,7 @@
 """Defines the files of an index, and maps them into memory."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..artifact import TOKENIZER, Graph, Manifest
+from ..artifact import TOKENIZER, File, Graph, Manifest
 from ..errors import InvalidIndex
 from ..runtime.opening import select_vision_graph
 from ..score_types import SCORE_TYPES, ScoreTypeName
@@ -58,23 +59,23 @@ class IndexFiles:
 
 def embedder_of(manifest: Manifest, graph: Graph) -> str:
     """A sha256 of all that a document's embeddings depend on: graphs, tokenizer, layout, longest input, pictures."""
-    # A large graph's weights are in files of their own that begin with its name.
-    files = sorted(
-        (name, file.sha256) for name, file in manifest.files.items() if name == TOKENIZER or name.startswith(graph.file)
-    )
+    files = _digests({TOKENIZER: manifest.files[TOKENIZER]} | manifest.files_of(graph))
     layout = msgspec.to_builtins(manifest.document)
     seen = [files, manifest.score_type, layout, manifest.max_length]
     if manifest.truncation != "right":
         seen.append(manifest.truncation)
     vision = select_vision_graph(manifest, graph)
     if vision is not None:
-        own = sorted((name, file.sha256) for name, file in manifest.files.items() if name.startswith(vision.file))
-        seen += [own, manifest.pictures]
+        seen += [_digests(manifest.files_of(vision)), manifest.pictures]
     elif layout is not None:
         # Indexes from before there were pictures stay valid.
         for name in ("pictured", "caption", "blank", "empty"):
             del layout[name]
     return hashlib.sha256(msgspec.json.encode(seen)).hexdigest()
+
+
+def _digests(files: Mapping[str, File]) -> list[tuple[str, str]]:
+    return sorted((name, file.sha256) for name, file in files.items())
 
 
 def open_index(folder: Path) -> IndexFiles:

@@ -3,7 +3,9 @@
 import math
 import os
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from .control_groups import settings
 
 
 def cores(root: Path = Path("/")) -> int:
@@ -12,39 +14,22 @@ def cores(root: Path = Path("/")) -> int:
     `root` is where `/proc` and `/sys` are looked for: https://docs.kernel.org/admin-guide/cgroup-v2.html, "CPU",
     and https://docs.kernel.org/scheduler/sched-bwc.html for the first version.
     """
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, math.ceil(min([there, *_quotas(root)])))
+    return max(1, math.ceil(min(allowed(), quota(root))))
+
+
+def allowed() -> int:
+    """The cores that the process may run on, of those that the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def quota(root: Path = Path("/")) -> float:
+    """In cores, of the process's groups and of those around them, the least; infinite where there is none."""
+    return min(_quotas(root), default=math.inf)
 
 
 def _quotas(root: Path) -> Iterator[float]:
-    """In cores, of the process's groups and of those around them; those that say none are left out."""
-    for line in _read(root / "proc/self/cgroup").splitlines():
-        number, _, rest = line.partition(":")
-        controllers, _, own = rest.partition(":")
-        if number == "0":
-            for folder in _around(root / "sys/fs/cgroup", own):
-                quota, _, period = _read(folder / "cpu.max").strip().partition(" ")
-                yield from _quota(quota, period)
-        elif "cpu" in controllers.split(","):
-            for name in {controllers, "cpu"}:
-                for folder in _around(root / "sys/fs/cgroup" / name, own):
-                    yield from _quota(*(_read(folder / f"cpu.cfs_{what}_us").strip() for what in ("quota", "period")))
-
-
-def _quota(quota: str, period: str) -> Iterator[float]:
-    """Microseconds of processor time in every `period` of them."""
-    if quota.isdigit() and period.isdigit() and int(period):
-        yield int(quota) / int(period)
-
-
-def _around(mount: Path, own: str) -> Iterator[Path]:
-    """A group's folder and those around it. In a container the mount may be the group's own, whatever it is called."""
-    for path in (PurePosixPath(own), *PurePosixPath(own).parents):
-        yield mount / path.relative_to("/")
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""
+    """Microseconds of processor time in every period of them."""
+    for setting in settings("cpu", "cpu.max", ("cpu.cfs_quota_us", "cpu.cfs_period_us"), root):
+        share, _, period = setting.partition(" ")
+        if share.isdigit() and period.isdigit() and int(period):
+            yield int(share) / int(period)

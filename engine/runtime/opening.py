@@ -25,7 +25,7 @@ def select_graph(manifest: Manifest, precision: str | None, provider: Provider) 
 
     Raises `ArtifactError`, or `ProviderError` where the artifact has none for a provider that needs its own.
     """
-    graphs = [graph for graph in manifest.graphs if _runs_on(graph, provider)]
+    graphs = graphs_on(manifest, provider)
     for graph in graphs:
         if precision in (None, graph.precision):
             return graph
@@ -39,6 +39,11 @@ def select_graph(manifest: Manifest, precision: str | None, provider: Provider) 
         raise ArtifactError(f"{manifest.name} has graphs for TensorRT alone: use that provider, or export it again.")
     found = ", ".join(graph.precision for graph in graphs)
     raise ArtifactError(f"{manifest.name} has no {wanted}, only {found}: export it with --precision {precision}.")
+
+
+def graphs_on(manifest: Manifest, provider: Provider) -> list[Graph]:
+    """The text graphs that a provider can run, in the manifest's order."""
+    return [graph for graph in manifest.graphs if _runs_on(graph, provider)]
 
 
 def _runs_on(graph: Graph, provider: Provider) -> bool:

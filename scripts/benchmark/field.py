@@ -9,9 +9,10 @@ from pathlib import Path
 
 from checkpoints.minilm import build_minilm_ce
 from engine import Engine
+from engine.runtime.processor import multiplies_bfloat16
 from scripts.server import start_server
 
-from . import contenders, machine, peers
+from . import contenders, peers
 from .contenders import Scorer
 from .floating_point import float32_products
 from .speed import Contender
@@ -66,7 +67,7 @@ def own_servers(artifact: Path, at_exit: ExitStack) -> dict[str, Scorer]:
 
 def libraries(checkpoint: Path) -> dict[str, Scorer]:
     """sentence-transformers in float32, and in bfloat16 where the processor multiplies it."""
-    dtypes = ["float32", "bfloat16"] if machine.multiplies_bfloat16() else ["float32"]
+    dtypes = ["float32", "bfloat16"] if multiplies_bfloat16() else ["float32"]
     return {library(dtype): contenders.sentence_transformers(checkpoint, dtype) for dtype in dtypes}
 
 

@@ -9,9 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from engine.runtime.cores import cores
+from engine.runtime.processor import instructions, processor
 
-# Instructions that decide how fast matrix products are, in the order they appeared.
-_INSTRUCTIONS = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm"]
 _LIBRARIES = ["onnxruntime", "numpy", "tokenizers", "uvicorn", "torch", "transformers", "sentence-transformers"]
 
 # A machine is idle where it computes for at most this part of the time it is looked at.
@@ -20,7 +19,7 @@ _IDLE, _GLANCE, _IDLE_WITHIN = 0.05, 0.2, 5.0
 
 def describe() -> dict[str, object]:
     return {
-        "cpu": _cpu(),
+        "cpu": processor(),
         "cores": cores(),
         "instructions": instructions(),
         "system": f"{platform.system()} {platform.machine()}",
@@ -29,19 +28,9 @@ def describe() -> dict[str, object]:
     }
 
 
-def instructions() -> list[str]:
-    present = set(_cpuinfo().split())
-    return [name for name in _INSTRUCTIONS if name in present]
-
-
-def multiplies_bfloat16() -> bool:
-    """Whether the processor has instructions for it; elsewhere bfloat16 costs time."""
-    return bool({"avx512_bf16", "amx_bf16"} & set(instructions()))
-
-
 def file_name() -> str:
     """A name for this kind of machine, such as amd-epyc-avx2-2-cores."""
-    parts = [_cpu(), *instructions()[-1:], f"{cores()} cores"]
+    parts = [processor(), *instructions()[-1:], f"{cores()} cores"]
     return re.sub(r"[^a-z0-9]+", "-", " ".join(parts).lower()).strip("-")
 
 
@@ -68,12 +57,3 @@ def _busy_seconds() -> float:
     """What all processors have computed since the machine started."""
     user, nice, system, *_ = Path("/proc/stat").read_text(encoding="utf-8").split()[1:]
     return (int(user) + int(nice) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-def _cpu() -> str:
-    found = re.search(r"model name\s*: (.+)", _cpuinfo())
-    return found[1].strip() if found else platform.processor() or os.uname().machine
-
-
-def _cpuinfo() -> str:
-    return Path("/proc/cpuinfo").read_text(encoding="utf-8")

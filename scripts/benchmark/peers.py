@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from engine.runtime.cores import cores
+from engine.runtime.processor import multiplies_bfloat16
 
 from .contenders import Scorer, over_http
-from .machine import multiplies_bfloat16
 from .workload import Request
 
 # The build without CUDA, for all of them.

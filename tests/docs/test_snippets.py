@@ -32,7 +32,7 @@ CURLS = [
 ]
 # What makes the files that a page's Python reads.
 _PREPARES = ("cat > ", "python -m engine index ")
-_COMMAND = re.compile(r"python -m (api|export|engine index|examples\.\w+|scripts\.\w+)\b(.*)")
+_COMMAND = re.compile(r"python -m (api|export|engine \w+|examples\.\w+|scripts\.\w+)\b(.*)")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from checkpoints import tiny
-from engine.extras import install
+from checkpoints.onnx_folders import write_body
+from engine.extras import EXTRAS as DESCRIBED
+from engine.extras import install, missing
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -53,16 +55,40 @@ def test_from_a_wheel_the_packages_are_installed_that_are_not_there(
     own = [text for text in PROJECT["optional-dependencies"][extra] if not text.startswith("scorert[")]
     wheel = [*PROJECT["dependencies"], *(f"{text}; extra == '{extra}'" for text in own), "else>=1; extra == 'other'"]
 
-    def missing(package: str) -> str:
+    def absent(package: str) -> str:
         raise metadata.PackageNotFoundError(package)
 
     monkeypatch.setattr(metadata, "requires", lambda name: wheel)
-    monkeypatch.setattr(metadata, "version", missing)
+    monkeypatch.setattr(metadata, "version", absent)
     quoted = " ".join(f'"{text}"' for text in [*PROJECT["dependencies"], *own])
     assert install(extra, tmp_path) == f"pip install {quoted}"
     there = {re.split(r"[^\w.-]", text)[0] for text in PROJECT["dependencies"]}
-    monkeypatch.setattr(metadata, "version", lambda package: "1" if package in there else missing(package))
-    assert install(extra, tmp_path) == "pip install " + " ".join(f'"{text}"' for text in own)
+    monkeypatch.setattr(metadata, "version", lambda package: "1" if package in there else absent(package))
+    wanted = [text for text in own if re.split(r"[^\w.-]", text)[0] not in there]
+    assert install(extra, tmp_path) == "pip install " + " ".join(f'"{text}"' for text in wanted)
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_what_an_extra_lacks_is_told(extra: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = [text for text in PROJECT["optional-dependencies"][extra] if not text.startswith("scorert[")]
+    wheel = [*PROJECT["dependencies"], *(f"{text}; extra == '{extra}'" for text in own), "else>=1; extra == 'other'"]
+    names = [re.split(r"[^\w.-]", text)[0] for text in own]
+
+    def absent(package: str) -> str:
+        raise metadata.PackageNotFoundError(package)
+
+    monkeypatch.setattr(metadata, "requires", lambda name: wheel)
+    monkeypatch.setattr(metadata, "version", absent)
+    assert missing(extra, tmp_path) == names
+    assert set(names) <= set(missing(extra)), "a checkout has those of the extras within, too"
+    monkeypatch.setattr(metadata, "version", lambda package: "1" if package == "onnxruntime-gpu" else absent(package))
+    assert "onnxruntime" not in missing(extra), "the other package has the same"
+    monkeypatch.setattr(metadata, "version", lambda package: "1")
+    assert missing(extra) == missing(extra, tmp_path) == []
+
+
+def test_every_extra_says_what_it_is_for() -> None:
+    assert sorted(DESCRIBED) == EXTRAS
 
 
 def test_the_two_packages_of_onnx_runtime_do_not_lie_on_each_other() -> None:
@@ -90,9 +116,7 @@ def test_no_sentence_names_a_project_on_the_index() -> None:
         ("rich", ["export", "models"], "export"),
         ("msgspec", ["export", "--help"], "export"),
         ("numpy", ["export", "--help"], "export"),
-        ("transformers", ["export", "models"], "export"),
         ("onnx_ir", ["export", "--from-onnx", "models"], "import"),
-        ("scipy", ["export", "--from-onnx", "models"], "import"),
         ("opentelemetry", ["serve", "--port", "0", "--otlp-endpoint", "http://127.0.0.1:1"], "tracing"),
     ],
 )
@@ -100,9 +124,16 @@ def test_each_command_says_what_installs_what_it_lacks(package: str, arguments: 
     _assert_told(run_without(package, *arguments), package, extra)
 
 
-def test_an_export_says_what_installs_what_it_lacks(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [("torch", "export"), ("transformers", "export"), ("transformers", "import"), ("scipy", "import")],
+)
+def test_an_export_says_what_installs_what_it_lacks(package: str, extra: str, tmp_path: Path) -> None:
     checkpoint = tiny.build("bert", tmp_path / "bert")
-    _assert_told(run_without("torch", "export", checkpoint, "--output", tmp_path / "out"), "torch", "export")
+    if extra == "import":
+        write_body(checkpoint, checkpoint / "model.onnx", outputs=("logits",))
+    given = [checkpoint] if extra == "export" else ["--from-onnx", checkpoint]
+    _assert_told(run_without(package, "export", *given, "--output", tmp_path / "out"), package, extra)
     assert not list(tmp_path.glob("out/*"))
 
 
