@@ -203,7 +203,9 @@ def test_the_endpoint_may_end_in_a_slash(collector: Collector) -> None:
 
 def test_without_opentelemetry_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
-    with pytest.raises(SettingsError, match=r"^--otlp-endpoint needs OpenTelemetry: install scorert\[tracing\]\.$"):
+    with pytest.raises(
+        SettingsError, match=r"^--otlp-endpoint needs OpenTelemetry: run `pip install .*\[tracing\]\"`\.$"
+    ):
         tracer_for("http://localhost:4318", "1.2.3")
 
 
