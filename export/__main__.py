@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ def _parse(arguments: Sequence[str] | None, command: str) -> argparse.Namespace:
     if options.from_onnx is not None and options.exporter is not None:
         parser.error("--exporter makes graphs of MODEL, and --from-onnx takes those that are there: give one of them")
     options.exporter = options.exporter or "transformers"
+    if options.max_memory is not None and (options.from_onnx is not None or options.exporter != "transformers"):
+        parser.error("--max-memory bounds what graphs of PyTorch weights take: leave it out where those are not traced")
     return options
 
 
@@ -122,6 +125,13 @@ def _parser(command: str) -> Parser:
         help="time for PyTorch to score the verification texts, and for each graph again; a large model is held "
         "against fewer of them, 24 pairs at least; full: all, however long they take (3)",
     )
+    parser.add_argument(
+        "--max-memory",
+        type=_bytes,
+        metavar="SIZE",
+        help="memory that the export may have, such as 8GB: refused at once where it needs more, by an estimate, and "
+        "weights are read from files where that is enough (default: from files above 1 GB of weights)",
+    )
     parser.add_argument("--hf-overrides", type=_overrides, default={}, metavar="JSON", help="changes to config.json")
     parser.add_argument(
         "--chat-template",
@@ -181,6 +191,14 @@ def _verify(text: str) -> float | None:
     if not (0 < minutes < math.inf):
         raise argparse.ArgumentTypeError("must be minutes, such as 3 or 0.5, or full")
     return minutes * 60
+
+
+def _bytes(text: str) -> int:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?", text.strip().lower())
+    if found is None:
+        raise argparse.ArgumentTypeError("must be a size, such as 8GB, 500MB or 6GiB")
+    number, unit, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit or " "))
 
 
 def _name(text: str) -> str:

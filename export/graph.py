@@ -39,9 +39,17 @@ def save(model: ir.Model, path: Path) -> None:
     """Write the graph, its weights in `<path>.data` if they are too large for one file."""
     weights = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
     if weights <= _INLINE_BYTES:
-        # Some may be in another file.
-        ir.external_data.load_to_model(model)
+        _take_in(model)
     ir.save(model, path, external_data=f"{path.name}.data" if weights > _INLINE_BYTES else None)
+
+
+def _take_in(model: ir.Model) -> None:
+    """Have weights of another file written with the graph; mapped as they are, they need no memory till then."""
+    for graph in model.graphs():
+        for value in graph.initializers.values():
+            tensor = value.const_value
+            if isinstance(tensor, ir.ExternalTensor):
+                value.const_value = ir.Tensor(tensor.numpy(), tensor.dtype, shape=tensor.shape, name=tensor.name)
 
 
 def multiple(model: ir.Model) -> int:

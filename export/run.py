@@ -25,6 +25,7 @@ from .checkpoint.files import Checkpoint, open_checkpoint
 from .checkpoint.finding import name_of
 from .checkpoint.vocabulary import require_files
 from .errors import ExportError
+from .needs import artifact_bytes, weights_in_files
 from .recipe import Recipe
 from .recognition.families import require_known
 from .recognition.score_templates import given_template
@@ -34,10 +35,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from .exporter import Exporter, OpenExporter
-
-# Bytes of a weight. A choice: embedding tables and heads that are left out of a graph may be a fifth of all.
-_BYTES: dict[Precision, float] = {"fp32": 4, "fp16": 2, "int8": 1, "int8-fast": 1}
-_AT_LEAST = 0.8
 
 
 def run(options: argparse.Namespace, progress: Progress) -> Path:
@@ -50,10 +47,6 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
         require_tensorrt()
     with scratch() as folder:
         checkpoint, open_exporter = _open(options, folder)
-        name = options.name or checkpoint.name
-        require_known(checkpoint.native, checkpoint.architecture)
-        require_files(checkpoint.folder)
-        check_space(options.output / name, _size(checkpoint, options.precision or ["fp32"]))
         with needing(*("Importing graphs", "import") if options.from_onnx is not None else ("Exporting", "export")):
             from transformers.utils import logging as transformers_logging
 
@@ -62,7 +55,7 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
         transformers_logging.disable_progress_bar()
         settings = Options(
             output=options.output,
-            name=name,
+            name=options.name or checkpoint.name,
             score_type=options.score_type,
             prompts=options.prompts,
             max_length=options.max_length,
@@ -74,16 +67,6 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
         return export(checkpoint, open_exporter, settings, progress)
 
 
-def _size(checkpoint: Checkpoint, precisions: list[Precision]) -> int:
-    """About the least that the artifact will have in bytes: less than its weights, where some are left out."""
-    files = [checkpoint.root / name for name in checkpoint.source.weights]
-    stored = sum(file.stat().st_size for file in files if file.is_file())
-    graphs = any(file.suffix == ".onnx" for file in files)
-    half = "16" in str(checkpoint.config.get("dtype") or checkpoint.config.get("torch_dtype"))
-    numbers = stored / (2 if half else 4)
-    return int(_AT_LEAST * (stored if graphs else numbers * sum(_BYTES[precision] for precision in precisions)))
-
-
 def _open(options: argparse.Namespace, folder: Path) -> "tuple[Checkpoint, OpenExporter]":
     """The checkpoint, and the function that opens the exporter of its graphs. Raises `ExportError`."""
     found = (options.revision, options.hf_overrides, options.trust_remote_code)
@@ -91,14 +74,26 @@ def _open(options: argparse.Namespace, folder: Path) -> "tuple[Checkpoint, OpenE
         with needing("Importing graphs", "import"):
             from .importing.files import open_graphs
         checkpoint, files = open_graphs(options.from_onnx, *found, options.precision)
+        _check(checkpoint, options)
         return checkpoint, partial(_imported, files=files)
     checkpoint = open_checkpoint(options.model, *found, scratch=folder)
+    _check(checkpoint, options)
     precisions = options.precision or ["fp32"]
     if options.exporter == "transformers":
-        return checkpoint, partial(_traced, precisions=precisions, allow_missing=options.allow_missing)
+        mapped_in = folder if weights_in_files(checkpoint, options.max_memory) else None
+        allow_missing = options.allow_missing
+        return checkpoint, partial(_traced, precisions=precisions, allow_missing=allow_missing, mapped_in=mapped_in)
     if precisions != ["fp32"]:
         raise ExportError("--exporter optimum makes fp32 graphs: leave --precision out, or --exporter.")
     return checkpoint, partial(_from_optimum, folder=folder)
+
+
+def _check(checkpoint: Checkpoint, options: argparse.Namespace) -> None:
+    """Raises `ExportError` for a checkpoint that cannot be exported, or not to where it is to go."""
+    require_known(checkpoint.native, checkpoint.architecture)
+    require_files(checkpoint.folder)
+    target = options.output / (options.name or checkpoint.name)
+    check_space(target, artifact_bytes(checkpoint, options.precision or ["fp32"]))
 
 
 def _traced(
@@ -107,13 +102,14 @@ def _traced(
     tokenizer: "PreTrainedTokenizerBase",
     precisions: list[Precision],
     allow_missing: bool,
+    mapped_in: Path | None,
 ) -> "Exporter":
     # Imported here, because the other ways need no PyTorch or an older transformers.
     with needing("Exporting from PyTorch weights (--from-onnx imports graphs without)", "export"):
         from .tracing.multimodal import TracedTowers
         from .tracing.traced import TracedNetwork
     traced = TracedNetwork if recipe.pictures is None else TracedTowers
-    return traced(checkpoint, recipe, tokenizer, precisions, allow_missing)
+    return traced(checkpoint, recipe, tokenizer, precisions, allow_missing, mapped_in)
 
 
 def _imported(

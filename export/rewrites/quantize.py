@@ -84,14 +84,22 @@ def quantize_weight(weight: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     even, odd = weight[: len(weight) // 2 * 2 : 2], weight[1::2]
     limit = np.maximum(np.abs(weight).max(axis=0), np.abs(even + odd).max(axis=0))
     scale = _scale(limit)
-    return np.rint(weight / scale).astype(np.int8), scale
+    return _rounded(weight, scale), scale
 
 
 def quantize_rows(table: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     """Returns integers [V, H] and scales [V, 1] of an embedding table [V, H], or of a [N, K] weight."""
     limit = np.abs(table).max(axis=1, keepdims=True)
     scale = _scale(limit)
-    return np.rint(table / scale).astype(np.int8), scale
+    return _rounded(table, scale), scale
+
+
+def _rounded(weight: Floats, scale: Floats) -> npt.NDArray[np.int8]:
+    quotient = weight / scale
+    # In place, since of a large vocabulary's table each copy takes as much as all layers of a small model.
+    np.rint(quotient, out=quotient)
+    integers: npt.NDArray[np.int8] = quotient.astype(np.int8)
+    return integers
 
 
 def _scale(limit: Floats, steps: int = 127) -> Floats:

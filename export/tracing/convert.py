@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 import torch
 from onnx_ir.passes.common import ClearMetadataAndDocStringPass
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
@@ -36,7 +36,7 @@ from ..rewrites.float_inputs import keep_float32
 from ..rewrites.order import rewrite
 from .attention import as_operators
 from .costs import costs
-from .mapped import Mapped
+from .mapped import IN_MEMORY, Mapped
 from .network import STATES, Network
 from .steps import Counted, Printed, counted
 from .towers.merged import MergedBody
@@ -51,15 +51,19 @@ class Converter:
     """
 
     def __init__(
-        self, network: Network, heads: Sequence[LoadedHead], scoring: ScoreType, inputs: Sequence[str]
+        self,
+        network: Network,
+        heads: Sequence[LoadedHead],
+        scoring: ScoreType,
+        inputs: Sequence[str],
+        mapped: Mapped = IN_MEMORY,
     ) -> None:
         self._network = network
         self._heads = heads
         self._scoring = scoring
         self._sample = _sample(inputs, network)
         self._traced: ir.Model | None = None
-        self._mapped = Mapped()
-        self._mapped.network(network)
+        self._mapped = mapped
 
     def convert(
         self, precision: Precision, samples: Sequence[Feeds], kept: Collection[str] = (), report: Report = unheard
@@ -93,7 +97,7 @@ class Converter:
         """The graph that those in float32 and in 8 bits are made of, traced once."""
         if self._traced is None:
             self._traced = self._trace(self._network, self._sample, PRECISIONS["fp32"].provider, report)
-            self._mapped.graph(self._traced)
+            self._mapped.graph(self._traced, "text")
         return self._traced
 
     def _trace(
@@ -134,7 +138,13 @@ def halved(module: Traced) -> Traced:
     transformers keeps those in float32 and multiplies positions by them: in float16 each position in the thousands
     would be off by about one. Code that a checkpoint brings along is left to itself.
     """
-    half: Traced = copy.deepcopy(module).half()
+    # Each is converted as it is copied, so that there is no copy in float32.
+    copied = {
+        id(parameter): nn.Parameter(parameter.detach().half(), parameter.requires_grad)
+        for parameter in module.parameters()
+        if parameter.is_floating_point()
+    }
+    half: Traced = copy.deepcopy(module, copied).half()
     for name, buffer in module.named_buffers():
         owner, _, leaf = name.rpartition(".")
         remote = type(module.get_submodule(owner)).__module__.startswith("transformers_modules.")

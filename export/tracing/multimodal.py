@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -41,6 +42,7 @@ from . import unsplit
 from .convert import Converter
 from .costs import costs
 from .loading import load_multimodal
+from .mapped import Mapped
 from .network import Network, stray_weights
 from .steps import Counted
 from .towers.convert import convert_vision
@@ -60,8 +62,12 @@ class TracedTowers:
         tokenizer: PreTrainedTokenizerBase,
         precisions: list[Precision],
         allow_missing: bool,
+        mapped_in: Path | None = None,
     ) -> None:
-        """Raises `ExportError`, also for missing or unexpected weights unless they are allowed."""
+        """Weights are read from files in `mapped_in`, where it is given, and stay in memory otherwise.
+
+        Raises `ExportError`, also for missing or unexpected weights unless they are allowed.
+        """
         loaded = load_multimodal(checkpoint, recipe)
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers", "pillow"]
@@ -78,6 +84,8 @@ class TracedTowers:
         self._recipe = recipe
         self._tokenizer = tokenizer
         self._model: Any = loaded.model
+        self._mapped = Mapped(mapped_in)
+        self._mapped.network(self._model)
         self._traced_vision: ir.Model | None = None
         self._reference_model = ReferenceModel("PyTorch", f"{torch.__version__} float32", [], self._run)
 
@@ -133,6 +141,7 @@ class TracedTowers:
         """The vision graph that those in float32 and in 8 bits are made of, traced once."""
         if self._traced_vision is None:
             self._traced_vision = self._vision(False, report)
+            self._mapped.graph(self._traced_vision, "vision")
         return self._traced_vision
 
     def _vision(self, half: bool, report: Report) -> ir.Model:
@@ -158,7 +167,7 @@ class TracedTowers:
         # What prompts have in common at their beginning is then computed once.
         shares = self._recipe.template is not None and network.is_causal
         past = [PAST] if shares else []
-        return Converter(network, self.heads, self._recipe.scoring, [*self._inputs, *past])
+        return Converter(network, self.heads, self._recipe.scoring, [*self._inputs, *past], self._mapped)
 
     @property
     def _width(self) -> int:

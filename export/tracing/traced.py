@@ -1,6 +1,7 @@
 """Makes graphs by tracing a checkpoint's PyTorch network."""
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import onnx_ir as ir
 import torch
@@ -21,6 +22,7 @@ from ..precisions import PRECISIONS, Limit
 from ..recipe import Recipe
 from ..verification.reference import Reference, ReferenceModel
 from .convert import Converter
+from .mapped import Mapped
 from .network import load_network, stray_weights
 
 
@@ -37,8 +39,12 @@ class TracedNetwork:
         tokenizer: PreTrainedTokenizerBase,
         precisions: list[Precision],
         allow_missing: bool,
+        mapped_in: Path | None = None,
     ) -> None:
-        """Raises `ExportError`, also for missing or unexpected weights unless they are allowed."""
+        """Weights are read from files in `mapped_in`, where it is given, and stay in memory otherwise.
+
+        Raises `ExportError`, also for missing or unexpected weights unless they are allowed.
+        """
         loaded = load_network(checkpoint, recipe)
         self.preprocessing: Preprocessing | None = None
         self.precisions = precisions
@@ -46,6 +52,8 @@ class TracedNetwork:
         self.heads = load_heads(checkpoint, recipe, tokenizer)
         self.warning = stray_weights(loaded, recipe.architecture, allow_missing)
         self._network = loaded.network
+        mapped = Mapped(mapped_in)
+        mapped.network(self._network)
         inputs = ["input_ids", "attention_mask"]
         # What transformers would feed: not every tokenizer makes token type ids, and not every body reads them.
         if "token_type_ids" in tokenizer("a") and self._network.reads("token_type_ids"):
@@ -58,7 +66,7 @@ class TracedNetwork:
         self._scoring = recipe.scoring
         self._recipe = recipe
         self._tokenizer = tokenizer
-        self._converter = Converter(self._network, self.heads, recipe.scoring, [*inputs, *past])
+        self._converter = Converter(self._network, self.heads, recipe.scoring, [*inputs, *past], mapped)
         self._reference_model = ReferenceModel("PyTorch", f"{torch.__version__} float32", inputs, self._run)
 
     def reference_model(self, precision: Precision) -> ReferenceModel:

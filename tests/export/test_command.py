@@ -182,6 +182,8 @@ def test_missing_and_unexpected_weights_are_named_and_taken_only_when_asked(chec
         (["--hf-overrides", "{"], "not valid JSON"),
         (["--hf-overrides", "[]"], "must be a JSON object"),
         (["--name", "a/b"], "must be a plain folder name"),
+        (["--max-memory", "much"], "must be a size, such as 8GB"),
+        (["--max-memory", "8GB", "--exporter", "optimum"], "leave it out where those are not traced"),
     ],
 )
 def test_options_that_cannot_be_read_are_refused(arguments, message, capsys):

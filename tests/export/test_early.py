@@ -96,6 +96,11 @@ CASES: dict[str, tuple[Callable[[Path, Path], list[str]], int, str]] = {
     "unknown family": (spoilt("c", with_config(model_type="zebra")), 2, "the model type 'zebra', which ScoreRT cannot"),
     "no weights": (spoilt("e", lambda copy: (copy / "model.safetensors").unlink()), 2, "e has no weights"),
     "no tokenizer": (spoilt("f", lambda copy: (copy / "tokenizer.json").unlink()), 2, "has no tokenizer.json"),
+    "little memory": (
+        lambda bert, place: [str(bert), "--output", str(place), "--max-memory", "20MB"],
+        2,
+        "--max-memory is 0.02 GB: give it as much",
+    ),
     "little disk": (lambda bert, place: [str(bert), "--output", str(place)], 2, "GB: free some, or give another"),
 }
 
