@@ -62,8 +62,9 @@ def taken(bert: Path, place: Path) -> list[str]:
 
 def template(text: str) -> Callable[[Path, Path], list[str]]:
     def arguments(bert: Path, place: Path) -> list[str]:
-        (place / "score.jinja").write_text(text)
-        return [str(bert), "--chat-template", str(place / "score.jinja")]
+        file = place / f"{len(text)}.jinja"
+        file.write_text(text)
+        return [str(bert), "--chat-template", str(file)]
 
     return arguments
 
@@ -83,7 +84,7 @@ CASES: dict[str, tuple[Callable[[Path, Path], list[str]], int, str]] = {
     "unknown score type": (lambda bert, place: [str(bert), "--score-type", "x"], 2, "invalid choice: 'x'"),
     "overrides": (lambda bert, place: [str(bert), "--hf-overrides", "{"], 2, "not valid JSON"),
     "no template": (lambda bert, place: [str(bert), "--chat-template", "x"], 2, "x cannot be read (No such file"),
-    "broken template": (template("{{ messages"), 2, "score.jinja cannot be used from its line 1 on"),
+    "broken template": (template("{{ messages"), 2, "jinja cannot be used from its line 1 on"),
     "looping template": (template("{% for i in range(10 ** 9) %}{% endfor %}"), 2, "it loops more than 10,000 times"),
     "half a template": (template("{{ messages[0].content }}"), 2, "does not write out the document"),
     "missing folder": (lambda bert, place: ["./nowhere"], 2, "is not a folder"),
