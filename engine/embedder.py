@@ -14,11 +14,13 @@ from .images.picture import PictureInput
 from .inputs import AnyInput, InputBuilder
 from .job import Job
 from .prompts.template import Prompting
-from .results import Scores
+from .results import Scores, TokenSimilarity
 from .runtime.gpu_arrays import on_host
 from .runtime.workers import Workers
+from .text.boxes import boxes_of
 from .text.chunking import Chunking
 from .text.layout import Input
+from .text.tokenizer import Tokenizer
 from .text.truncation import Truncation
 from .vectors.cache import EmbeddingCache, key_of
 from .vision import Vision
@@ -86,6 +88,27 @@ class Embedder:
         inputs = self._builder.contents([content], "query", limits, prompting)
         return on_host(self.embed({"query": inputs}, limits.job)["query"][0]), inputs[0].tokens
 
+    def compare_tokens(
+        self, contents: Mapping[Role, ReadContent], limits: Truncation, tokenizer: Tokenizer
+    ) -> TokenSimilarity:
+        """What a late-interaction score of a query and a document is made of."""
+        inputs = {role: self._input(content, role, limits) for role, content in contents.items()}
+        rows = self.embed({role: [item] for role, item in inputs.items()}, limits.job)
+        seen = {role: np.flatnonzero(self._builder.is_scored(item, role)) for role, item in inputs.items()}
+        tokens = {
+            role: [tokenizer.token(int(token)) for token in item.input_ids[seen[role]]] for role, item in inputs.items()
+        }
+        located = {role: boxes_of(item, self._manifest.pictures) for role, item in inputs.items()}
+        boxes = {role: [located[role][place] for place in places] for role, places in seen.items()}
+        return TokenSimilarity(
+            query_tokens=tokens["query"],
+            document_tokens=tokens["document"],
+            similarity=on_host(rows["query"][0] @ rows["document"][0].T),
+            tokens=sum(map(len, inputs.values())),
+            query_boxes=boxes["query"],
+            document_boxes=boxes["document"],
+        )
+
     def score(
         self,
         queries: Sequence[ReadContent],
@@ -141,6 +164,12 @@ class Embedder:
             return self.compare(query, whole), of_chunks
         starts = np.cumsum([0, *(len(own) for own in documents[:-1])])
         return np.maximum.reduceat(of_chunks, starts), of_chunks
+
+    def _input(self, content: ReadContent, role: Role, limits: Truncation) -> Input:
+        """A late-interaction model's input for one content."""
+        (item,) = self._builder.contents([content], role, limits, Prompting())
+        assert isinstance(item, Input), "its pictures stand among tokens"
+        return item
 
     def _scored(self, row: Floats, item: Input, role: Role) -> Floats:
         return self._builder.scored(row, item, role) if self._manifest.scoring.by_token else row

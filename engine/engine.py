@@ -4,19 +4,19 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self, Unpack, cast
+from typing import Self, Unpack
 
 import numpy as np
 
 from .arguments import QueryArguments, ScoreArguments, TextArguments, known
 from .arrays import Floats
 from .artifact import TOKENIZER, Manifest, Role, read_manifest
-from .chunk_scores import by_document, chunks_of, inputs_of, repeated
 from .content import Content, ReadContent, read_one
 from .embedder import Embedder
 from .errors import ArtifactError, InvalidInput, ProviderError, UnsupportedTask
 from .inputs import AnyInput, ContentOrTokens, InputBuilder, aligned, listed
 from .job import Job
+from .pair_scorer import PairScorer
 from .prompts.template import Prompting, ScoreTemplate
 from .results import Classes, Embeddings, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .runtime.gpu_arrays import on_host
@@ -27,15 +27,12 @@ from .runtime.trying import try_longest
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
 from .seal import check_seal
-from .text.boxes import boxes_of
 from .text.chunking import chunking
-from .text.layout import Input
 from .text.tokenizer import Token, Tokenizer
 from .text.truncation import Truncation, truncation
 from .vectors import matryoshka
 from .vectors.cache import DEFAULT_CACHE_BYTES, CacheUse, EmbeddingCache
 from .vectors.ranking import check_top_n, ranked
-from .vectors.similarity import sigmoid
 from .vectors.stored import Store
 from .vision import Vision
 
@@ -169,21 +166,8 @@ class Engine:
         prompting = Prompting(arguments.get("instruction"), arguments.get("chat_template_kwargs"))
         if not self.manifest.scoring.reads_pairs:
             return self._embedder.score(read_queries, read_documents, limits, prompting, chunks)
-        if len(read_queries) == 1:
-            read_queries = list(read_queries) * len(read_documents)
-        splits = None
-        if chunks is None:
-            pairs = self._builder.pairs(read_queries, read_documents, limits, prompting)
-        else:
-            splits = self._builder.split_pairs(read_queries, read_documents, limits, prompting, chunks)
-            pairs, read_queries = cast(list[Input], inputs_of(splits)), repeated(read_queries, splits)
-        inputs = self._opened.runner.share(pairs, read_queries)
-        scores = self._activated(self._logits(inputs, limits.job), arguments.get("use_activation", True))
-        if splits is None:
-            return Scores(scores, sum(_tokens(inputs)))
-        of_chunks = by_document(scores, splits)
-        best = np.array([own.max() for own in of_chunks], np.float32)
-        return Scores(best, sum(_tokens(inputs)), chunks_of(read_documents, splits, of_chunks))
+        use_activation = arguments.get("use_activation", True)
+        return self._pair_scorer.score(read_queries, read_documents, limits, prompting, chunks, use_activation)
 
     def rerank(
         self,
@@ -208,9 +192,7 @@ class Engine:
         """What a cross-encoder's classifier says of each text by itself. Its score template has no part in it."""
         self._require(CROSS_ENCODER)
         limits = self._begin(known(arguments, TextArguments, "use_activation"))
-        inputs = self._builder.singles(listed(texts), limits)
-        logits = self._logits(inputs, limits.job)
-        return Classes(self._activated(logits, use_activation), _tokens(inputs))
+        return self._pair_scorer.classify(listed(texts), limits, use_activation)
 
     def embed(
         self,
@@ -274,23 +256,7 @@ class Engine:
             "query": read_one(query, "query"),
             "document": read_one(document, "document"),
         }
-        inputs = {role: self._input(content, role, limits) for role, content in contents.items()}
-        rows = self._embedder.embed({role: [item] for role, item in inputs.items()}, limits.job)
-        seen = {role: np.flatnonzero(self._builder.is_scored(item, role)) for role, item in inputs.items()}
-        tokens = {
-            role: [self._tokenizer.token(int(token)) for token in item.input_ids[seen[role]]]
-            for role, item in inputs.items()
-        }
-        located = {role: boxes_of(item, self.manifest.pictures) for role, item in inputs.items()}
-        boxes = {role: [located[role][place] for place in places] for role, places in seen.items()}
-        return TokenSimilarity(
-            query_tokens=tokens["query"],
-            document_tokens=tokens["document"],
-            similarity=on_host(rows["query"][0] @ rows["document"][0].T),
-            tokens=sum(map(len, inputs.values())),
-            query_boxes=boxes["query"],
-            document_boxes=boxes["document"],
-        )
+        return self._embedder.compare_tokens(contents, limits, self._tokenizer)
 
     def tokenize(self, text: str, *, add_special_tokens: bool = True, job: Job | None = None) -> list[Token]:
         """A text's tokens, with the special ones of a text by itself, whatever the model's layouts and prompts are.
@@ -320,6 +286,7 @@ class Engine:
         self._opened = opened
         self._vision = None if vision is None else Vision(vision, opened.workers, self._cache_of_pictures())
         self._embedder = Embedder(self.manifest, self._builder, opened.workers, self._cache, self._vision)
+        self._pair_scorer = PairScorer(self.manifest, self._builder, opened, self._vision)
         self._process = os.getpid()
 
     def _reopen_if_forked(self) -> None:
@@ -351,26 +318,12 @@ class Engine:
             self._vision.scheduler.admit()
         return truncation(self.manifest.max_length, arguments, self.manifest.truncation)
 
-    def _logits(self, inputs: Sequence[Input], job: Job) -> Floats:
-        job.submit([item.tokens for item in inputs])
-        run = self._opened.workers.run if self._vision is None else self._vision.run
-        return np.array(run(inputs, job), dtype=np.float32)
-
     def _cache_of_pictures(self) -> EmbeddingCache:
         """The engine's, but for embedders whose texts and pictures mix: what they give for a page is remembered, which
         is a fraction of what the vision graph gives."""
         reading = self.manifest.pictures
         mixes = reading is not None and reading.placeholder is not None
         return EmbeddingCache(0) if mixes and not self.manifest.scoring.reads_pairs else self._cache
-
-    def _input(self, content: ReadContent, role: Role, limits: Truncation) -> Input:
-        """A late-interaction model's input for one content."""
-        (item,) = self._builder.contents([content], role, limits, Prompting())
-        assert isinstance(item, Input), "its pictures stand among tokens"
-        return item
-
-    def _activated(self, logits: Floats, use_activation: bool) -> Floats:
-        return sigmoid(logits) if use_activation and self.manifest.activation == "sigmoid" else logits
 
     def _require(self, score_type: ScoreType) -> None:
         own = self.manifest.scoring
