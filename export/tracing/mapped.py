@@ -27,7 +27,8 @@ class Mapped:
         path = self._folder / "mapped.network"
         with path.open("wb") as file:
             for parameter in parameters:
-                parameter.detach().contiguous().numpy().tofile(file)
+                # Not by numpy, whose error does not say what the system said.
+                file.write(parameter.detach().contiguous().numpy().data)
         offset = 0
         for parameter in parameters:
             array = parameter.detach().numpy()

@@ -29,6 +29,8 @@ def convert_vision(
         for name in tower.sample
     }
     model = rewrite(trace(traced, tower.sample, provider, shapes, report), provider, tower.dims)
+    # Where more than the next layer reads a layer's states, what the rewrites add may stand after one of its readers.
+    model.graph.sort()
     (output,) = model.graph.outputs
     if output.name == IMAGE_EMBEDDINGS:
         # They depend on what varies in the inputs, in a way that is the tower's.
