@@ -84,7 +84,7 @@ def _passed_over(checkpoint: Checkpoint) -> Iterator[str]:
     own = CONFIG_MAPPING[checkpoint.native["model_type"]]
     # Classes read some settings that they do not declare, so that only their text says which those are.
     source = "".join(path.read_text(encoding="utf-8") for path in Path(inspect.getfile(own)).parent.glob("*.py"))
-    known = {*own.__dataclass_fields__, *own.attribute_map, *re.findall(r"\w+", source), *_HARMLESS}
+    known = {*vars(own()), *own.attribute_map, *re.findall(r"\w+", source), *_HARMLESS}
     if "rope_parameters" in known:
         known |= {"rope_scaling", "rope_theta"}
     strange = [

@@ -97,5 +97,5 @@ def test_a_page_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
 
 def test_without_pypdfium2_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pypdfium2", None)
-    with pytest.raises(InvalidDocuments, match=r"a\.pdf is a PDF: install scorert\[pdf\], or save its pages as"):
+    with pytest.raises(InvalidDocuments, match=r"a\.pdf is a PDF: run `pip install .*`, or save its pages as"):
         next(read_pages(save_pictures(tmp_path / "a.pdf", quadrants(20, 20))))

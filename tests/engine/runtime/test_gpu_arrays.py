@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from engine import Engine, Index
 from engine.index.build import build_index
+from engine.job import Job
 from engine.prompts.template import Prompting
 from engine.runtime import gpu_arrays
 from engine.text.truncation import Truncation
@@ -56,9 +57,9 @@ def test_scores_are_those_of_the_cpu_computed_and_remembered(engine: Engine, opt
             engine.score(pairs, DOCUMENTS).scores, reference.score(pairs, DOCUMENTS).scores, rtol=1e-5
         )
     inputs = engine._builder.contents([QUERY], "query", Truncation(engine.manifest.max_length), Prompting())
-    rows = engine._embedder.embed({"query": inputs})["query"]
+    rows = engine._embedder.embed({"query": inputs}, Job())["query"]
     assert isinstance(rows[0], DeviceArray), "they do not come back"
-    reference._embedder.embed({"query": inputs})
+    reference._embedder.embed({"query": inputs}, Job())
     assert engine.cache == reference.cache, "as many bytes, hits and misses"
     reference.close()
 
