@@ -37,7 +37,9 @@ class Answering:
 
         async def answer(request: Request) -> Response:
             own = endpoints["GET" if request.method == "HEAD" else request.method]
-            if len(dialects := {endpoint.dialect for endpoint in own}) == 1:
+            # What goes wrong before the body is known is told in the dialect of those that need no field of it.
+            meant = [endpoint for endpoint in own if endpoint.when is None or endpoint.when({}, request.headers)]
+            if len(dialects := {endpoint.dialect for endpoint in meant}) == 1:
                 (record_of(request.scope).dialect,) = dialects
             if own[0].request is None:
                 call = self._call(request)
