@@ -12,7 +12,7 @@ from api.dialects import ENDPOINTS
 from api.endpoint import Endpoint
 from api.observing.metrics import Metrics
 from api.settings.flags import Flag
-from api.settings.reading import FLAGS
+from api.settings.table import FLAGS
 from export.recognition.listing import table
 
 FOLDER = Path("docs/reference")

@@ -7,8 +7,9 @@ import pytest
 from api.limits import Limits
 from api.media.settings import MediaSettings
 from api.settings.errors import SettingsError
-from api.settings.reading import FLAGS, read_settings
+from api.settings.reading import read_settings
 from api.settings.settings import Access, Network, Observing, Serving, Settings
+from api.settings.table import FLAGS
 from engine import ImageLimits
 
 
