@@ -26,6 +26,11 @@ class Command(NamedTuple):
     example: str
 
 
+def _of_engine(name: str, does: str, example: str) -> Command:
+    """One that `python -m engine` has under the same name."""
+    return Command("engine", "scorert", (name,), does, example)
+
+
 COMMANDS = {
     "export": Command(
         package="export",
@@ -41,34 +46,18 @@ COMMANDS = {
         does="answer over HTTP with the scores of artifacts",
         example="--model models/ms-marco-MiniLM-L6-v2 --port 8000",
     ),
-    "index": Command(
-        package="engine",
-        typed="scorert",
-        arguments=("index",),
+    "index": _of_engine(
+        "index",
         does="compute documents' embeddings ahead of their queries",
         example="models/all-MiniLM-L6-v2 docs.jsonl --output indexes/docs",
     ),
-    "info": Command(
-        package="engine",
-        typed="scorert",
-        arguments=("info",),
-        does="say what an artifact or an index is",
-        example="models/ms-marco-MiniLM-L6-v2",
-    ),
-    "verify": Command(
-        package="engine",
-        typed="scorert",
-        arguments=("verify",),
+    "info": _of_engine("info", does="say what an artifact or an index is", example="models/ms-marco-MiniLM-L6-v2"),
+    "verify": _of_engine(
+        "verify",
         does="check an artifact's files, and that its graphs compute what they should here",
         example="models/ms-marco-MiniLM-L6-v2",
     ),
-    "doctor": Command(
-        package="engine",
-        typed="scorert",
-        arguments=("doctor",),
-        does="say what this machine can run, and what is installed",
-        example="--json",
-    ),
+    "doctor": _of_engine("doctor", does="say what this machine can run, and what is installed", example="--json"),
 }
 _PACKAGES = ("api", "engine", "export")
 _FOLDER = str(Path(__file__).resolve().parent)
