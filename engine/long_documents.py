@@ -71,7 +71,7 @@ class Pairs:
         return self._room - (query if self._limits.total is None else min(query, self._room // 2))
 
     def offsets(self, texts: Sequence[str]) -> list[Offsets]:
-        return self._tokenizer.all_offsets(texts)
+        return self._tokenizer.offsets(texts)
 
     def lay_out(self, places: Sequence[int], texts: Sequence[str]) -> list[Input | int]:
         laid: list[Input | int] = []
@@ -130,7 +130,7 @@ class Texts:
         return self._room
 
     def offsets(self, texts: Sequence[str]) -> list[Offsets]:
-        return self._tokenizer.all_offsets(texts)
+        return self._tokenizer.offsets(texts)
 
     def lay_out(self, places: Sequence[int], texts: Sequence[str]) -> list[Input | int]:
         return _measured([item for item in self._inputs(texts) if isinstance(item, Input)], self._total)

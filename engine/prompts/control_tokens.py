@@ -70,7 +70,7 @@ class ControlTokens:
 
     def offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
         """Where the tokens of masked texts begin and end in them, in characters."""
-        return self._tokenizer.all_offsets(texts)
+        return self._tokenizer.offsets(texts)
 
     def drop(self, text: str, tokens: int, side: Side) -> str:
         """A masked text without that many of its tokens at its end, or its beginning with side "left"."""
@@ -80,7 +80,7 @@ class ControlTokens:
     def keep(self, text: str, tokens: int, side: Side = "right") -> str:
         """The first `tokens` tokens of a masked text, or its last with side "left"; whole characters only."""
         while text and tokens > 0:
-            offsets = self._tokenizer.offsets(text)
+            (offsets,) = self._tokenizer.offsets([text])
             if len(offsets) <= tokens:
                 return text
             # Cut text may fall into more tokens than it had within the whole, so look again.

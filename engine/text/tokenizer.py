@@ -133,7 +133,8 @@ class Tokenizer:
     def words(self, text: str, job: Job) -> list[int | None]:
         """The number of the word that each of a text's tokens is of. Raises what `job.check` raises."""
         # The library's fast call does not tell.
-        words: list[int | None] = self._whole(text, False, job).word_ids
+        (encoding,) = self._whole([text], False, job)
+        words: list[int | None] = encoding.word_ids
         return words
 
     def tokenize(self, text: str, *, add_special_tokens: bool = True, job: Job | None = None) -> list[Token]:
@@ -147,7 +148,7 @@ class Tokenizer:
             (encoding,) = self._fast([text[:size]], job)
             job.check(len(encoding.ids))
             size *= 2
-        encoding = self._whole(text, add_special_tokens, job)
+        (encoding,) = self._whole([text], add_special_tokens, job)
         job.check(len(encoding))
         tokens = []
         # Token by token, because the encoding's lists of them hold the interpreter's lock until they are made.
@@ -172,31 +173,26 @@ class Tokenizer:
             if not 0 <= token_id < size:
                 raise InvalidInput(f"Token id {token_id} is out of vocabulary: this model's has 0 to {size - 1}.")
 
-    def offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where each of a text's tokens begins and ends in it, in characters.
+    def offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
+        """Where each of the texts' tokens begins and ends in its text, in characters.
 
         The tokens of a character that takes several all have the whole of it.
         """
-        offsets: list[tuple[int, int]] = self._whole(text, False, Job()).offsets
-        return offsets
+        return [encoding.offsets for encoding in self._whole(texts, False, Job())]
 
-    def _whole(self, text: str, add_special_tokens: bool, job: Job) -> tokenizers.Encoding:
-        """A text's encoding with its offsets."""
-        with _refusing_surrogates([text]), _TURNS.turn([text], job):
-            (encoding,) = self._tokenizer.encode_batch([text], add_special_tokens=add_special_tokens)
-        return encoding
+    def _whole(self, texts: Sequence[str], add_special_tokens: bool, job: Job) -> list[tokenizers.Encoding]:
+        """Texts' encodings with their offsets."""
+        with _refusing_surrogates(texts), _TURNS.turn(texts, job):
+            encodings: list[tokenizers.Encoding] = self._tokenizer.encode_batch(
+                list(texts), add_special_tokens=add_special_tokens
+            )
+        return encodings
 
     def _fast(self, texts: Sequence[str], job: Job) -> list[tokenizers.Encoding]:
         """Texts' encodings without offsets."""
         with _refusing_surrogates(texts), _TURNS.turn(texts, job):
             encodings: list[tokenizers.Encoding] = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return encodings
-
-    def all_offsets(self, texts: Sequence[str]) -> list[list[tuple[int, int]]]:
-        """`offsets` of each text."""
-        with _refusing_surrogates(texts), _TURNS.turn(texts, Job()):
-            encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [encoding.offsets for encoding in encodings]
 
     def content(self) -> str:
         """The tokenizer as its tokenizer.json holds it."""
