@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from engine import Engine, Index, read_index_manifest, read_manifest
+from engine import Engine, Index, decode_manifest, read_index_manifest
 
 from .errors import UnknownModel
 from .settings.errors import SettingsError
@@ -95,7 +95,7 @@ def _templates(settings: Settings) -> list[str | None]:
     named = dict(serving.chat_templates)
     if serving.chat_template is None and not named:
         return [None] * len(settings.models)
-    manifests = [read_manifest(Path(folder), check_files=False) for folder in settings.models]
+    manifests = [decode_manifest(Path(folder)) for folder in settings.models]
     names = list(serving.served_model_names or (manifest.name for manifest in manifests))
     for name in named:
         if name not in names:

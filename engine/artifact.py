@@ -286,14 +286,14 @@ def decode_manifest(folder: Path) -> Manifest:
         raise ArtifactError(f"{path} cannot be read: {error}. Export the model again.") from None
 
 
-def read_manifest(folder: Path, *, check_files: bool = True) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
     """Read `folder`'s manifest and check every file it lists, which takes as long as reading them.
 
     Raises `ArtifactError` for a missing folder or file, a wrong size or hash, or an unknown schema version.
     """
     manifest = decode_manifest(folder)
     path = folder / MANIFEST
-    for name, expected in manifest.files.items() if check_files else ():
+    for name, expected in manifest.files.items():
         _check_file(folder / name, expected)
     _check_fit(manifest, path)
     for graph in manifest.graphs:

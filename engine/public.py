@@ -2,7 +2,7 @@
 
 from .arguments import LONG_DOCUMENTS, LongDocuments, QueryArguments, ScoreArguments, TextArguments
 from .arrays import Floats
-from .artifact import Manifest, Role, read_manifest
+from .artifact import Manifest, Role, decode_manifest, read_manifest
 from .content import Content, Text, text_of
 from .engine import Engine
 from .errors import (
@@ -102,6 +102,7 @@ __all__ = [
     "cores",
     "data_url_bytes",
     "decode_image",
+    "decode_manifest",
     "normalized",
     "read_index_manifest",
     "read_manifest",
