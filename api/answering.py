@@ -11,7 +11,7 @@ from starlette.responses import Response
 from engine import Job
 
 from .compression import check_encoding, decompressed
-from .endpoint import Binary, Call, Endpoint, Fields
+from .endpoint import Binary, Call, Endpoint, Fields, Headers
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
 from .media.reading import Media
@@ -37,13 +37,11 @@ class Answering:
 
         async def answer(request: Request) -> Response:
             own = endpoints["GET" if request.method == "HEAD" else request.method]
-            # What goes wrong before the body is known is told in the dialect of those that need no field of it.
-            meant = [endpoint for endpoint in own if endpoint.when is None or endpoint.when({}, request.headers)]
-            if len(dialects := {endpoint.dialect for endpoint in meant}) == 1:
-                (record_of(request.scope).dialect,) = dialects
+            # What goes wrong before the body is known is told in the dialect of one that needs no field of it.
+            meant = _meant(own, {}, request.headers)
+            record_of(request.scope).dialect = meant.dialect
             if own[0].request is None:
-                call = self._call(request)
-                return _response(_meant(own, {}, call).answer(None, call))
+                return _response(meant.answer(None, self._call(request)))
             _require_json(request.headers.get("content-type"))
             encoding = check_encoding(request.headers.get("content-encoding", ""))
             with self.gate.entered():
@@ -80,14 +78,14 @@ class Answering:
 def _answer(endpoints: Sequence[Endpoint], body: bytes, encoding: str, call: Call) -> Response:
     body = decompressed(body, encoding, call.limits.max_body_bytes)
     require_few_values(body, call.limits)
-    endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, fields_of(body), call)
+    endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, fields_of(body), call.headers)
     call.record.dialect = endpoint.dialect
     return _response(endpoint.answer(decode(body, endpoint.request), call))
 
 
-def _meant(endpoints: Sequence[Endpoint], fields: Fields, call: Call) -> Endpoint:
+def _meant(endpoints: Sequence[Endpoint], fields: Fields, headers: Headers) -> Endpoint:
     """The endpoint of a path that a request is for."""
-    return next(endpoint for endpoint in endpoints if endpoint.when is None or endpoint.when(fields, call.headers))
+    return next(endpoint for endpoint in endpoints if endpoint.when is None or endpoint.when(fields, headers))
 
 
 def _response(answer: object) -> Response:
