@@ -3,16 +3,11 @@
 `export` writes it and `engine` reads it; nothing else passes between the two.
 """
 
-import hashlib
-import re
-import shlex
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from .errors import ArtifactError
 from .images.reading import PictureReading
 from .precisions import Precision
 from .score_types import SCORE_TYPES, ScoreType, ScoreTypeName
@@ -243,128 +238,3 @@ class Manifest(_Part, frozen=True):
     def files_of(self, graph: Graph) -> dict[str, File]:
         """A graph's own files: a large one's weights are in files of their own that begin with its name."""
         return {name: file for name, file in self.files.items() if name.startswith(graph.file)}
-
-
-def sha256(path: Path) -> str:
-    """The hex digest of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def files_of(folder: Path, prefix: str = "") -> dict[str, File]:
-    """The manifest's entries for the folder's files whose names begin with `prefix`; folders in it are left out."""
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name.startswith(prefix)]
-    return {path.name: File(sha256=sha256(path), size=path.stat().st_size) for path in paths}
-
-
-def decode_manifest(folder: Path) -> Manifest:
-    """Read what `folder`'s manifest says, and check nothing of it.
-
-    Raises `ArtifactError` for a missing folder, an unknown schema version, or what is no manifest.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        is_source = (folder / "config.json").is_file() or _HUB_ID.fullmatch(str(folder))
-        raise ArtifactError(
-            f"{folder} is not an artifact: it has no {MANIFEST}. Make one with "
-            + (
-                f"`python -m export {shlex.quote(str(folder))}`, and use models/{folder.name} then."
-                if is_source
-                else "`python -m export MODEL`."
-            )
-        )
-    content = path.read_bytes()
-    try:
-        version = msgspec.json.decode(content, type=_Versioned).schema_version
-        if version not in READABLE_VERSIONS:
-            raise ArtifactError(
-                f"{path} has schema version {version}; this ScoreRT reads {_readable()}: "
-                "export the model again or install the ScoreRT that made it."
-            )
-        return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}. Export the model again.") from None
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read `folder`'s manifest and check every file it lists, which takes as long as reading them.
-
-    Raises `ArtifactError` for a missing folder or file, a wrong size or hash, or an unknown schema version.
-    """
-    manifest = decode_manifest(folder)
-    path = folder / MANIFEST
-    for name, expected in manifest.files.items():
-        _check_file(folder / name, expected)
-    _check_fit(manifest, path)
-    for graph in manifest.graphs:
-        if graph.verification is None:
-            raise ArtifactError(f"{path} has a graph of {graph.precision} that was never verified: export it again.")
-        if graph.role == "text" and manifest.scoring.output not in {tensor.name for tensor in graph.outputs}:
-            raise ArtifactError(
-                f"{path} has a graph of {graph.precision} without the output {manifest.scoring.output}, which a "
-                f"{manifest.score_type} is scored by: export it again."
-            )
-    templates = [manifest.template] if manifest.template is not None else []
-    for name in [TOKENIZER, *templates, *(graph.file for graph in manifest.graphs)]:
-        if name not in manifest.files:
-            raise ArtifactError(f"{path} does not list {name}, so it cannot be trusted: export the model again.")
-    return manifest
-
-
-def _readable() -> str:
-    *versions, newest = map(str, READABLE_VERSIONS)
-    return f"{', '.join(versions)} and {newest}"
-
-
-class _Versioned(msgspec.Struct):
-    schema_version: int
-
-
-_HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_LEAST_LENGTH = 8
-"""As for an export's `--max-length`."""
-
-
-def _check_fit(manifest: Manifest, path: Path) -> None:
-    """Raises `ArtifactError` where the manifest lacks what its score type needs."""
-    needed = ["pair"] if manifest.scoring.reads_pairs else ["query", "document", "similarity"]
-    missing = [name for name in needed if getattr(manifest, name) is None]
-    roles = {graph.role for graph in manifest.graphs}
-    if "text" not in roles:
-        missing.append("a graph for texts")
-    if manifest.pictures is not None and "vision" not in roles:
-        missing.append("a graph for pictures")
-    layouts = [part for part in (manifest.pair, manifest.query, manifest.document) if part is not None]
-    tokens = [manifest.pad_token, *manifest.special_tokens.values()]
-    for part in layouts:
-        tokens += [*part.prefix, *part.suffix, *getattr(part, "middle", [])]
-    if min(tokens) < 0:
-        raise ArtifactError(f"{path} has the token {min(tokens)}, which no vocabulary has: export it again.")
-    if manifest.max_length < _LEAST_LENGTH:
-        raise ArtifactError(f"{path} has max_length {manifest.max_length}, too short for any text: export it again.")
-    sizes = {
-        size
-        for graph in manifest.graphs
-        for tensor in graph.outputs
-        if graph.role == "text" and tensor.name == manifest.scoring.output
-        for size in tensor.dims[-1:]
-    }
-    if manifest.dimension is not None and any(isinstance(size, int) and size != manifest.dimension for size in sizes):
-        raise ArtifactError(
-            f"{path} has dimension {manifest.dimension}, and its graph's {manifest.scoring.output} have "
-            f"{', '.join(map(str, sizes))} numbers: export it again."
-        )
-    if missing:
-        raise ArtifactError(
-            f"{path} lacks {' and '.join(missing)}, which a {manifest.score_type} needs: export it again."
-        )
-
-
-def _check_file(path: Path, expected: File) -> None:
-    if not path.is_file():
-        raise ArtifactError(f"{path} is missing: copy the whole artifact, or export the model again.")
-    size = path.stat().st_size
-    if size != expected.size:
-        raise ArtifactError(f"{path} has {size} bytes where its manifest says {expected.size}: copy it again.")
-    if sha256(path) != expected.sha256:
-        raise ArtifactError(f"{path} does not have the sha256 its manifest gives: copy it again, or export it anew.")

@@ -10,12 +10,13 @@ import numpy as np
 
 from .arguments import QueryArguments, ScoreArguments, TextArguments, known
 from .arrays import Floats
-from .artifact import TOKENIZER, Manifest, Role, read_manifest
+from .artifact import TOKENIZER, Manifest, Role
 from .content import Content, ReadContent, read_one
 from .embedder import Embedder
 from .errors import ArtifactError, InvalidInput, ProviderError, UnsupportedTask
 from .inputs import AnyInput, ContentOrTokens, InputBuilder, aligned, listed
 from .job import Job
+from .manifest import read_manifest
 from .pair_scorer import PairScorer
 from .prompts.template import Prompting, ScoreTemplate
 from .results import Classes, Embeddings, Ranking, Scores, TokenEmbeddings, TokenSimilarity

@@ -2,7 +2,7 @@
 
 from .arguments import LONG_DOCUMENTS, LongDocuments, QueryArguments, ScoreArguments, TextArguments
 from .arrays import Floats
-from .artifact import Manifest, Role, decode_manifest, read_manifest
+from .artifact import Manifest, Role
 from .content import Content, Text, text_of
 from .engine import Engine
 from .errors import (
@@ -29,6 +29,7 @@ from .images.image import Image
 from .index.files import read_index_manifest
 from .index.index import Index
 from .job import Job
+from .manifest import decode_manifest, read_manifest
 from .precisions import PRECISIONS
 from .results import Box, Chunk, Chunks, Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
 from .runtime.cores import cores

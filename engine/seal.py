@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from .artifact import MANIFEST, sha256
+from .artifact import MANIFEST
 from .errors import ArtifactError
+from .manifest import sha256
 
 SEAL = "manifest.sha256"
 """`sha256sum --check manifest.sha256` reads it, too."""

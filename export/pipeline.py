@@ -20,13 +20,8 @@ from typing import Literal
 
 import msgspec
 
-from engine.artifact import (
-    MANIFEST,
-    SCORE_TEMPLATE,
-    Prompts,
-    Verification,
-    files_of,
-)
+from engine.artifact import MANIFEST, SCORE_TEMPLATE, Prompts, Verification
+from engine.manifest import files_of
 from engine.progress import Progress
 from engine.score_types import ScoreTypeName
 from engine.seal import seal

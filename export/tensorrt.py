@@ -10,9 +10,10 @@ from pathlib import Path
 import msgspec
 import onnx_ir as ir
 
-from engine.artifact import Graph, Manifest, Verification, files_of
+from engine.artifact import Graph, Manifest, Verification
 from engine.errors import ProviderError
 from engine.extras import install
+from engine.manifest import files_of
 from engine.precisions import Precision
 from engine.runtime.opened import Opened
 from engine.runtime.providers import TENSORRT, preferred

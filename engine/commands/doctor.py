@@ -118,7 +118,7 @@ def _artifact(path: Path, command: str) -> dict[str, Any]:
     folder = path.parent
     try:
         with needing(command, "cpu", "gpu"):
-            from ..artifact import decode_manifest
+            from ..manifest import decode_manifest
         manifest = decode_manifest(folder)
     except ScoreRTError as error:
         return {"folder": str(folder), "error": str(error)}

@@ -42,9 +42,10 @@ def _parser(command: str) -> Parser:
 def _told(options: argparse.Namespace) -> str:
     import msgspec
 
-    from ..artifact import MANIFEST, decode_manifest
+    from ..artifact import MANIFEST
     from ..index.files import MANIFEST as INDEX
     from ..index.files import read_index_manifest
+    from ..manifest import decode_manifest
 
     folder: Path = options.artifact
     if (folder / INDEX).is_file() and not (folder / MANIFEST).is_file():

@@ -66,8 +66,8 @@ def _parser(command: str) -> Parser:
 
 def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Raises `ScoreRTError` for what is wrong."""
-    from ..artifact import decode_manifest
     from ..engine import Engine
+    from ..manifest import decode_manifest
     from ..runtime.opening import graphs_on, select_graph
     from ..runtime.providers import PROVIDERS
     from ..seal import SEAL

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from engine import ArtifactError, Engine, InvalidInput
-from engine.artifact import MANIFEST, read_manifest
+from engine.artifact import MANIFEST
+from engine.manifest import read_manifest
 from tests.manifests import edit_manifest
 
 
@@ -36,6 +37,12 @@ def test_a_whole_artifact_is_read(artifact):
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path):
     with pytest.raises(ArtifactError, match=r"is not an artifact: it has no manifest.json"):
+        Engine.load(tmp_path)
+
+
+def test_an_index_is_refused_with_where_it_belongs(tmp_path):
+    (tmp_path / "index.json").touch()
+    with pytest.raises(ArtifactError, match=r"is an index, and no artifact: .* the index with --index"):
         Engine.load(tmp_path)
 
 

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper, numpy_helper
 
 from engine.__main__ import main
-from engine.artifact import files_of
+from engine.manifest import files_of
 from engine.seal import SEAL
 from tests.manifests import edit_manifest
 

@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from engine import Engine, EngineClosed, Job, ProviderError
-from engine.artifact import read_manifest
+from engine.manifest import read_manifest
 from engine.runtime.choosing import choose, made_up_request
 from engine.runtime.opened import Opened
 from engine.runtime.providers import CPU

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from engine.artifact import read_manifest
+from engine.manifest import read_manifest
 from engine.runtime.cores import cores
 from engine.runtime.providers import CPU, CUDA, PROVIDERS, TENSORRT
 from engine.runtime.sessions import _with_options

@@ -8,8 +8,9 @@ import onnxruntime
 import pytest
 
 from engine import Engine, ProviderError
-from engine.artifact import MANIFEST, files_of, read_manifest
+from engine.artifact import MANIFEST
 from engine.job import Job
+from engine.manifest import files_of, read_manifest
 from engine.runtime.opening import Opener, select_graph
 from engine.runtime.providers import CUDA, TENSORRT
 from engine.runtime.tensorrt import Plans, largest_batch, longest_input

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from checkpoints import tiny
-from engine.artifact import SCHEMA_VERSION, Manifest, Source, read_manifest
+from engine.artifact import SCHEMA_VERSION, Manifest, Source
+from engine.manifest import read_manifest
 from export.__main__ import main
 from export.verification import choosing
 from export.verification.choosing import LEAST, Work, as_many_as_fit, by_importance, first
