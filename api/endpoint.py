@@ -48,7 +48,7 @@ class Call:
 
         Raises `UnknownModel`, and `WrongModel` where the path is for models of `score_type` and it is another.
         """
-        self.record.model, engine = self.models.get(model)
+        self.record.model, engine = self.models.get(model, score_type)
         name = model or self.record.model
         if score_type is not None and engine.manifest.scoring is not score_type:
             raise WrongModel(name, engine.manifest.score_type, score_type.name)

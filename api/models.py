@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from engine import Engine, Index, decode_manifest, read_index_manifest
+from engine import Engine, Index, ScoreType, decode_manifest, read_index_manifest
 
 from .errors import UnknownModel
 from .settings.errors import SettingsError
@@ -13,7 +13,7 @@ from .settings.settings import Serving, Settings
 
 
 class Models:
-    """Engines by name, in the order they were given; the first serves requests that name none."""
+    """Engines by name, in the order they were given, which is that in which they serve requests that name none."""
 
     def __init__(
         self,
@@ -60,9 +60,15 @@ class Models:
         """Served names and then aliases, each with its engine."""
         return ((name, self.served[served]) for name, served in self._names.items())
 
-    def get(self, name: str | None) -> tuple[str, Engine]:
-        """The served name and the engine of what a request asks for. Raises `UnknownModel`."""
-        name = self._default if name is None else name
+    def get(self, name: str | None, score_type: ScoreType | None = None) -> tuple[str, Engine]:
+        """The served name and the engine of what a request asks for.
+
+        A request that names none gets the first of `score_type`, or where there is none the first of all. Raises
+        `UnknownModel`.
+        """
+        if name is None:
+            fitting = (own for own, engine in self.served.items() if engine.manifest.scoring is score_type)
+            name = next(fitting, self._default)
         if name not in self._names:
             raise UnknownModel(name, list(self._names))
         served = self._names[name]

@@ -89,7 +89,7 @@ class Observing:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All settings; `models` are folders of artifacts, the first for requests that name none.
+    """All settings; `models` are folders of artifacts, the first of those that fit for requests that name none.
 
     Raises `SettingsError` where two do not go together.
     """

@@ -1,6 +1,6 @@
 """Opening the models that settings name, and closing them where that fails."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from api.models import Models
 from api.settings.errors import SettingsError
 from api.settings.reading import read_settings
 from api.settings.settings import DEFAULT_MODEL
-from engine import ArtifactError, Engine
+from engine import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ArtifactError, Engine
 from engine.index.build import build_index
 
 NAME = DEFAULT_MODEL.name
@@ -43,6 +43,15 @@ def test_models_are_found_by_all_their_names(models: Models) -> None:
     for name, engine in engines.items():
         assert models.get(name) == ({"b": "second", "a": "first"}.get(name, name), engine)
     assert models.get(None) == ("first", engines["first"])
+
+
+def test_requests_that_name_none_get_the_first_that_their_path_is_for(artifacts: Callable[[str], Path]) -> None:
+    served = load("--model", artifacts("minilm-ce"), artifacts("minilm-bi"), DEFAULT_MODEL)
+    try:
+        found = {wanted: served.get(None, wanted)[0] for wanted in (None, CROSS_ENCODER, BI_ENCODER, LATE_INTERACTION)}
+        assert list(found.values()) == ["minilm-ce", "minilm-ce", "minilm-bi", "minilm-ce"]
+    finally:
+        served.close()
 
 
 def test_unknown_names_are_told_all_that_there_are(models: Models) -> None:

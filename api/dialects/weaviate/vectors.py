@@ -23,7 +23,7 @@ class VectorConfig(msgspec.Struct, kw_only=True):
 
 
 class VectorRequest(msgspec.Struct, kw_only=True):
-    """A text to embed, cut where it is long. Weaviate knows no `model`: it is the first that is served."""
+    """A text to embed, cut where it is long. Weaviate knows no `model`: it is the first bi-encoder."""
 
     text: str
     config: VectorConfig = msgspec.field(default_factory=VectorConfig)
