@@ -78,17 +78,21 @@ def test_a_graph_that_overflows_is_not_written(checkpoint, tmp_path, capsys):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def started(checkpoint: Path, output: Path, name: str = "tiny-bert") -> subprocess.Popen[str]:
-    """An export that has begun to write."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "export", str(checkpoint), "--output", str(output), "--name", name],
+def launched(checkpoint: Path, output: Path, name: str = "tiny-bert") -> subprocess.Popen[str]:
+    # Jobs that a shell has put in the background ignore SIGINT, and so would what they start.
+    heeding = ["env", "--default-signal=INT"]
+    return subprocess.Popen(
+        [*heeding, sys.executable, "-m", "export", str(checkpoint), "--output", str(output), "--name", name],
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"TMPDIR": str(output)},
-        # Jobs that a shell has put in the background ignore SIGINT, and so would what they start.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
+
+
+def started(checkpoint: Path, output: Path, name: str = "tiny-bert") -> subprocess.Popen[str]:
+    """An export that has begun to write."""
+    process = launched(checkpoint, output, name)
     deadline = time.monotonic() + 120
     while not any(output.glob(f".{name}.{process.pid}-*.partial/tokenizer.json")):
         assert process.poll() is None
@@ -122,7 +126,7 @@ def test_an_interrupt_is_not_a_traceback_and_leaves_nothing(checkpoint, tmp_path
 
 @pytest.mark.slow
 def test_the_second_of_two_exports_to_one_name_is_refused(checkpoint, tmp_path):
-    processes = [started(checkpoint, tmp_path), started(checkpoint, tmp_path)]
+    processes = [launched(checkpoint, tmp_path), launched(checkpoint, tmp_path)]
     said = [process.communicate()[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0, 2]
     (refused,) = [own for own, process in zip(said, processes, strict=True) if process.returncode]
