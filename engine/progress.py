@@ -29,6 +29,11 @@ def part(report: Report, begin: float, end: float) -> Report:
     return lambda done, of: report(begin + (end - begin) * done / of, 1)
 
 
+def parts(report: Report, count: int) -> Iterator[Report]:
+    """For what is done of each of so many equal parts of a stage, in turn."""
+    return (part(report, number / count, (number + 1) / count) for number in range(count))
+
+
 class Progress:
     """Shows what is being done, and says what has been done."""
 

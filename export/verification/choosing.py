@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.artifact import Manifest
 from engine.content import Pictured, ReadContent, own_text
+from engine.progress import Report, part, unheard
 
 from .contents import Contents
 
@@ -84,30 +85,44 @@ def _kinds(pair: Pair) -> set[str]:
 
 def _halving(count: int) -> Iterator[int]:
     """All numbers below `count`, the middle first, then the middles of what is left on both its sides, and so on."""
-    parts = [range(count)]
-    while parts:
-        parts = [part for part in parts if part]
-        for part in parts:
-            yield part[len(part) // 2]
-        parts = [half for part in parts for half in (part[: len(part) // 2], part[len(part) // 2 + 1 :])]
+    left = [range(count)]
+    while left:
+        left = [some for some in left if some]
+        for some in left:
+            yield some[len(some) // 2]
+        left = [half for some in left for half in (some[: len(some) // 2], some[len(some) // 2 + 1 :])]
 
 
-def as_many_as_fit(contents: Contents, work: Work, run: Callable[[Contents], object], seconds: float) -> Contents:
+def as_many_as_fit(
+    contents: Contents,
+    work: Work,
+    run: Callable[[Contents, Report], object],
+    seconds: float,
+    report: Report = unheard,
+) -> Contents:
     """All contents, or the first that can be run in that time: judged by the longest pair, or by the first `LEAST`.
 
-    `run` is called with those that it is judged by, and answers from memory what it was asked before.
+    `run` is called with those that it is judged by, and answers from memory what it was asked before. `report` hears
+    what part of the work of all that is, or of the time where that is over first, but never more than of those.
     """
+    least = first(contents, LEAST, work)
+    began = time.perf_counter()
 
-    def timed(part: Contents) -> float:
-        began = time.perf_counter()
-        run(part)
-        return time.perf_counter() - began
+    def tell(done: float, of: float) -> None:
+        spent = (time.perf_counter() - began) / seconds
+        report(max(done / of * work.of(least) / work.of(contents), min(done / of, spent)), 1)
 
-    spent = timed(first(contents, 1, work))
+    def timed(chosen: Contents, told: Report) -> float:
+        started = time.perf_counter()
+        run(chosen, told)
+        return time.perf_counter() - started
+
+    longest = first(contents, 1, work)
+    of_longest = work.of(longest) / work.of(least)
+    spent = timed(longest, part(tell, 0, of_longest))
     if spent * len(contents.pairs) <= seconds:
         return contents
-    least = first(contents, LEAST, work)
-    spent += timed(least)
+    spent += timed(least, part(tell, of_longest, 1))
     pace = spent / work.of(least)
     if spent + pace * work.of(contents) <= seconds:
         return contents

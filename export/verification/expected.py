@@ -10,7 +10,7 @@ import numpy as np
 from engine.arrays import Feeds, Floats
 from engine.artifact import Manifest
 from engine.content import ReadContent
-from engine.progress import Report, unheard
+from engine.progress import Report, part, unheard
 from engine.vectors.similarity import sigmoid
 
 from .choosing import LEAST, Pair, Work, as_many_as_fit
@@ -55,24 +55,32 @@ class Expected:
         first = self.rows[self.keys[0]]
         return first.shape[-1] if first.ndim else None
 
-    def of(self, part: Contents, manifest: Manifest, seconds: float) -> "Expected":
+    def of(self, chosen: Contents, manifest: Manifest, seconds: float) -> "Expected":
         """The answers for a part of the contents, which is what a graph has time for."""
-        return replace(self, contents=part, keys=_keys(part, manifest), why=_why(part, manifest, "the graph", seconds))
+        why = _why(chosen, manifest, "the graph", seconds)
+        return replace(self, contents=chosen, keys=keys_of(chosen, manifest), why=why)
 
 
 def expected(reference: Scorer, manifest: Manifest, seconds: float | None = None, report: Report = unheard) -> Expected:
     """Run the reference on every content, or every pair for a cross-encoder; or on what there are `seconds` for."""
     everything = chosen = contents(manifest)
     asked = _Asked(reference, manifest)
+    reached = 0.0
+
+    def tell(done: float, of: float) -> None:
+        nonlocal reached
+        reached = done / of
+        report(done, of)
+
     if seconds is not None:
-        chosen = as_many_as_fit(everything, Work(manifest), asked.ask, seconds)
+        chosen = as_many_as_fit(everything, Work(manifest), asked.ask, seconds, tell)
     if chosen is everything:
         # Anew, as one call, so that no batch depends on how long the first pairs took.
         asked.rows.clear()
     began = time.perf_counter()
-    asked.ask(chosen, report)
+    asked.ask(chosen, part(report, reached, 1))
     took = time.perf_counter() - began
-    keys = _keys(chosen, manifest)
+    keys = keys_of(chosen, manifest)
     if manifest.scoring.reads_pairs:
         scores = activated(np.array([asked.rows[key] for key in keys], np.float32), manifest).tolist()
     else:
@@ -94,7 +102,7 @@ class _Asked:
         self._manifest = manifest
 
     def ask(self, chosen: Contents, report: Report = unheard) -> None:
-        new = [key for key in _keys(chosen, self._manifest) if key not in self.rows]
+        new = [key for key in keys_of(chosen, self._manifest) if key not in self.rows]
         if self._manifest.scoring.reads_pairs:
             self.rows |= zip(new, self._reference.logits(new, report), strict=True) if new else ()
             return
@@ -124,8 +132,8 @@ def activated(logits: Floats, manifest: Manifest) -> Floats:
     return sigmoid(logits) if manifest.activation == "sigmoid" else logits
 
 
-def _keys(chosen: Contents, manifest: Manifest) -> Sequence[Key]:
-    """What the outputs are of, in their order."""
+def keys_of(chosen: Contents, manifest: Manifest) -> Sequence[Key]:
+    """What outputs are of, in their order."""
     if manifest.scoring.reads_pairs:
         return chosen.pairs
     return [

@@ -12,7 +12,7 @@ from engine import Engine
 from engine.arrays import Floats
 from engine.artifact import TOKENIZER, Graph, Manifest, Role, Verification
 from engine.content import Content, Pictured, ReadContent, Text
-from engine.progress import Report, unheard
+from engine.progress import Report, parts, unheard
 from engine.prompts.template import ScoreTemplate
 from engine.runtime.cores import cores
 from engine.runtime.opened import Opened, OpenedVision
@@ -26,7 +26,7 @@ from ..errors import VerificationError
 from ..precisions import PRECISIONS, Limit
 from .choosing import LEAST, Work, as_many_as_fit, first
 from .contents import Contents, label
-from .expected import Expected, activated
+from .expected import Expected, activated, keys_of
 
 # A choice: as many pairs as one looks at.
 _WORST = 5
@@ -62,38 +62,43 @@ def verify(
     provider = CPU if plans is None else TENSORRT
     ways = _ways(graph) if plans is None else [(provider.schedule(graph, None), None)]
     found: list[Verification] = []
+    # A graph that may take too long has a turn more, which tells its pace.
+    bound = seconds if seconds is not None and _SLOWER * len(ways) * wanted.seconds > seconds else None
+    turns = parts(report, len(ways) + (bound is not None))
     for schedule, least in ways:
         opened = Opened.of(folder, manifest, graph, provider, schedule, least, plans)
         seeing = None if vision is None else _open_vision(folder, manifest, vision)
         engine = Engine(manifest, opened, tokenizer, template, vision=seeing)
         try:
-            if seconds is not None and not found:
-                wanted = _affordable(engine, wanted, seconds, len(ways))
-            opened.workers.on_batch = _Counted(report, len(found), len(ways), wanted)
+            if bound is not None and not found:
+                wanted = _affordable(engine, wanted, bound, len(ways), next(turns))
+            engine.on_batch(_Counted(next(turns), wanted.contents, manifest))
             found.append(_measure(engine, wanted, limit))
         finally:
             engine.close()
     return max(found, key=lambda verification: verification.max_abs_error)
 
 
-def _affordable(engine: Engine, wanted: Expected, seconds: float, ways: int) -> Expected:
+def _affordable(engine: Engine, wanted: Expected, seconds: float, ways: int, report: Report) -> Expected:
     """What the graph is compared for, several ways, within `seconds`."""
-    if _SLOWER * ways * wanted.seconds <= seconds:
-        return wanted
-    part = as_many_as_fit(wanted.contents, Work(engine.manifest), lambda part: _run(engine, part), seconds / ways)
-    whole = len(part.pairs) == len(wanted.contents.pairs)
-    return wanted if whole else wanted.of(part, engine.manifest, seconds)
+
+    def run(chosen: Contents, told: Report) -> None:
+        engine.on_batch(_Counted(told, chosen, engine.manifest))
+        _run(engine, chosen)
+
+    chosen = as_many_as_fit(wanted.contents, Work(engine.manifest), run, seconds / ways, report)
+    whole = len(chosen.pairs) == len(wanted.contents.pairs)
+    return wanted if whole else wanted.of(chosen, engine.manifest, seconds)
 
 
 class _Counted:
-    """Reports the batches of one of several ways."""
+    """Reports the batches of a run of contents."""
 
-    def __init__(self, report: Report, done: int, ways: int, wanted: Expected) -> None:
+    def __init__(self, report: Report, contents: Contents, manifest: Manifest) -> None:
         # Embedders compute their outputs, and then once more for the scores.
-        runs = 1 if wanted.dimension is None else 2
+        runs = 1 if manifest.scoring.reads_pairs else 2
         self._report = report
-        self._each = len(wanted.keys) * runs
-        self._done, self._of = done * self._each, ways * self._each
+        self._done, self._of = 0, len(keys_of(contents, manifest)) * runs
 
     def __call__(self, batch: Batch) -> None:
         self._done += batch.sequences
@@ -109,7 +114,7 @@ def seconds_of(
     """
     tokenizer = Tokenizer(folder / TOKENIZER)
     template = ScoreTemplate.of(folder, manifest, tokenizer)
-    part = first(wanted.contents, LEAST, Work(manifest))
+    chosen = first(wanted.contents, LEAST, Work(manifest))
     seconds = [np.inf] * len(pairs)
     engines = []
     for graph, vision in pairs:
@@ -124,7 +129,7 @@ def seconds_of(
                 break
             for place, engine in enumerate(engines):
                 began = time.perf_counter()
-                _run(engine, part)
+                _run(engine, chosen)
                 seconds[place] = min(seconds[place], time.perf_counter() - began)
     finally:
         for engine in engines:

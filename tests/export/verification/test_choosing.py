@@ -13,6 +13,7 @@ import pytest
 from checkpoints import tiny
 from engine.artifact import SCHEMA_VERSION, Manifest, Source
 from engine.manifest import read_manifest
+from engine.progress import Report
 from export.__main__ import main
 from export.verification import choosing
 from export.verification.choosing import LEAST, Work, as_many_as_fit, by_importance, first
@@ -64,21 +65,39 @@ def test_every_pair_has_a_place_and_lengths_stay_mixed_wherever_one_stops(work: 
         assert 0.2 < longer / count < 0.8
 
 
-@pytest.mark.parametrize(("pace", "count"), [(0.0, 192), (1e-7, 192), (2e-5, 24)])
-def test_as_many_are_taken_as_there_is_time_for(work: Work, pace: float, count: int) -> None:
+@pytest.mark.parametrize(("pace", "seconds", "count"), [(0.0, 5, 192), (1e-7, 5, 192), (2e-5, 0.05, 24)])
+def test_as_many_are_taken_as_there_is_time_for(work: Work, pace: float, seconds: float, count: int) -> None:
     everything = contents(work.manifest)
-    run = lambda part: time.sleep(pace * work.of(part))  # noqa: E731
-    assert len(as_many_as_fit(everything, work, run, 0.05).pairs) == count
+    run = lambda part, report: time.sleep(pace * work.of(part))  # noqa: E731
+    assert len(as_many_as_fit(everything, work, run, seconds).pairs) == count
 
 
 def test_some_are_taken_where_there_is_time_for_some(work: Work) -> None:
     everything = contents(work.manifest)
     seconds = 1.0
     pace = 2 * seconds / work.of(everything)
-    part = as_many_as_fit(everything, work, lambda part: time.sleep(pace * work.of(part)), seconds)
+    part = as_many_as_fit(everything, work, lambda part, report: time.sleep(pace * work.of(part)), seconds)
     assert LEAST < len(part.pairs) < len(everything.pairs)
     assert pace * work.of(part) <= seconds
     assert isinstance(part, Contents)
+
+
+@pytest.mark.parametrize("seconds", [0.01, 5.0, 60.0])
+def test_what_is_left_is_told_while_the_first_pairs_are_run(work: Work, seconds: float) -> None:
+    heard: list[float] = []
+
+    def run(chosen: Contents, report: Report) -> None:
+        for step in range(4):
+            time.sleep(0.02)
+            report(step + 1, 4)
+
+    everything = contents(work.manifest)
+    as_many_as_fit(everything, work, run, seconds, lambda done, of: heard.append(done / of))
+    assert len(heard) in (4, 8)
+    assert heard == sorted(heard)
+    assert 0 < heard[0] < heard[-1] <= 1
+    # The fewest that are taken are all that there is time for, or else a part of it.
+    assert (heard[-1] == 1) == (seconds < 0.1)
 
 
 @pytest.mark.slow
