@@ -146,8 +146,8 @@ def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
     share_from = CPU.shares_from(graph)
     ways = [(CPU.schedule(graph, None), share_from)]
     if graph.max_batch is None:
-        # A choice: batches as mixed as a GPU's, and small enough for an ordinary machine's memory.
-        padded = Schedule(max_sequences=16, max_tokens=16_384, workers=1, threads=cores())
+        # A choice: batches as mixed as a GPU's, which take less memory than the weights of a large model.
+        padded = Schedule(max_sequences=16, max_tokens=4_096, workers=1, threads=cores())
         ways += [(padded, least) for least in dict.fromkeys([None, share_from])]
     return ways
 
