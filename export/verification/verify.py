@@ -16,7 +16,7 @@ from engine.progress import Report, parts, unheard
 from engine.prompts.template import ScoreTemplate
 from engine.runtime.cores import cores
 from engine.runtime.opened import Opened, OpenedVision
-from engine.runtime.providers import CPU, TENSORRT
+from engine.runtime.providers import CPU, TENSORRT, Provider
 from engine.runtime.scheduler import Schedule
 from engine.runtime.tensorrt import Plans
 from engine.runtime.workers import Batch
@@ -57,8 +57,6 @@ def verify(
     down to a part of what the reference has answered.
     Raises `VerificationError` past the limit.
     """
-    tokenizer = Tokenizer(folder / TOKENIZER)
-    template = ScoreTemplate.of(folder, manifest, tokenizer)
     provider = CPU if plans is None else TENSORRT
     ways = _ways(graph) if plans is None else [(provider.schedule(graph, None), None)]
     found: list[Verification] = []
@@ -66,9 +64,7 @@ def verify(
     bound = seconds if seconds is not None and _SLOWER * len(ways) * wanted.seconds > seconds else None
     turns = parts(report, len(ways) + (bound is not None))
     for schedule, least in ways:
-        opened = Opened.of(folder, manifest, graph, provider, schedule, least, plans)
-        seeing = None if vision is None else _open_vision(folder, manifest, vision)
-        engine = Engine(manifest, opened, tokenizer, template, vision=seeing)
+        engine = _open(folder, manifest, graph, vision, provider, schedule, least, plans)
         try:
             if bound is not None and not found:
                 wanted = _affordable(engine, wanted, bound, len(ways), next(turns))
@@ -76,6 +72,8 @@ def verify(
             found.append(_measure(engine, wanted, limit))
         finally:
             engine.close()
+            # Or weights would be in memory twice while the next is opened.
+            del engine
     return max(found, key=lambda verification: verification.max_abs_error)
 
 
@@ -112,16 +110,11 @@ def seconds_of(
 
     They take turns, and of each the fastest counts.
     """
-    tokenizer = Tokenizer(folder / TOKENIZER)
-    template = ScoreTemplate.of(folder, manifest, tokenizer)
     chosen = first(wanted.contents, LEAST, Work(manifest))
     seconds = [np.inf] * len(pairs)
     engines = []
     for graph, vision in pairs:
-        schedule, least = _ways(graph)[0]
-        opened = Opened.of(folder, manifest, graph, CPU, schedule, least)
-        seeing = None if vision is None else _open_vision(folder, manifest, vision)
-        engines.append(Engine(manifest, opened, tokenizer, template, vision=seeing))
+        engines.append(_open(folder, manifest, graph, vision, CPU, *_ways(graph)[0]))
     try:
         started = time.perf_counter()
         for turn in range(_TURNS):
@@ -137,8 +130,24 @@ def seconds_of(
     return seconds
 
 
-def _open_vision(folder: Path, manifest: Manifest, graph: Graph) -> OpenedVision:
-    return OpenedVision.of(folder, manifest, graph, CPU, CPU.vision_schedule(graph, None))
+def _open(
+    folder: Path,
+    manifest: Manifest,
+    graph: Graph,
+    vision: Graph | None,
+    provider: Provider,
+    schedule: Schedule,
+    least: int | None,
+    plans: Plans | None = None,
+) -> Engine:
+    """An engine of graphs that no manifest in `folder` lists yet."""
+    tokenizer = Tokenizer(folder / TOKENIZER)
+    template = ScoreTemplate.of(folder, manifest, tokenizer)
+    opened = Opened.of(folder, manifest, graph, provider, schedule, least, plans)
+    seeing = None
+    if vision is not None:
+        seeing = OpenedVision.of(folder, manifest, vision, CPU, CPU.vision_schedule(vision, None))
+    return Engine(manifest, opened, tokenizer, template, vision=seeing)
 
 
 def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
