@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, closing
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from engine import Job
 
@@ -17,8 +17,9 @@ from .limits import Gate, Limits, read_body
 from .media.reading import Media
 from .models import Models
 from .observing.tracking import record_of
+from .wire.answers import encoded, joined
 from .wire.decoding import decode, fields_of
-from .wire.values import encoded, require_few_values
+from .wire.values import require_few_values
 
 
 class Answering:
@@ -92,8 +93,21 @@ def _response(answer: object) -> Response:
     if answer is None:
         return Response()
     if isinstance(answer, Binary):
-        return Response(answer.content, headers=answer.headers, media_type="application/octet-stream")
-    return Response(encoded(answer), media_type="application/json")
+        return _of_parts(list(joined(answer.parts)), "application/octet-stream", answer.headers)
+    return _of_parts(encoded(answer), "application/json")
+
+
+def _of_parts(parts: Sequence[bytes], media_type: str, headers: Mapping[str, str] | None = None) -> Response:
+    """A response whose parts are sent one by one, since the whole would be copied where a client reads it slowly."""
+    if len(parts) < 2:
+        return Response(b"".join(parts), headers=headers, media_type=media_type)
+    length = str(sum(map(len, parts)))
+
+    async def each() -> AsyncIterator[bytes]:
+        for part in parts:
+            yield part
+
+    return StreamingResponse(each(), headers={**(headers or {}), "content-length": length}, media_type=media_type)
 
 
 def _require_json(content_type: str | None) -> None:

@@ -1,6 +1,6 @@
 """Defines what a path does: the shapes it takes and gives, and the function between them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ Headers = Mapping[str, str]
 class Binary:
     """An answer that is bytes, not JSON, and what its own headers say."""
 
-    content: bytes
+    parts: Sequence[bytes]
+    """Those that follow one another."""
     headers: Mapping[str, str] | None = None
 
 

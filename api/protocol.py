@@ -64,8 +64,7 @@ class Protocol(HttpToolsProtocol):
         self._abandon()
         self._bounds.work(self)
         self._in_time()
-        if self._untaken_timer is not None:
-            self._untaken_timer.cancel()
+        self._unwatch()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
@@ -107,6 +106,15 @@ class Protocol(HttpToolsProtocol):
             self._bounds.wait(self)
             if self._head is None:
                 self._hurry()
+
+    def pause_writing(self) -> None:
+        """The rest of an answer waits for the client, which is watched anew: what waits has grown."""
+        super().pause_writing()
+        self._watch_anew()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch_anew()
 
     @property
     def begun(self) -> bool:
@@ -174,6 +182,16 @@ class Protocol(HttpToolsProtocol):
 
         if self._untaken_timer is None:
             self._untaken_timer = self.loop.call_later(self.timeout_keep_alive, look)
+
+    def _watch_anew(self) -> None:
+        self._unwatch()
+        if self.transport.get_write_buffer_size():
+            self._watch_taking()
+
+    def _unwatch(self) -> None:
+        if self._untaken_timer is not None:
+            self._untaken_timer.cancel()
+            self._untaken_timer = None
 
     def _refuse(self, status: HTTPStatus, sentence: str) -> None:
         """Answer what is no whole request, and close."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine import Floats
 
+from .answers import numbers
 from .vectors import in_base64
 
 NumberType = Literal["float", "int8", "uint8", "binary", "ubinary"]
@@ -31,8 +32,8 @@ def written(embeddings: Floats, embedding_type: EmbeddingType) -> Written:
     """Embeddings `[texts, dim]` as JSON has them, in the order of the texts."""
     if embedding_type == "base64":
         return [in_base64(row) for row in embeddings]
-    numbers: Written = quantized(embeddings, embedding_type).tolist()
-    return numbers
+    rows: Written = numbers(quantized(embeddings, embedding_type))
+    return rows
 
 
 def quantized(embeddings: Floats, number_type: NumberType) -> NDArray[Any]:

@@ -1,12 +1,8 @@
-"""Bounds the values of a body before they are decoded, and encodes answers a part at a time.
+"""Bounds the values of a body before they are decoded.
 
-Decoder and encoder hold the interpreter's lock, so that nothing else is answered meanwhile, and a body of 30 MB may
-have ten million lists.
+The decoder holds the interpreter's lock, so that nothing else is answered meanwhile, and a body of 30 MB may have ten
+million lists.
 """
-
-from typing import Any
-
-import msgspec
 
 from ..errors import InvalidRequest
 from ..limits import Limits
@@ -15,8 +11,6 @@ from ..limits import Limits
 # 50 ms for the decoder. A choice.
 _CONTAINERS = 200_000
 _FOR_EACH_DOCUMENT = 20
-# Items of a list that are encoded at a time, some 10 ms of long embeddings: a choice.
-_ITEMS = 128
 
 
 def require_few_values(body: bytes, limits: Limits) -> None:
@@ -45,27 +39,5 @@ def require_few_values(body: bytes, limits: Limits) -> None:
         )
 
 
-def encoded(answer: object) -> bytes:
-    """An answer as JSON."""
-    return msgspec.json.encode(_in_parts(answer))
-
-
 def _opened(body: bytes) -> int:
     return body.count(b"[") + body.count(b"{")
-
-
-def _in_parts(answer: Any) -> Any:
-    """An answer whose long lists are JSON already."""
-    if isinstance(answer, list):
-        if len(answer) <= _ITEMS:
-            return [_in_parts(item) if isinstance(item, list) else item for item in answer]
-        parts = [
-            msgspec.json.encode([_in_parts(item) if isinstance(item, list) else item for item in some])[1:-1]
-            for some in (answer[start : start + _ITEMS] for start in range(0, len(answer), _ITEMS))
-        ]
-        return msgspec.Raw(b"[" + b",".join(parts) + b"]")
-    if isinstance(answer, msgspec.Struct):
-        fields = {name: getattr(answer, name) for name in answer.__struct_fields__}
-        long = {name: value for name, value in fields.items() if isinstance(value, list) and len(value) > _ITEMS}
-        return msgspec.structs.replace(answer, **{name: _in_parts(value) for name, value in long.items()})
-    return answer

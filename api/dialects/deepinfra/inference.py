@@ -9,6 +9,7 @@ from engine import BI_ENCODER, normalized
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
+from ...wire.answers import numbers
 from ...wire.long_documents import SILENT, long_document_arguments
 from ...wire.vectors import is_normalizing
 from ..tei.common import as_asked
@@ -110,7 +111,7 @@ def embed(request: EmbeddingRequest, call: Call) -> EmbeddingResponse:
     )
     rows = normalized(embedded.embeddings) if normalizing else embedded.embeddings
     tokens = sum(embedded.tokens)
-    return EmbeddingResponse(rows.tolist(), tokens, call.record.request_id, _status(tokens, call))
+    return EmbeddingResponse(numbers(rows), tokens, call.record.request_id, _status(tokens, call))
 
 
 def _begin(request: Common, call: Call) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from engine import BI_ENCODER
 
 from ...endpoint import Call, Endpoint
+from ...wire.answers import numbers
 from ...wire.long_inputs import advise
 from ...wire.vectors import role
 from ..voyage.common import Usage
@@ -65,7 +66,7 @@ def embed(request: EmbedRequest, call: Call) -> EmbedResponse:
     )
     return EmbedResponse(
         model=model,
-        data=[Dense(values=row) for row in embedded.embeddings.tolist()],
+        data=[Dense(values=numbers(row)) for row in embedded.embeddings],
         usage=Usage(sum(embedded.tokens)),
     )
 

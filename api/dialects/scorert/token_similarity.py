@@ -5,6 +5,7 @@ import msgspec
 from engine import Box
 
 from ...endpoint import Call, Endpoint
+from ...wire.answers import numbers
 from ...wire.contents import Item, read
 from ..vllm.common import Common, common_arguments
 
@@ -53,7 +54,7 @@ def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityRespo
         score=compared.score,
         query_tokens=compared.query_tokens,
         document_tokens=compared.document_tokens,
-        similarity=compared.similarity.tolist(),
+        similarity=numbers(compared.similarity),
         query_boxes=list(map(_token_box, compared.query_boxes)),
         document_boxes=list(map(_token_box, compared.document_boxes)),
     )

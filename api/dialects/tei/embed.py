@@ -3,6 +3,7 @@
 from engine import BI_ENCODER, LATE_INTERACTION, normalized
 
 from ...endpoint import Call, Endpoint
+from ...wire.answers import numbers
 from ...wire.contents import TextsOrTokens, several
 from ...wire.vectors import role
 from .common import DIALECT, Common, PromptName, advise_truncate, truncation_arguments
@@ -44,7 +45,7 @@ def embed(request: EmbedRequest, call: Call) -> Embeddings:
         **truncation_arguments(request, call),
     ).embeddings
     in_place = engine.manifest.normalized or not request.normalize
-    embeddings: Embeddings = (embedded if in_place else normalized(embedded)).tolist()
+    embeddings: Embeddings = numbers(embedded if in_place else normalized(embedded))
     return embeddings
 
 
@@ -57,7 +58,7 @@ def embed_all(request: EmbedAllRequest, call: Call) -> TokenEmbeddings:
         role=role(request.prompt_name) or "document",
         **truncation_arguments(request, call),
     )
-    return [rows.tolist() for rows in embedded.embeddings]
+    return [numbers(rows) for rows in embedded.embeddings]
 
 
 ENDPOINTS = (

@@ -7,6 +7,7 @@ from engine import Floats
 
 from ...endpoint import Binary
 from ...errors import InvalidRequest
+from ...wire.answers import numbers
 from ...wire.vectors import BinaryFormat, EmbedDtype, EncodingFormat, Endianness, in_base64, in_bytes
 from .common import Common, CompletionUsage
 
@@ -25,8 +26,8 @@ class Encoded(Common, kw_only=True):
         """An embedding `[dim]`, or token embeddings `[tokens, dim]`, for JSON."""
         if self.encoding_format == "base64":
             return in_base64(values, self.embed_dtype, self.endianness)
-        numbers: list[float | list[float]] = values.tolist()
-        return numbers
+        written: list[float | list[float]] = numbers(values)
+        return written
 
     def binary(
         self, rows: Sequence[Floats], identifier: str, created: int, model: str, usage: CompletionUsage
@@ -35,9 +36,8 @@ class Encoded(Common, kw_only=True):
         if self.encoding_format not in ("bytes", "bytes_only"):
             return None
         parts = [in_bytes(row, self.embed_dtype, self.endianness) for row in rows]
-        content = b"".join(parts)
         if self.encoding_format == "bytes_only":
-            return Binary(content)
+            return Binary(parts)
         data, start = [], 0
         for index, (row, part) in enumerate(zip(rows, parts, strict=True)):
             data.append({
@@ -57,4 +57,4 @@ class Encoded(Common, kw_only=True):
                 'encoding_format to "bytes_only", or send fewer at a time.',
                 "body.encoding_format",
             )
-        return Binary(content, {"metadata": metadata})
+        return Binary(parts, {"metadata": metadata})

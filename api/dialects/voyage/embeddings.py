@@ -7,6 +7,7 @@ import msgspec
 from engine import BI_ENCODER, Floats
 
 from ...endpoint import Call, Endpoint
+from ...wire.answers import numbers
 from ...wire.long_inputs import advise
 from ...wire.quantized import NumberType, quantized
 from ...wire.vectors import EncodingFormat, bytes_in_base64
@@ -80,7 +81,7 @@ def written(embeddings: Floats, output_dtype: NumberType, encoding_format: Encod
     """Embeddings `[inputs, dim]` in the type and the writing that a request asks for."""
     rows = quantized(embeddings, output_dtype)
     return [
-        Embedding(embedding=bytes_in_base64(row) if encoding_format == "base64" else row.tolist(), index=index)
+        Embedding(embedding=bytes_in_base64(row) if encoding_format == "base64" else numbers(row), index=index)
         for index, row in enumerate(rows)
     ]
 

@@ -7,6 +7,7 @@ import msgspec
 from engine import BI_ENCODER, normalized
 
 from ...endpoint import Call, Endpoint
+from ...wire.answers import numbers
 from ...wire.vectors import role
 from .common import DIALECT
 
@@ -48,8 +49,8 @@ def vectorize(request: VectorRequest, call: Call) -> VectorResponse:
         truncate_prompt_tokens=-1,
         job=call.job,
     ).embeddings
-    (vector,) = (embedded if engine.manifest.normalized else normalized(embedded)).tolist()
-    return VectorResponse(request.text, vector, len(vector))
+    (vector,) = embedded if engine.manifest.normalized else normalized(embedded)
+    return VectorResponse(request.text, numbers(vector), len(vector))
 
 
 ENDPOINTS = (
