@@ -18,6 +18,11 @@ Fields = Mapping[str, msgspec.Raw]
 Headers = Mapping[str, str]
 
 
+def has(fields: Fields, *names: str) -> bool:
+    """Whether a body says anything in one of those fields: null is as if it were left out."""
+    return any(bytes(fields.get(name, b"null")) != b"null" for name in names)
+
+
 @dataclass(frozen=True, slots=True)
 class Binary:
     """An answer that is bytes, not JSON, and what its own headers say."""

@@ -17,6 +17,9 @@ from engine import (
     UnsupportedTask,
 )
 
+# As much of what a client sent as it needs to see which it was: a choice.
+_LONGEST_NAME = 200
+
 CLIENT_LEFT = 499
 """The status recorded for a request whose client left before the answer; nginx's number for it. Nobody receives it."""
 
@@ -52,7 +55,8 @@ class UnknownModel(RequestError):
 
     def __init__(self, name: str, served: Sequence[str]) -> None:
         names = ", ".join(f"`{name}`" for name in served)
-        super().__init__(f"The model `{name}` does not exist; this server has {names}.")
+        shown = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+        super().__init__(f"The model `{shown}` does not exist; this server has {names}.")
 
 
 class WrongModel(RequestError):

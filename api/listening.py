@@ -41,6 +41,8 @@ def _bind_address(host: str, port: int) -> Listener:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
+    except UnicodeError:
+        raise SettingsError(f"{host!a} is no name of a host and no address: choose another --host.") from None
     except OSError as error:
         raise SettingsError(
             f"{host} port {port} cannot be listened on ({error.strerror}): choose another --host or --port."

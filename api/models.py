@@ -47,6 +47,11 @@ class Models:
                 engine = _open(folder, settings, templates[position])
                 name = serving.served_model_names[position] if serving.served_model_names else engine.manifest.name
                 opened.callback(engine.close)
+                if settings.limits.chunk_overlap >= engine.manifest.max_length:
+                    raise SettingsError(
+                        f"--chunk-overlap is {settings.limits.chunk_overlap} tokens, and {name} reads texts of up to "
+                        f"{engine.manifest.max_length}: choose fewer."
+                    )
                 if name in engines:
                     raise SettingsError(
                         f"Two models are called {name}: give each its own name with --served-model-name."

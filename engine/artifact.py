@@ -3,7 +3,7 @@
 `export` writes it and `engine` reads it; nothing else passes between the two.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +35,10 @@ ProviderName = Literal["cpu", "cuda", "tensorrt"]
 Activation = Literal["sigmoid", "identity"]
 Prompts = Literal["authors", "vllm"]
 """Whose prompts a model is given, where those of its authors and vLLM's differ."""
+
+
+_Number: TypeAlias = Annotated[int, Meta(ge=0)]
+_Size: TypeAlias = Annotated[int, Meta(ge=1)]
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -149,7 +153,7 @@ class PairLayout(_Part, frozen=True):
     prefix: list[int]
     middle: list[int]
     suffix: list[int]
-    type_ids: tuple[int, int, int, int, int]
+    type_ids: tuple[_Number, _Number, _Number, _Number, _Number]
     end: list[int] = []
 
 
@@ -171,18 +175,20 @@ class TextLayout(_Part, frozen=True):
     suffix: list[int]
     prompt: str = ""
     instruction: str | None = None
-    adapter: int | None = None
+    adapter: _Number | None = None
     max_length: int | None = None
-    expand_to: int | None = None
+    expand_to: _Size | None = None
     expansion_token: int | None = None
     attend_to_expansion: bool = False
     skip: list[int] = []
     empty: str = ""
     pictured: str | None = None
     caption: str = ""
-    blank: int | None = None
+    blank: _Size | None = None
 
     def __post_init__(self) -> None:
+        if self.max_length is not None and self.max_length <= len(self.prefix) + len(self.suffix):
+            raise ValueError("the longest text leaves no room for any, beside the prefix and the suffix")
         if self.instruction is not None and self.instruction not in self.prompt:
             raise ValueError("the instruction is no part of the prompt")
         if self.pictured is not None and not all(slot in self.pictured for slot in (PICTURES, TEXT)):
@@ -224,7 +230,7 @@ class Manifest(_Part, frozen=True):
     pooling: str | None = None
     projections: list[int] = []
     normalized: bool = False
-    dimension: int | None = None
+    dimension: _Size | None = None
     pictures: PictureReading | None = None
     padding: Literal["right"] = "right"
     truncation: Literal["left", "right"] = "right"

@@ -55,7 +55,7 @@ def decode_manifest(folder: Path) -> Manifest:
                 "export the model again or install the ScoreRT that made it."
             )
         return msgspec.json.decode(content, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}. Export the model again.") from None
 
 

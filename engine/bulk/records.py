@@ -51,7 +51,7 @@ def read_lines(path: Path) -> Iterator[Document]:
                 fields = _fields(line)
             except msgspec.ValidationError as error:
                 raise _no_document(place, path, str(error)) from None
-            except (msgspec.DecodeError, UnicodeDecodeError):
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 raise InvalidDocuments(
                     f'Line {number} of {path} is not JSON: write one {{"id": …, "text": …}} a line, as UTF-8.'
                 ) from None

@@ -82,11 +82,17 @@ def open_index(folder: Path) -> IndexFiles:
     """Map an index's files, after checking their sizes. Raises `InvalidIndex`."""
     manifest = read_index_manifest(folder)
     dtype = np.dtype(manifest.store).newbyteorder("<")
-    starts = (manifest.documents + 1,) if SCORE_TYPES[manifest.score_type].by_token else None
+    late = SCORE_TYPES[manifest.score_type].by_token
+    starts = _mapped(folder / STARTS, "<i8", (manifest.documents + 1,)) if late else None
+    if manifest.vectors != (manifest.documents if starts is None else starts[-1]):
+        raise InvalidIndex(
+            f"{folder / MANIFEST} has {manifest.documents:,} documents and {manifest.vectors:,} vectors, which do not "
+            "go together: copy it again, or make the index again."
+        )
     return IndexFiles(
         manifest,
         ids=_mapped(folder / IDS, "<u8", (3, manifest.documents)),
-        starts=None if starts is None else _mapped(folder / STARTS, "<i8", starts),
+        starts=starts,
         embeddings=Stored(
             _mapped(folder / VALUES, dtype, (manifest.vectors, manifest.dimension)),
             _mapped(folder / SCALES, "<f4", (manifest.vectors,)) if manifest.store == "int8" else None,
@@ -101,7 +107,7 @@ def read_index_manifest(folder: Path) -> IndexManifest:
         raise InvalidIndex(f"{folder} is not an index: it has no {MANIFEST}. Make one with `python -m engine index`.")
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=IndexManifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidIndex(f"{path} cannot be read: {error}. Make the index again.") from None
     if manifest.schema_version != SCHEMA_VERSION:
         raise InvalidIndex(

@@ -36,6 +36,14 @@ class Index:
                 "that made it, or make it again."
             )
 
+        dimension = engine.manifest.dimension
+        if dimension not in (None, self.manifest.dimension):
+            raise InvalidIndex(
+                f"{folder} has vectors of {self.manifest.dimension} numbers, and {engine.manifest.name} makes some of "
+                f"{dimension}: copy it again, or make it again."
+            )
+        self._folder = folder
+
     @property
     def manifest(self) -> IndexManifest:
         return self._files.manifest
@@ -67,6 +75,8 @@ class Index:
             job.check()
             some = slice(start, start + _DOCUMENTS_AT_A_TIME)
             scores[some] = self._engine.compare(embedding, [self._document(n) for n in numbers[some]])
+        if not np.isfinite(scores).all():
+            raise InvalidIndex(f"{self._folder} has vectors that are no numbers: copy it again, or make it again.")
         return ranked(Scores(scores, tokens), top_n)
 
     def _document(self, number: int) -> Floats:

@@ -47,6 +47,12 @@ def test_an_address_of_another_machine_is_one_sentence() -> None:
         bind(Network("192.0.2.1", 8000))
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 70, "\udcff"])
+def test_what_is_no_name_of_a_host_is_one_sentence(host: str) -> None:
+    with pytest.raises(SettingsError, match=r"is no name of a host and no address: choose another --host\.$"):
+        bind(Network(host, 8000))
+
+
 class TestUnixSockets:
     def test_whoever_may_enter_the_folder_may_connect_once_it_listens(self, tmp_path: Path) -> None:
         path = tmp_path / "s"

@@ -16,7 +16,7 @@ from engine.index.build import build_index
 NAME = DEFAULT_MODEL.name
 
 
-def load(*arguments: str | Path) -> Models:
+def load(*arguments: str | Path | int) -> Models:
     return Models.load(read_settings(list(map(str, arguments)), {}))
 
 
@@ -52,6 +52,17 @@ def test_requests_that_name_none_get_the_first_that_their_path_is_for(artifacts:
         assert list(found.values()) == ["minilm-ce", "minilm-ce", "minilm-bi", "minilm-ce"]
     finally:
         served.close()
+
+
+def test_a_name_of_any_length_is_told_in_part(models: Models) -> None:
+    with pytest.raises(UnknownModel) as raised:
+        models.get("m" * 10_000_000)
+    assert len(str(raised.value)) < 500
+
+
+def test_an_overlap_that_no_chunk_can_have_is_refused_at_once() -> None:
+    with pytest.raises(SettingsError, match=f"^--chunk-overlap is 300 tokens, and {NAME} reads texts of up to 256"):
+        load("--model", DEFAULT_MODEL, "--long-documents", "chunk", "--chunk-overlap", 300)
 
 
 def test_unknown_names_are_told_all_that_there_are(models: Models) -> None:

@@ -31,7 +31,7 @@ def refusal(server: Server, path: str, status: int | None = None, **body: Any) -
     assert response.status_code in ((413, 422) if status is None else (status,)), response.text
     answer = response.json()
     assert answer["error"] == answer["message"] == answer["detail"]
-    assert answer["error_type"] == ("Backend" if status == 424 else "Validation")
+    assert answer["error_type"] == {424: "Backend", 400: "Empty"}.get(status or 0, "Validation")
     return str(answer["error"])
 
 
@@ -175,7 +175,8 @@ def test_similarity(server: Server, path: str) -> None:
     inputs = {"source_sentence": QUERY, "sentences": TEXTS}
     expected = scores(server, model="minilm-bi")
     assert post(server, path, model="minilm-bi", inputs=inputs) == pytest.approx(expected, abs=1e-5)
-    assert post(server, path, model="minilm-bi", inputs={"source_sentence": QUERY, "sentences": []}) == []
+    nothing = {"source_sentence": QUERY, "sentences": []}
+    assert refusal(server, path, 400, model="minilm-bi", inputs=nothing).startswith("inputs.sentences is empty")
     inputs["sentences"] = [LONG]
     refused = refusal(server, path, model="minilm-bi", inputs=inputs, parameters={"truncate": False})
     assert refused.endswith("or set truncate to true.")

@@ -40,6 +40,12 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
         Engine.load(tmp_path)
 
 
+def test_a_manifest_nested_too_deeply_is_one_sentence(tmp_path):
+    (tmp_path / MANIFEST).write_text('{"a":' * 100_000)
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        Engine.load(tmp_path)
+
+
 def test_an_index_is_refused_with_where_it_belongs(tmp_path):
     (tmp_path / "index.json").touch()
     with pytest.raises(ArtifactError, match=r"is an index, and no artifact: .* the index with --index"):

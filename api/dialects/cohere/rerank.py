@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from ...endpoint import Call, Endpoint, Fields, Headers
+from ...endpoint import Call, Endpoint, Fields, Headers, has
 from ...errors import InvalidRequest
 from ...wire.contents import Item, read
 from ...wire.documents import Document, text_of_document
@@ -117,8 +117,9 @@ def _given(document: Document) -> dict[str, Any]:
 
 
 def _is_meant(fields: Fields, headers: Headers) -> bool:
-    asks_for_chunks = {"max_chunks_per_doc", "documents"} <= fields.keys() and fields.keys().isdisjoint(_NOT_COHERES)
-    return from_cohere_client(headers) or asks_for_chunks or "rank_fields" in fields
+    has_both = has(fields, "max_chunks_per_doc") and has(fields, "documents")
+    asks_for_chunks = has_both and not has(fields, *_NOT_COHERES)
+    return from_cohere_client(headers) or asks_for_chunks or has(fields, "rank_fields")
 
 
 def _endpoint(version: Version, *paths: str) -> Endpoint:

@@ -7,7 +7,7 @@ import msgspec
 
 from engine import BI_ENCODER, normalized
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...errors import InvalidRequest
 from ...wire.answers import numbers
 from ...wire.long_documents import SILENT, long_document_arguments
@@ -134,7 +134,7 @@ ENDPOINTS = (
         example={"inputs": ["Paris is in France.", "Cows eat grass."]},
         response=EmbeddingResponse,
         answer=embed,
-        when=lambda fields, headers: "inputs" in fields,
+        when=lambda fields, headers: has(fields, "inputs"),
         told_by="a body with `inputs`",
     ),
     Endpoint(

@@ -7,7 +7,7 @@ import msgspec
 
 from engine import CROSS_ENCODER
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.ids import response_id
 from ..tei.common import as_asked
 from ..tei.predict import Prediction, Predictions
@@ -65,7 +65,7 @@ ENDPOINTS = (
     replace(
         _CLASSIFY,
         paths=("/classify",),
-        when=lambda fields, headers: "raw_scores" in fields or names_none(fields),
+        when=lambda fields, headers: has(fields, "raw_scores") or names_none(fields),
         told_by="a body with `raw_scores`, or with the model `default/not-specified`",
     ),
     _CLASSIFY,

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
-from ...endpoint import Binary, Call, Endpoint
+from ...endpoint import Binary, Call, Endpoint, has
 from ...wire.contents import Inputs, Item
 from ..vllm import embeddings as vllm
 from ..vllm.embeddings import EmbeddingOptions, EmbeddingsResponse
@@ -47,7 +47,7 @@ ENDPOINTS = (
     replace(
         _EMBEDDINGS,
         paths=vllm.PATHS,
-        when=lambda fields, headers: "modality" in fields or names_none(fields),
+        when=lambda fields, headers: has(fields, "modality") or names_none(fields),
         told_by="a body with `modality`, or with the model `default/not-specified`",
     ),
     _EMBEDDINGS,

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.ids import response_id
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from ..tei.common import as_asked, chunks_as_asked
@@ -92,7 +92,7 @@ ENDPOINTS = (
     replace(
         _RERANK,
         paths=("/rerank", "/v1/rerank"),
-        when=lambda fields, headers: "documents" in fields and ("raw_scores" in fields or names_none(fields)),
+        when=lambda fields, headers: has(fields, "documents") and (has(fields, "raw_scores") or names_none(fields)),
         told_by="a body with `documents` and `raw_scores`, or with the model `default/not-specified`",
     ),
     _RERANK,

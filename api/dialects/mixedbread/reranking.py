@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...errors import InvalidRequest
 from ...wire.documents import Document, text_of_document
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
@@ -88,7 +88,7 @@ ENDPOINTS = (
         example={"query": "capital of France", "input": ["Paris is in France.", "Cows eat grass."], "top_k": 1},
         response=RerankResponse,
         answer=rerank,
-        when=lambda fields, headers: "input" in fields,
+        when=lambda fields, headers: has(fields, "input"),
         told_by="a body with `input`",
     ),
 )

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.contents import Item, read
 from ...wire.ids import response_id
 from ..vllm.common import Common, common_arguments
@@ -73,7 +73,7 @@ ENDPOINTS = (
         example={"query": "capital of France", "document_ids": ["1", "2"]},
         response=IndexedRerankResponse,
         answer=rerank,
-        when=lambda fields, headers: "document_ids" in fields,
+        when=lambda fields, headers: has(fields, "document_ids"),
         told_by="a body with `document_ids`",
     ),
 )

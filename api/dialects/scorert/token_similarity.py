@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine import Box
+from engine import LATE_INTERACTION, Box
 
 from ...endpoint import Call, Endpoint
 from ...wire.answers import numbers
@@ -44,7 +44,7 @@ class TokenSimilarityResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 def compare(request: TokenSimilarityRequest, call: Call) -> TokenSimilarityResponse:
     """Answer one request."""
-    model, engine = call.engine(request.model)
+    model, engine = call.engine(request.model, LATE_INTERACTION)
     call.count(1, "document")
     arguments = common_arguments(request, call)
     query, document = read([request.query, request.document], engine, call)

@@ -3,7 +3,7 @@
 import numpy as np
 from msgspec import UNSET, UnsetType
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.long_documents import ChunksResult, told_chunks
 from .common import DIALECT, Scoring, advise_truncate, as_asked, chunks_as_asked, long_documents_of
 
@@ -62,7 +62,7 @@ ENDPOINTS = (
         },
         response=list[Rank],
         answer=rerank,
-        when=lambda fields, headers: "texts" in fields,
+        when=lambda fields, headers: has(fields, "texts"),
         told_by="a body with `texts`",
     ),
 )

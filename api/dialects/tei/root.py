@@ -8,7 +8,7 @@ import msgspec
 
 from engine import Task
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.decoding import decode
 from . import embed, predict
 from .common import DIALECT
@@ -52,7 +52,7 @@ ENDPOINTS = (
     replace(
         _ROOT,
         paths=("/invocations",),
-        when=lambda fields, headers: "inputs" in fields,
+        when=lambda fields, headers: has(fields, "inputs"),
         told_by="a body with `inputs`",
     ),
     _ROOT,

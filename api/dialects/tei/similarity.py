@@ -2,7 +2,7 @@
 
 import msgspec
 
-from engine import BI_ENCODER, similarity
+from engine import BI_ENCODER, InvalidInput, similarity
 
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...wire.vectors import role
@@ -32,12 +32,14 @@ def compare(request: SimilarityRequest, call: Call) -> list[float]:
     _, engine = call.engine(request.model, BI_ENCODER)
     inputs, parameters = request.inputs, request.parameters or SimilarityParameters()
     call.count(len(inputs.sentences), "inputs.sentences")
+    if not inputs.sentences:
+        raise InvalidInput("inputs.sentences is empty: give at least one.", "inputs.sentences")
     source, *sentences = engine.embed(
         [inputs.source_sentence, *inputs.sentences],
         role=role(parameters.prompt_name),
         **truncation_arguments(parameters, call),
     ).embeddings
-    cosines: list[float] = similarity(source, sentences, "cosine").tolist() if sentences else []
+    cosines: list[float] = similarity(source, sentences, "cosine").tolist()
     return cosines
 
 

@@ -6,7 +6,7 @@ import msgspec
 
 from engine import Engine, Token
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...errors import InvalidField, InvalidRequest
 from ...wire.vectors import role
 from .common import DIALECT, PromptName
@@ -100,7 +100,7 @@ ENDPOINTS = (
         example={"inputs": "Paris is in France."},
         response=list[list[SimpleToken]],
         answer=tokenize,
-        when=lambda fields, headers: "inputs" in fields,
+        when=lambda fields, headers: has(fields, "inputs"),
         told_by="a body with `inputs`",
     ),
     Endpoint(

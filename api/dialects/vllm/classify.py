@@ -6,7 +6,7 @@ import msgspec
 
 from engine import CROSS_ENCODER
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
 from ...wire.requiring import require
@@ -81,7 +81,7 @@ ENDPOINTS = (
         example={"messages": [{"role": "user", "content": "Paris is in France."}]},
         response=ClassifyResponse,
         answer=classify_conversation,
-        when=lambda fields, headers: "messages" in fields,
+        when=lambda fields, headers: has(fields, "messages"),
         told_by="a body with `messages`",
     ),
     Endpoint(

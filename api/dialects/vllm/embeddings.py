@@ -7,7 +7,7 @@ import msgspec
 
 from engine import BI_ENCODER, Role, normalized
 
-from ...endpoint import Binary, Call, Endpoint
+from ...endpoint import Binary, Call, Endpoint, has
 from ...errors import InvalidRequest
 from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
@@ -135,7 +135,7 @@ ENDPOINTS = (
         example={"messages": [{"role": "user", "content": "Paris is in France."}]},
         response=EmbeddingsResponse | Binary,
         answer=embed_conversation,
-        when=lambda fields, headers: "messages" in fields,
+        when=lambda fields, headers: has(fields, "messages"),
         told_by="a body with `messages`",
     ),
     Endpoint(

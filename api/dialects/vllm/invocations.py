@@ -8,7 +8,7 @@ import msgspec
 
 from engine import Task
 
-from ...endpoint import Binary, Call, Endpoint
+from ...endpoint import Binary, Call, Endpoint, has
 from ...wire.requiring import require
 from . import classify, embeddings, pooling, rerank, score
 from .messages import as_input
@@ -53,7 +53,7 @@ def _invocation(endpoint: Endpoint, *named: str) -> Endpoint:
         endpoint,
         paths=("/invocations",),
         dialect="vLLM",
-        when=lambda fields, headers: not fields.keys().isdisjoint(named),
+        when=lambda fields, headers: has(fields, *named),
         told_by=f"a body with {told_by}",
     )
 
@@ -72,7 +72,7 @@ ENDPOINTS = (
         example={"messages": [{"role": "user", "content": "Paris is in France."}]},
         response=_RESPONSE,
         answer=invoke_conversation,
-        when=lambda fields, headers: "messages" in fields,
+        when=lambda fields, headers: has(fields, "messages"),
         told_by="a body with `messages`",
     ),
     Endpoint(

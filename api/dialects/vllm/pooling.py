@@ -6,7 +6,7 @@ import msgspec
 
 from engine import BI_ENCODER, Engine, Floats, Task, UnsupportedTask, normalized
 
-from ...endpoint import Binary, Call, Endpoint
+from ...endpoint import Binary, Call, Endpoint, has
 from ...errors import InvalidRequest, NoPlugin
 from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
@@ -139,7 +139,7 @@ ENDPOINTS = (
         example={"messages": [{"role": "user", "content": "Paris is in France."}]},
         response=PoolingResponse | Binary,
         answer=pool_conversation,
-        when=lambda fields, headers: "messages" in fields,
+        when=lambda fields, headers: has(fields, "messages"),
         told_by="a body with `messages`",
     ),
     Endpoint(

@@ -6,7 +6,7 @@ import msgspec
 
 from engine import BI_ENCODER, Floats
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.answers import numbers
 from ...wire.long_inputs import advise
 from ...wire.quantized import NumberType, quantized
@@ -96,7 +96,7 @@ ENDPOINTS = (
         example={"input": ["Paris is in France.", "Cows eat grass."], "truncation": True, "output_dtype": "int8"},
         response=EmbeddingsResponse,
         answer=embed,
-        when=lambda fields, headers: not fields.keys().isdisjoint(_OWN_FIELDS) or from_voyage(fields, headers),
+        when=lambda fields, headers: has(fields, *_OWN_FIELDS) or from_voyage(fields, headers),
         told_by=(
             "a body with `truncation`, `output_dimension` or `output_dtype`, a model of Voyage's (`voyage-3.5`), "
             "or its clients' headers"

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ...endpoint import Call, Endpoint
+from ...endpoint import Call, Endpoint, has
 from ...wire.long_documents import SILENT, long_document_arguments
 from .common import DIALECT
 
@@ -54,7 +54,7 @@ ENDPOINTS = (
         example={"query": "capital of France", "documents": ["Paris is in France.", "Cows eat grass."], "property": ""},
         response=RerankResponse,
         answer=rerank,
-        when=lambda fields, headers: "property" in fields,
+        when=lambda fields, headers: has(fields, "property"),
         told_by="a body with `property`",
     ),
 )

@@ -26,6 +26,13 @@ def test_only_the_last_endpoint_of_a_path_takes_the_rest() -> None:
 RERANK = {"query": "q", "documents": ["d"]}
 
 
+# Fields that tell a dialect where they are given.
+NULLS = (
+    *("texts", "document_ids", "rank_fields", "max_chunks_per_doc", "raw_scores", "property", "inputs", "modality"),
+    *("truncation", "output_dimension", "output_dtype", "messages"),
+)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "headers", "dialect"),
     [
@@ -43,6 +50,14 @@ RERANK = {"query": "q", "documents": ["d"]}
         ("/v1/rerank", RERANK | {"model": "rerank-lite-1"}, {}, "Voyage"),
         ("/v1/rerank", RERANK, {"X-Fern-SDK-Name": "voyageai"}, "Voyage"),
         ("/rerank", RERANK | {"raw_scores": False}, {}, "infinity"),
+        ("/rerank", RERANK | dict.fromkeys(NULLS), {}, "vLLM and Jina"),
+        ("/rerank", {"query": "q", "texts": ["d"]} | dict.fromkeys(NULLS[1:]), {}, "TEI"),
+        ("/v1/embeddings", {"input": "a"} | dict.fromkeys(NULLS), {}, "OpenAI, vLLM and Jina"),
+        ("/v1/embeddings", {"messages": []} | dict.fromkeys(NULLS[:-1]), {}, "OpenAI and vLLM"),
+        ("/pooling", {"input": "a"} | dict.fromkeys(NULLS), {}, "vLLM"),
+        ("/classify", {"input": ["a"]} | dict.fromkeys(NULLS), {}, "vLLM"),
+        ("/tokenize", {"prompt": "a", "inputs": None}, {}, "vLLM"),
+        ("/invocations", RERANK | dict.fromkeys(NULLS), {}, "vLLM"),
         ("/rerank", RERANK | {"model": "default/not-specified"}, {}, "infinity"),
         ("/infinity/rerank", RERANK, {}, "infinity"),
         ("/rerank", RERANK | {"property": ""}, {}, "Weaviate"),

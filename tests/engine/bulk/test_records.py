@@ -118,6 +118,13 @@ def test_images_that_are_none_are_one_sentence(tmp_path: Path, line: object, sen
     assert str(refused.value).startswith(f"Line 3 of {file} {sentence}")
 
 
+def test_what_is_nested_too_deeply_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "documents.jsonl"
+    file.write_text(f'{{"text": "a", "more": {"[" * 5000}{"]" * 5000}}}')
+    with pytest.raises(InvalidDocuments, match=r"^Line 1 of .* is not JSON"):
+        list(read_documents(file))
+
+
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     file = tmp_path / "docs.jsonl"
     for before in ("", " \n"):

@@ -131,6 +131,26 @@ def test_documents_that_cannot_be_read_are_one_sentence(
     assert list(tmp_path.iterdir()) == before
 
 
+def test_a_damaged_index_is_refused(engine: Engine, documents: Path, tmp_path: Path) -> None:
+    manifest = build_index(engine, documents, tmp_path / "index")
+    Index(tmp_path / "index", engine)
+    file = tmp_path / "index" / "index.json"
+    whole = file.read_text()
+    numbers = manifest.vectors * manifest.dimension
+    for vectors in (1, 2 * manifest.vectors, manifest.vectors * manifest.dimension):
+        file.write_text(json.dumps(json.loads(whole) | {"vectors": vectors, "dimension": numbers // vectors}))
+        with pytest.raises(InvalidIndex, match="which do not go together: copy it again"):
+            Index(tmp_path / "index", engine)
+    file.write_text('{"a":' * 100_000)
+    with pytest.raises(InvalidIndex, match="cannot be read"):
+        Index(tmp_path / "index", engine)
+    file.write_text(whole)
+    vectors = tmp_path / "index" / "embeddings.bin"
+    vectors.write_bytes(b"\xff" * vectors.stat().st_size)
+    with pytest.raises(InvalidIndex, match="has vectors that are no numbers: copy it again"):
+        Index(tmp_path / "index", engine).rerank(QUERY, ["17"])
+
+
 def test_a_cross_encoder_and_a_folder_that_exists_are_refused(
     artifacts: Artifacts, documents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
