@@ -7,6 +7,7 @@ makes one with every request, and `curl --http2`. h11 reads them, at 0.84 of the
 
 import re
 from asyncio import TimerHandle, Transport
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -45,8 +46,10 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         self._head: bytes | None = b""
         """What there is of the next request's, or None while a body follows."""
+        self._body: int | None = None
+        """The bytes of the body that are still to come; None for one in chunks, whose end the parser finds."""
         self._parsing = False
-        """Whether the parser has the beginning of a head, which came with the end of a body."""
+        """Whether the parser has the beginning of a head, which came with the end of a body in chunks."""
         self._late_timer: TimerHandle | None = None
         self._untaken_timer: TimerHandle | None = None
         self._bounds = self.config.connections
@@ -69,18 +72,32 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._head is not None:
+        while data and not self.transport.is_closing():
+            data = self._receive(data)
+
+    def _receive(self, data: bytes) -> bytes:
+        """Hand on a head, or what there is of a body: one follows another where requests are sent without waiting.
+
+        Returns what is left.
+        """
+        if self._head is None:
+            end = len(data) if self._body is None else min(self._body, len(data))
+            if self._body is not None:
+                self._body -= end
+            some = data[:end]
+        else:
             data = self._head + data
-            end = data.find(_END)
-            if end < 0 or end > _LONGEST:
+            found = data.find(_END)
+            if found < 0 or found > _LONGEST:
                 self._receive_head(data)
-                return
+                return b""
             self._head = b""
-            end += len(_END)
-            data = _OFFER.sub(b"", data[:end]) + data[end:]
-        super().data_received(data)
+            end = found + len(_END)
+            some = _OFFER.sub(b"", data[:end])
+        super().data_received(some)
         if self._parsing:
             self._hurry()
+        return data[end:]
 
     def on_message_begin(self) -> None:
         self._parsing = True
@@ -88,6 +105,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> Any:
         self._head = None
+        self._body = _length(self.headers)
         self._parsing = False
         self._in_time()
         self._bounds.work(self)
@@ -229,3 +247,9 @@ class Protocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+
+
+def _length(headers: Sequence[tuple[bytes, bytes]]) -> int | None:
+    """The bytes of a request's body, or None where it comes in chunks. The parser has checked both headers."""
+    found = dict(headers)
+    return None if b"transfer-encoding" in found else int(found.get(b"content-length", 0))

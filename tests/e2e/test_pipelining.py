@@ -30,6 +30,19 @@ def ended(connection: socket.socket) -> bool:
     return connection.recv(1) == b""
 
 
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_an_offer_of_another_protocol_is_passed_over_in_each(server: Server, size: int) -> None:
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQAAP__")
+    sent = b""
+    for number in range(1, 5):
+        body = json.dumps({"queries": "a", "documents": ["b"] * number}).encode()
+        sent += head(*offer[: 3 * (number % 2)], body=body) + body
+    with connected(server) as connection:
+        for start in range(0, len(sent), size):
+            connection.sendall(sent[start : start + size])
+        assert [len(answer(connection)[1]["data"]) for _ in range(4)] == [1, 2, 3, 4]
+
+
 @pytest.mark.parametrize("noise", [b"\0\1\2\r\n\r\n", b"NOT HTTP\r\n\r\n", head("Content-Length: x")])
 def test_requests_before_something_unreadable_are_answered(server: Server, noise: bytes) -> None:
     with connected(server) as connection:
