@@ -118,7 +118,8 @@ def _given(document: Document) -> dict[str, Any]:
 
 def _is_meant(fields: Fields, headers: Headers) -> bool:
     has_both = has(fields, "max_chunks_per_doc") and has(fields, "documents")
-    asks_for_chunks = has_both and not has(fields, *_NOT_COHERES)
+    # Also null: Voyage's own client sends such a `top_k`.
+    asks_for_chunks = has_both and fields.keys().isdisjoint(_NOT_COHERES)
     return from_cohere_client(headers) or asks_for_chunks or has(fields, "rank_fields")
 
 
