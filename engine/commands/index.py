@@ -64,7 +64,7 @@ def _parser(command: str) -> Parser:
         examples=[
             "models/all-MiniLM-L6-v2 docs.jsonl --output indexes/docs",
             "models/colbert docs.parquet --output indexes/docs --store int8 --provider cuda",
-            "models/colqwen2 report.pdf --output indexes/report",
+            "models/colqwen2-v1.0-hf report.pdf --output indexes/report",
         ],
     )
     parser.add_argument("artifact", metavar="ARTIFACT", type=Path, help="a bi-encoder or late-interaction model")

@@ -86,8 +86,8 @@ def projections(heads: Sequence[LoadedHead]) -> list[int]:
 
 
 def normalized(heads: Sequence[LoadedHead]) -> bool:
-    """Whether the embeddings have length 1."""
-    return any(head.kind == "Normalize" for head in heads)
+    """Whether the embeddings have length 1, which a projection after that would change."""
+    return bool(heads) and heads[-1].kind == "Normalize"
 
 
 def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase) -> LoadedHead:

@@ -10,8 +10,10 @@ import pytest
 from checkpoints.minilm import write_json
 from checkpoints.tiny import build
 from export.checkpoint.files import open_checkpoint
+from export.checkpoint.modules import read_modules
 from export.checkpoint.tokenizer import load_tokenizer
 from export.errors import ExportError
+from export.heads.loaded import LoadedHead, normalized
 from export.manifest import longest_input
 from export.recognition.recognise import recognise
 
@@ -127,3 +129,23 @@ def test_an_adapter_beside_whole_weights_is_named(folder: Path, tmp_path: Path) 
     write_json(folder / "adapter_config.json", {"peft_type": "LORA"})
     with pytest.raises(ExportError, match=r"has an adapter \(adapter_config\.json\) beside whole weights \(model\.saf"):
         open_checkpoint(str(folder), None, {}, False, scratch=tmp_path / "scratch")
+
+
+def test_a_module_may_be_a_link_to_another_folder(tmp_path: Path) -> None:
+    """As the modules of an adapter's base are."""
+    (tmp_path / "elsewhere").mkdir()
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "1_Pooling").symlink_to(tmp_path / "elsewhere")
+    write_json(folder / "modules.json", [TRANSFORMER, POOLING])
+    assert [module.path for module in read_modules(folder)] == ["", "1_Pooling"]
+
+
+def test_embeddings_are_normalised_where_that_comes_last() -> None:
+    normalize, dense = LoadedHead("Normalize"), LoadedHead("Dense")
+    assert [normalized(heads) for heads in ([], [normalize], [dense, normalize], [normalize, dense])] == [
+        False,
+        True,
+        True,
+        False,
+    ]
