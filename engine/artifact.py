@@ -19,6 +19,8 @@ READABLE_VERSIONS = (1, 2, 3, 4)
 had no pictures; version 3 shortened all texts on the right."""
 
 MANIFEST = "manifest.json"
+INDEX_MANIFEST = "index.json"
+"""An index's: a folder that has it is told from an artifact."""
 TOKENIZER = "tokenizer.json"
 SCORE_TEMPLATE = "score_template.jinja"
 PAST, PRESENT = "past", "present"

@@ -7,11 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from .artifact import MANIFEST, READABLE_VERSIONS, TOKENIZER, File, Manifest
+from .artifact import INDEX_MANIFEST, MANIFEST, READABLE_VERSIONS, TOKENIZER, File, Manifest
 from .errors import ArtifactError
-
-# Written here again, because what reads indexes reads manifests.
-_INDEX = "index.json"
 
 
 def sha256(path: Path) -> str:
@@ -33,7 +30,7 @@ def decode_manifest(folder: Path) -> Manifest:
     """
     path = folder / MANIFEST
     if not path.is_file():
-        if (folder / _INDEX).is_file():
+        if (folder / INDEX_MANIFEST).is_file():
             raise ArtifactError(
                 f"{folder} is an index, and no artifact: give the artifact that made it, and the index with --index."
             )

@@ -42,13 +42,12 @@ def _parser(command: str) -> Parser:
 def _told(options: argparse.Namespace) -> str:
     import msgspec
 
-    from ..artifact import MANIFEST
-    from ..index.files import MANIFEST as INDEX
+    from ..artifact import INDEX_MANIFEST, MANIFEST
     from ..index.files import read_index_manifest
     from ..manifest import decode_manifest
 
     folder: Path = options.artifact
-    if (folder / INDEX).is_file() and not (folder / MANIFEST).is_file():
+    if (folder / INDEX_MANIFEST).is_file() and not (folder / MANIFEST).is_file():
         index = read_index_manifest(folder)
         own = msgspec.to_builtins(index)
         total = _total(folder)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from ..arrays import Floats
-from ..artifact import Manifest
+from ..artifact import INDEX_MANIFEST, Manifest
 from ..bulk.document import Document
 from ..bulk.reading import read_documents
 from ..content import Content, Text
@@ -20,7 +20,7 @@ from ..errors import Cancelled, InvalidDocuments, InvalidIndex, InvalidInput
 from ..job import Job
 from ..staging import refuse_taken, staged
 from ..vectors.stored import Store, Stored
-from .files import IDS, MANIFEST, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
+from .files import IDS, SCALES, SCHEMA_VERSION, STARTS, VALUES, IndexManifest, embedder_of
 from .ids import Collected, Table, repeated
 
 # Documents, characters and pixels that are embedded at a time: enough that all workers are busy, too little to fill
@@ -74,7 +74,7 @@ def build_index(
             vectors=vectors,
             dimension=dimension,
         )
-        (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+        (folder / INDEX_MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest
 
 

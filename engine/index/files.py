@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..artifact import TOKENIZER, File, Graph, Manifest
+from ..artifact import INDEX_MANIFEST, TOKENIZER, File, Graph, Manifest
 from ..errors import InvalidIndex
 from ..runtime.opening import select_vision_graph
 from ..score_types import SCORE_TYPES, ScoreTypeName
@@ -18,7 +18,6 @@ from ..vectors.stored import Store, Stored
 from .ids import Table
 
 SCHEMA_VERSION = 1
-MANIFEST = "index.json"
 IDS, STARTS, VALUES, SCALES = "ids.bin", "starts.bin", "embeddings.bin", "scales.bin"
 """A `Table`; the number of each document's first vector and that of all vectors, int64, for token embeddings;
 `Stored.values` and, for int8, `Stored.scales` of all vectors in order. All are little-endian and have no header."""
@@ -86,8 +85,8 @@ def open_index(folder: Path) -> IndexFiles:
     starts = _mapped(folder / STARTS, "<i8", (manifest.documents + 1,)) if late else None
     if manifest.vectors != (manifest.documents if starts is None else starts[-1]):
         raise InvalidIndex(
-            f"{folder / MANIFEST} has {manifest.documents:,} documents and {manifest.vectors:,} vectors, which do not "
-            "go together: copy it again, or make the index again."
+            f"{folder / INDEX_MANIFEST} has {manifest.documents:,} documents and {manifest.vectors:,} vectors, which "
+            "do not go together: copy it again, or make the index again."
         )
     return IndexFiles(
         manifest,
@@ -102,9 +101,11 @@ def open_index(folder: Path) -> IndexFiles:
 
 def read_index_manifest(folder: Path) -> IndexManifest:
     """What an index's folder says of itself. Raises `InvalidIndex`."""
-    path = folder / MANIFEST
+    path = folder / INDEX_MANIFEST
     if not path.is_file():
-        raise InvalidIndex(f"{folder} is not an index: it has no {MANIFEST}. Make one with `python -m engine index`.")
+        raise InvalidIndex(
+            f"{folder} is not an index: it has no {INDEX_MANIFEST}. Make one with `python -m engine index`."
+        )
     try:
         manifest = msgspec.json.decode(path.read_bytes(), type=IndexManifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -120,6 +121,8 @@ def read_index_manifest(folder: Path) -> IndexManifest:
 def _mapped(path: Path, dtype: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     expected = int(np.prod(shape)) * np.dtype(dtype).itemsize
     if not path.is_file() or path.stat().st_size != expected:
-        raise InvalidIndex(f"{path} does not have the {expected:,} bytes that its {MANIFEST} says: copy it again.")
+        raise InvalidIndex(
+            f"{path} does not have the {expected:,} bytes that its {INDEX_MANIFEST} says: copy it again."
+        )
     # As a plain array, whose slices cost less than a memmap's.
     return np.asarray(np.memmap(path, dtype, "r", shape=shape))

@@ -105,26 +105,25 @@ def as_many_as_fit(
     `run` is called with those that it is judged by, and answers from memory what it was asked before. `report` hears
     what part of the work of all that is, or of the time where that is over first, but never more than of those.
     """
-    least = first(contents, LEAST, work)
+    longest, least = first(contents, 1, work), first(contents, LEAST, work)
+    of_longest, of_least, of_all = work.of(longest), work.of(least), work.of(contents)
     began = time.perf_counter()
 
     def tell(done: float, of: float) -> None:
         spent = (time.perf_counter() - began) / seconds
-        report(max(done / of * work.of(least) / work.of(contents), min(done / of, spent)), 1)
+        report(max(done / of * of_least / of_all, min(done / of, spent)), 1)
 
     def timed(chosen: Contents, told: Report) -> float:
         started = time.perf_counter()
         run(chosen, told)
         return time.perf_counter() - started
 
-    longest = first(contents, 1, work)
-    of_longest = work.of(longest) / work.of(least)
-    spent = timed(longest, part(tell, 0, of_longest))
+    spent = timed(longest, part(tell, 0, of_longest / of_least))
     if spent * len(contents.pairs) <= seconds:
         return contents
-    spent += timed(least, part(tell, of_longest, 1))
-    pace = spent / work.of(least)
-    if spent + pace * work.of(contents) <= seconds:
+    spent += timed(least, part(tell, of_longest / of_least, 1))
+    pace = spent / of_least
+    if spent + pace * of_all <= seconds:
         return contents
     # More pairs are more work.
     fewest, too_many = LEAST, len(contents.pairs)

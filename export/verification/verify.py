@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +41,37 @@ _SLOWER = 4
 _TURNS, _TURNS_SECONDS = 8, 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Unlisted:
+    """An artifact whose graphs no manifest lists yet, with what all of them are run with."""
+
+    folder: Path
+    manifest: Manifest
+    tokenizer: Tokenizer
+    template: ScoreTemplate | None
+
+    @classmethod
+    def of(cls, folder: Path, manifest: Manifest) -> Self:
+        tokenizer = Tokenizer(folder / TOKENIZER)
+        return cls(folder, manifest, tokenizer, ScoreTemplate.of(folder, manifest, tokenizer))
+
+    def open(
+        self,
+        graph: Graph,
+        vision: Graph | None,
+        provider: Provider,
+        schedule: Schedule,
+        least: int | None,
+        plans: Plans | None = None,
+    ) -> Engine:
+        """An engine of a graph, with the vision graph that goes with it."""
+        opened = Opened.of(self.folder, self.manifest, graph, provider, schedule, least, plans)
+        seeing = None
+        if vision is not None:
+            seeing = OpenedVision.of(self.folder, self.manifest, vision, CPU, CPU.vision_schedule(vision, None))
+        return Engine(self.manifest, opened, self.tokenizer, self.template, vision=seeing)
+
+
 def verify(
     folder: Path,
     manifest: Manifest,
@@ -57,6 +90,7 @@ def verify(
     down to a part of what the reference has answered.
     Raises `VerificationError` past the limit.
     """
+    artifact = _Unlisted.of(folder, manifest)
     provider = CPU if plans is None else TENSORRT
     ways = _ways(graph) if plans is None else [(provider.schedule(graph, None), None)]
     found: list[Verification] = []
@@ -64,7 +98,7 @@ def verify(
     bound = seconds if seconds is not None and _SLOWER * len(ways) * wanted.seconds > seconds else None
     turns = parts(report, len(ways) + (bound is not None))
     for schedule, least in ways:
-        engine = _open(folder, manifest, graph, vision, provider, schedule, least, plans)
+        engine = artifact.open(graph, vision, provider, schedule, least, plans)
         try:
             if bound is not None and not found:
                 wanted = _affordable(engine, wanted, bound, len(ways), next(turns))
@@ -112,9 +146,8 @@ def seconds_of(
     """
     chosen = first(wanted.contents, LEAST, Work(manifest))
     seconds = [np.inf] * len(pairs)
-    engines = []
-    for graph, vision in pairs:
-        engines.append(_open(folder, manifest, graph, vision, CPU, *_ways(graph)[0]))
+    artifact = _Unlisted.of(folder, manifest)
+    engines = [artifact.open(graph, vision, CPU, *_ways(graph)[0]) for graph, vision in pairs]
     try:
         started = time.perf_counter()
         for turn in range(_TURNS):
@@ -128,26 +161,6 @@ def seconds_of(
         for engine in engines:
             engine.close()
     return seconds
-
-
-def _open(
-    folder: Path,
-    manifest: Manifest,
-    graph: Graph,
-    vision: Graph | None,
-    provider: Provider,
-    schedule: Schedule,
-    least: int | None,
-    plans: Plans | None = None,
-) -> Engine:
-    """An engine of graphs that no manifest in `folder` lists yet."""
-    tokenizer = Tokenizer(folder / TOKENIZER)
-    template = ScoreTemplate.of(folder, manifest, tokenizer)
-    opened = Opened.of(folder, manifest, graph, provider, schedule, least, plans)
-    seeing = None
-    if vision is not None:
-        seeing = OpenedVision.of(folder, manifest, vision, CPU, CPU.vision_schedule(vision, None))
-    return Engine(manifest, opened, tokenizer, template, vision=seeing)
 
 
 def _ways(graph: Graph) -> list[tuple[Schedule, int | None]]:
