@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .arrays import Floats
-from .artifact import Manifest, Role
+from .artifact.artifact import Manifest, Role
 from .chunk_scores import chunks_of, inputs_of, repeated
 from .content import ReadContent
 from .grouping import places_of
@@ -15,7 +15,7 @@ from .inputs import AnyInput, InputBuilder
 from .job import Job
 from .prompts.template import Prompting
 from .results import Scores, TokenSimilarity
-from .runtime.gpu_arrays import on_host
+from .runtime.devices.gpu_arrays import on_host
 from .runtime.workers import Workers
 from .text.boxes import boxes_of
 from .text.chunking import Chunking

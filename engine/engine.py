@@ -10,24 +10,24 @@ import numpy as np
 
 from .arguments import QueryArguments, ScoreArguments, TextArguments, known
 from .arrays import Floats
-from .artifact import TOKENIZER, Manifest, Role
+from .artifact.artifact import TOKENIZER, Manifest, Role
+from .artifact.manifest import read_manifest
+from .artifact.seal import check_seal
 from .content import Content, ReadContent, read_one
 from .embedder import Embedder
 from .errors import ArtifactError, InvalidInput, ProviderError, UnsupportedTask
 from .inputs import AnyInput, ContentOrTokens, InputBuilder, aligned, listed
 from .job import Job
-from .manifest import read_manifest
 from .pair_scorer import PairScorer
 from .prompts.template import Prompting, ScoreTemplate
 from .results import Classes, Embeddings, Ranking, Scores, TokenEmbeddings, TokenSimilarity
-from .runtime.gpu_arrays import on_host
+from .runtime.devices.gpu_arrays import on_host
 from .runtime.opened import Opened, OpenedVision
 from .runtime.opening import Opener
 from .runtime.scheduler import Waiting
 from .runtime.trying import try_longest
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType
-from .seal import check_seal
 from .text.chunking import chunking
 from .text.tokenizer import Token, Tokenizer
 from .text.truncation import Truncation, truncation

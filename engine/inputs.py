@@ -7,7 +7,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from .arrays import Floats
-from .artifact import Manifest, PairLayout, Role, TextLayout
+from .artifact.artifact import Manifest, PairLayout, Role, TextLayout
 from .content import (
     Content,
     Pictured,

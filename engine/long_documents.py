@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from .artifact import PairLayout
+from .artifact.artifact import PairLayout
 from .content import ReadContent, own_text
 from .errors import InputTooLong, InvalidInput
 from .images.picture import PictureInput

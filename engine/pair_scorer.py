@@ -6,7 +6,7 @@ from typing import cast
 import numpy as np
 
 from .arrays import Floats
-from .artifact import Manifest
+from .artifact.artifact import Manifest
 from .chunk_scores import by_document, chunks_of, inputs_of, repeated
 from .content import ReadContent
 from .inputs import InputBuilder, ReadInput

@@ -2,7 +2,9 @@
 
 from .arguments import LONG_DOCUMENTS, LongDocuments, QueryArguments, ScoreArguments, TextArguments
 from .arrays import Floats
-from .artifact import Manifest, Role
+from .artifact.artifact import Manifest, Role
+from .artifact.manifest import decode_manifest, read_manifest
+from .artifact.precisions import PRECISIONS
 from .content import Content, Text, text_of
 from .engine import Engine
 from .errors import (
@@ -29,10 +31,8 @@ from .images.image import Image
 from .index.files import read_index_manifest
 from .index.index import Index
 from .job import Job
-from .manifest import decode_manifest, read_manifest
-from .precisions import PRECISIONS
 from .results import Box, Chunk, Chunks, Classes, Embeddings, Ranked, Ranking, Scores, TokenEmbeddings, TokenSimilarity
-from .runtime.cores import cores
+from .runtime.machine.cores import cores
 from .runtime.scheduler import Waiting
 from .runtime.workers import Batch
 from .score_types import BI_ENCODER, CROSS_ENCODER, LATE_INTERACTION, ScoreType, ScoreTypeName, Task

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from engine.artifact.precisions import Precision
 from engine.command import DONE, NOT_VERIFIED, Parser, carry_out, say
 from engine.extras import needing
-from engine.precisions import Precision
 
 from .errors import ExportError, VerificationError
 
@@ -64,7 +64,7 @@ def _parse(arguments: Sequence[str] | None, command: str) -> argparse.Namespace:
 
 
 def _parser(command: str) -> Parser:
-    from engine.artifact import Prompts
+    from engine.artifact.artifact import Prompts
     from engine.score_types import ScoreTypeName
 
     parser = Parser(

@@ -7,9 +7,9 @@ import onnx_ir as ir
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds
+from engine.artifact.precisions import Precision
 from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
-from engine.precisions import Precision
 from engine.progress import Report, unheard
 
 from .checkpoint.files import Checkpoint

@@ -11,7 +11,7 @@ from typing import Literal
 
 import onnx_ir as ir
 
-from engine.artifact import PAST, PRESENT, Tensor
+from engine.artifact.artifact import PAST, PRESENT, Tensor
 from engine.runtime.feeds import FEEDS
 
 FusedFor = Literal["cpu", "cuda"]

@@ -8,8 +8,8 @@ import msgspec
 import onnx_ir as ir
 
 from engine.arrays import Feeds
-from engine.artifact import Graph, Manifest, Verification
-from engine.precisions import Precision
+from engine.artifact.artifact import Graph, Manifest, Verification
+from engine.artifact.precisions import Precision
 from engine.progress import Progress, Report
 
 from .errors import VerificationError

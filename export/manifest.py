@@ -7,7 +7,7 @@ from typing import Literal
 from transformers import PreTrainedTokenizerBase
 
 from engine import __version__
-from engine.artifact import SCHEMA_VERSION, SCORE_TEMPLATE, Manifest, PairLayout, Prompts
+from engine.artifact.artifact import SCHEMA_VERSION, SCORE_TEMPLATE, Manifest, PairLayout, Prompts
 from engine.images.placeholder import Placeholder
 from engine.images.reading import PictureReading
 

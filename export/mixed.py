@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from engine.artifact import Graph, Kept, Verification
+from engine.artifact.artifact import Graph, Kept, Verification
 from engine.progress import Progress, Report, part
 
 from .errors import VerificationError

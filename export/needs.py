@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.precisions import Precision
+from engine.artifact.precisions import Precision
 
 from .checkpoint.files import Checkpoint
 from .checkpoint.weights import count

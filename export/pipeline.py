@@ -20,11 +20,11 @@ from typing import Literal
 
 import msgspec
 
-from engine.artifact import MANIFEST, SCORE_TEMPLATE, Prompts, Verification
-from engine.manifest import files_of
+from engine.artifact.artifact import MANIFEST, SCORE_TEMPLATE, Prompts, Verification
+from engine.artifact.manifest import files_of
+from engine.artifact.seal import seal
 from engine.progress import Progress
 from engine.score_types import ScoreTypeName
-from engine.seal import seal
 
 from . import tensorrt
 from .checkpoint.files import Checkpoint

@@ -1,6 +1,6 @@
 """Tells what each precision may cost, how its graphs are made, and how others name them.
 
-A precision is told here and in `engine.precisions`, which tells what it is when it runs.
+A precision is told here and in `engine.artifact.precisions`, which tells what it is when it runs.
 """
 
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from typing import get_args
 
 import numpy as np
 
-from engine.precisions import PRECISIONS as RUNNING
-from engine.precisions import Precision
+from engine.artifact.precisions import PRECISIONS as RUNNING
+from engine.artifact.precisions import Precision
 
 from .graph import FusedFor
 from .rewrites.quantize import Quantize, quantize_int8, quantize_int8_fast

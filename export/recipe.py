@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.artifact import Activation
+from engine.artifact.artifact import Activation
 from engine.images.reading import Sides
 from engine.score_types import SCORE_TYPES, ScoreType, ScoreTypeName
 from engine.vectors.similarity import Similarity
@@ -35,7 +35,7 @@ class Marking:
 
     `tail` comes after each text, in tokens that its own do not merge with. `fill` is the length that padding tokens
     fill up and that are attended to, in models trained so. `empty`, `pictured`, `caption` and `blank` are those of
-    `engine.artifact.TextLayout`.
+    `engine.artifact.artifact.TextLayout`.
     """
 
     marker: str = ""

@@ -16,8 +16,8 @@ if not sys.stderr.isatty():
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
+from engine.artifact.precisions import Precision
 from engine.extras import needing
-from engine.precisions import Precision
 from engine.progress import Progress
 from engine.staging import scratch
 

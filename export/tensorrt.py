@@ -2,7 +2,7 @@
 
 TensorRT has none of the operators that other graphs are fused into, and ONNX Runtime takes explicit shapes only for a
 graph that it takes whole; so it is given one of its own, of ONNX's operators alone. Unmeasured: see
-`engine.runtime.tensorrt`.
+`engine.runtime.devices.tensorrt`.
 """
 
 from pathlib import Path
@@ -10,15 +10,15 @@ from pathlib import Path
 import msgspec
 import onnx_ir as ir
 
-from engine.artifact import Graph, Manifest, Verification
+from engine.artifact.artifact import Graph, Manifest, Verification
+from engine.artifact.manifest import files_of
+from engine.artifact.precisions import Precision
 from engine.errors import ProviderError
 from engine.extras import install
-from engine.manifest import files_of
-from engine.precisions import Precision
+from engine.runtime.devices.providers import TENSORRT, preferred
+from engine.runtime.devices.tensorrt import Plans, largest_batch
 from engine.runtime.opened import Opened
-from engine.runtime.providers import TENSORRT, preferred
 from engine.runtime.sessions import open_session
-from engine.runtime.tensorrt import Plans, largest_batch
 from engine.staging import scratch
 
 from .errors import ExportError

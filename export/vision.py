@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 import msgspec
 
-from engine.artifact import Graph, Manifest, Verification
-from engine.precisions import Precision
+from engine.artifact.artifact import Graph, Manifest, Verification
+from engine.artifact.precisions import Precision
 from engine.progress import Report
 
 from .errors import VerificationError

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.artifact import MANIFEST
-from engine.seal import SEAL
+from engine.artifact.artifact import MANIFEST
+from engine.artifact.seal import SEAL
 
 
 def edit_manifest(artifact: Path, change: Callable[[dict[str, Any]], object]) -> None:

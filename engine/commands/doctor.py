@@ -11,9 +11,9 @@ from .. import __version__
 from ..command import DONE, Parser, carry_out
 from ..errors import ScoreRTError
 from ..extras import EXTRAS, install, missing, needing
-from ..runtime.cores import allowed, cores, quota
-from ..runtime.memory import memory
-from ..runtime.processor import instructions, multiplies_bfloat16, multiplies_eight_bits, processor
+from ..runtime.machine.cores import allowed, cores, quota
+from ..runtime.machine.memory import memory
+from ..runtime.machine.processor import instructions, multiplies_bfloat16, multiplies_eight_bits, processor
 from .facts import as_json, beside, size
 
 _LIBRARIES = (
@@ -88,8 +88,8 @@ def _providers(command: str) -> dict[str, dict[str, Any]]:
 def _not_starting(name: str, command: str) -> str | None:
     try:
         with needing(command, "cpu", "gpu"):
-            from ..runtime.providers import installed
-            from ..runtime.starting import check_start
+            from ..runtime.devices.providers import installed
+            from ..runtime.devices.starting import check_start
         found = [provider for provider in installed() if provider.name == name]
         if not found:
             return "not in the ONNX Runtime that is installed: the extra gpu brings another."
@@ -118,7 +118,7 @@ def _artifact(path: Path, command: str) -> dict[str, Any]:
     folder = path.parent
     try:
         with needing(command, "cpu", "gpu"):
-            from ..manifest import decode_manifest
+            from ..artifact.manifest import decode_manifest
         manifest = decode_manifest(folder)
     except ScoreRTError as error:
         return {"folder": str(folder), "error": str(error)}

@@ -11,7 +11,7 @@ from ..extras import needing
 from .facts import as_json, beside, size
 
 if TYPE_CHECKING:  # numpy may not be installed
-    from ..artifact import Graph, Manifest, TextLayout
+    from ..artifact.artifact import Graph, Manifest, TextLayout
 
 
 def main(arguments: Sequence[str], command: str) -> int:
@@ -42,9 +42,9 @@ def _parser(command: str) -> Parser:
 def _told(options: argparse.Namespace) -> str:
     import msgspec
 
-    from ..artifact import INDEX_MANIFEST, MANIFEST
+    from ..artifact.artifact import INDEX_MANIFEST, MANIFEST
+    from ..artifact.manifest import decode_manifest
     from ..index.files import read_index_manifest
-    from ..manifest import decode_manifest
 
     folder: Path = options.artifact
     if (folder / INDEX_MANIFEST).is_file() and not (folder / MANIFEST).is_file():
@@ -74,7 +74,7 @@ def _of_index(index: dict[str, Any], total: int) -> str:
 
 
 def _of_artifact(manifest: "Manifest", folder: Path) -> Iterator[tuple[str, str | list[str]]]:
-    from ..seal import SEAL
+    from ..artifact.seal import SEAL
 
     source = manifest.source
     yield "name", f"{manifest.name}, {size(_total(folder))}"

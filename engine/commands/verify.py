@@ -15,10 +15,10 @@ from ..extras import needing
 
 if TYPE_CHECKING:  # numpy may not be installed
     from ..arrays import Floats
-    from ..artifact import Graph
+    from ..artifact.artifact import Graph
+    from ..artifact.precisions import Precision
     from ..content import Content
     from ..engine import Engine
-    from ..precisions import Precision
 
 # Of unlike lengths and scripts, and two of one length, which a CPU runs together.
 _QUERY = "Where do cats sleep?"
@@ -66,11 +66,11 @@ def _parser(command: str) -> Parser:
 
 def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Raises `ScoreRTError` for what is wrong."""
+    from ..artifact.manifest import decode_manifest
+    from ..artifact.seal import SEAL
     from ..engine import Engine
-    from ..manifest import decode_manifest
+    from ..runtime.devices.providers import PROVIDERS
     from ..runtime.opening import graphs_on, select_graph
-    from ..runtime.providers import PROVIDERS
-    from ..seal import SEAL
 
     folder: Path = options.artifact
     manifest, provider = decode_manifest(folder), PROVIDERS[options.provider]
@@ -144,8 +144,8 @@ def _picture() -> "Content":
 
 def _compared(first: "tuple[Graph, Floats]", other: "tuple[Graph, Floats]", folder: Path) -> str:
     """Raises `ArtifactError` where graphs of one reference are further apart than both may be from it."""
+    from ..artifact.precisions import PRECISIONS
     from ..errors import ArtifactError
-    from ..precisions import PRECISIONS
 
     (graph, wanted), (own, scores) = first, other
     apart = _apart(scores, wanted)

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from ..arrays import Floats
-from ..artifact import INDEX_MANIFEST, Manifest
+from ..artifact.artifact import INDEX_MANIFEST, Manifest
 from ..bulk.document import Document
 from ..bulk.reading import read_documents
 from ..content import Content, Text

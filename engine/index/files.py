@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..artifact import INDEX_MANIFEST, TOKENIZER, File, Graph, Manifest
+from ..artifact.artifact import INDEX_MANIFEST, TOKENIZER, File, Graph, Manifest
 from ..errors import InvalidIndex
 from ..runtime.opening import select_vision_graph
 from ..score_types import SCORE_TYPES, ScoreTypeName

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 
-from ..artifact import PICTURES, TEXT, Manifest, Role, TextLayout
+from ..artifact.artifact import PICTURES, TEXT, Manifest, Role, TextLayout
 from ..content import Pictured
 from ..errors import InputTooLong, InvalidInput
 from ..images.image import Image

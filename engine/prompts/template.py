@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import jinja2
 
-from ..artifact import Manifest, PairLayout, Role
+from ..artifact.artifact import Manifest, PairLayout, Role
 from ..content import ReadContent, own_text
 from ..errors import ArtifactError, InputTooLong, InvalidInput
 from ..images.picture import PictureInput

@@ -6,7 +6,7 @@ from typing import Any
 
 import onnxruntime
 
-from ..artifact import Graph, Tensor
+from ..artifact.artifact import Graph, Tensor
 from ..errors import ArtifactError
 
 _TYPES = {"float": "float32", "double": "float64"}

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Feeds, Floats
-from ..artifact import FIRST_KEY_LENGTHS, IMAGE_EMBEDDINGS, KEY_LENGTHS
+from ..artifact.artifact import FIRST_KEY_LENGTHS, IMAGE_EMBEDDINGS, KEY_LENGTHS
 from ..images.picture import PictureInput
 from ..text.layout import Input
 

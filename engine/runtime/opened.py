@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ..artifact import Graph, Manifest
+from ..artifact.artifact import Graph, Manifest
 from ..images.picture import PictureInput
 from ..text.layout import Input
-from .providers import Provider
+from .devices.providers import Provider
+from .devices.tensorrt import Plans
 from .runner import Runner
 from .scheduler import Schedule
-from .tensorrt import Plans
 from .vision_runner import VisionRunner
 from .workers import Workers
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ..artifact import Graph, Manifest
+from ..artifact.artifact import Graph, Manifest
+from ..artifact.precisions import tolerance
 from ..errors import ArtifactError, ProviderError
-from ..precisions import tolerance
-from .choosing import choose, made_up_request
-from .cuda_graphs import SHAPES, Recordings
+from .devices.choosing import choose, made_up_request
+from .devices.cuda_graphs import SHAPES, Recordings
+from .devices.providers import AUTO, CUDA, PROVIDERS, Provider, installed, preferred
+from .devices.tensorrt import Plans
 from .opened import Opened, OpenedVision
-from .providers import AUTO, CUDA, PROVIDERS, Provider, installed, preferred
 from .sessions import open_session
-from .tensorrt import Plans
 
 _LOGGER = logging.getLogger("scorert")
 

@@ -10,20 +10,20 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..arrays import Feeds, Floats, Ids
-from ..artifact import IMAGE_EMBEDDINGS, PAST, PRESENT, Graph
+from ..artifact.artifact import IMAGE_EMBEDDINGS, PAST, PRESENT, Graph
+from ..artifact.precisions import tolerance
 from ..grouping import places_of
-from ..precisions import tolerance
 from ..text.layout import Input
 from ..text.prefix import Prefix, no_past, shared_prefixes
-from . import gpu_arrays
 from .agreement import agree
 from .checking import check_interface
-from .cuda_graphs import Recordings, made_up_inputs
+from .devices import gpu_arrays
+from .devices.cuda_graphs import Recordings, made_up_inputs
+from .devices.providers import Provider
+from .devices.tensorrt import Plans
 from .feeds import Run, Shape, fill
-from .providers import Provider
 from .scheduler import rounded_up
 from .sessions import open_session
-from .tensorrt import Plans
 
 States: TypeAlias = NDArray[Any] | onnxruntime.OrtValue
 """What a graph gives: an array, or where it is in a GPU's memory a handle to it."""

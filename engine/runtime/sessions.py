@@ -10,8 +10,8 @@ import onnxruntime
 
 from ..errors import ProviderError
 from ..extras import install
-from .providers import PROVIDERS, Provider
-from .tensorrt import Plans
+from .devices.providers import PROVIDERS, Provider
+from .devices.tensorrt import Plans
 
 _OPEN: "weakref.WeakSet[onnxruntime.InferenceSession]" = weakref.WeakSet()
 

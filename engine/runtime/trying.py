@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..artifact import Manifest
+from ..artifact.artifact import Manifest
 from ..errors import ArtifactError
 from ..job import Job
 from ..text.layout import Input, lay_out_pair, lay_out_text

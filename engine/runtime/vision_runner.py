@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Floats
-from ..artifact import IMAGE_EMBEDDINGS, Graph
+from ..artifact.artifact import IMAGE_EMBEDDINGS, Graph
 from ..images.picture import PictureInput
 from ..images.reading import PictureReading
 from .checking import check_interface
-from .providers import Provider
+from .devices.providers import Provider
 from .sessions import open_session
 from .vision_feeds import fill_vision
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 import numpy as np
 
 from ..arrays import Ids
-from ..artifact import PairLayout, TextLayout
+from ..artifact.artifact import PairLayout, TextLayout
 from ..errors import InputTooLong
 from .placed import Placed
 from .prefix import Prefix

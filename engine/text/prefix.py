@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Ids
-from ..artifact import Tensor
+from ..artifact.artifact import Tensor
 from ..grouping import places_of
 
 

@@ -19,7 +19,7 @@ from tokenizers.models import Unigram, WordLevel, WordPiece
 
 from ..errors import InvalidInput
 from ..job import Job
-from ..runtime.cores import cores
+from ..runtime.machine.cores import cores
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..arrays import Floats
-from ..artifact import Role
+from ..artifact.artifact import Role
 from ..errors import InvalidInput
 from .stored import STORES, Store, Stored
 

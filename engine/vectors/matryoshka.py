@@ -2,7 +2,7 @@
 
 from ..arguments import whole
 from ..arrays import Floats
-from ..artifact import Manifest
+from ..artifact.artifact import Manifest
 from ..errors import InvalidInput
 from .similarity import normalized
 

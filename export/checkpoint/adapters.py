@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from safetensors.numpy import save_file
 
-from engine.manifest import sha256
+from engine.artifact.manifest import sha256
 
 from ..errors import ExportError
 from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find

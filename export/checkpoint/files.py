@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from engine.artifact import Source
-from engine.manifest import sha256
+from engine.artifact.artifact import Source
+from engine.artifact.manifest import sha256
 
 from ..errors import ExportError
 from .adapters import is_adapter, merge

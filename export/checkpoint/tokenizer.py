@@ -10,7 +10,7 @@ import tokenizers
 from tokenizers import Regex, Tokenizer, normalizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from engine.artifact import TOKENIZER
+from engine.artifact.artifact import TOKENIZER
 
 from ..errors import ExportError, explained, one_line
 from ..recipe import Recipe

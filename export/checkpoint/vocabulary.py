@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engine.artifact import TOKENIZER
+from engine.artifact.artifact import TOKENIZER
 
 from ..errors import ExportError
 from .reading import is_there, read_object

@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from engine.precisions import Precision
+from engine.artifact.precisions import Precision
 
 from ..checkpoint.files import Checkpoint, open_checkpoint
 from ..checkpoint.finding import OTHER_FRAMEWORKS, WeightFiles

@@ -13,9 +13,9 @@ import onnxruntime
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
+from engine.artifact.precisions import Precision
 from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
-from engine.precisions import Precision
 from engine.progress import Report, unheard
 from engine.runtime.feeds import BATCH, TOKENS
 

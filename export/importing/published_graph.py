@@ -7,7 +7,7 @@ import onnx_ir as ir
 import onnxruntime
 
 from engine.arrays import Feeds, Floats
-from engine.runtime.cores import cores
+from engine.runtime.machine.cores import cores
 
 from ..errors import ExportError, explained
 

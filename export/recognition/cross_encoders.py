@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from engine.artifact import Activation
+from engine.artifact.artifact import Activation
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import nemotron

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from engine.artifact import PairLayout, TextLayout
+from engine.artifact.artifact import PairLayout, TextLayout
 from engine.images.placeholder import TileMarks
 
 from ..errors import ExportError

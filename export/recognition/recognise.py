@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from engine.artifact import Prompts
+from engine.artifact.artifact import Prompts
 from engine.score_types import ScoreTypeName
 
 from ..checkpoint.files import Checkpoint

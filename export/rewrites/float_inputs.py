@@ -2,7 +2,7 @@
 
 import onnx_ir as ir
 
-from engine.artifact import PAST
+from engine.artifact.artifact import PAST
 
 
 def keep_float32(model: ir.Model) -> ir.Model:

@@ -5,7 +5,7 @@ Whoever pads sequences knows their lengths, and padding is on the right: a lengt
 
 import onnx_ir as ir
 
-from engine.artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
+from engine.artifact.artifact import FIRST_KEY_LENGTHS, KEY_LENGTHS
 
 from ..graph import DOMAIN
 

@@ -9,8 +9,8 @@ import onnx_ir as ir
 import onnxruntime as ort
 
 from engine.arrays import Feeds, Floats
-from engine.artifact import PAST
-from engine.runtime.cores import cores
+from engine.artifact.artifact import PAST
+from engine.runtime.machine.cores import cores
 from engine.staging import scratch
 from engine.text.prefix import no_past
 

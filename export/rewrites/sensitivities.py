@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from engine.arrays import Feeds
-from engine.artifact import PRESENT
+from engine.artifact.artifact import PRESENT
 
 from .quantize import Quantize
 from .running import running

@@ -20,8 +20,8 @@ from transformers.exporters.configs import OnnxConfig
 from transformers.exporters.exporter_onnx import OnnxExporter
 
 from engine.arrays import Feeds
-from engine.artifact import PAST
-from engine.precisions import Precision
+from engine.artifact.artifact import PAST
+from engine.artifact.precisions import Precision
 from engine.progress import Report, part, unheard
 from engine.runtime.feeds import Run, fill
 from engine.score_types import ScoreType

@@ -7,7 +7,7 @@ import onnx_ir as ir
 from torch import nn
 
 from engine.arrays import Feeds, Floats
-from engine.precisions import Precision
+from engine.artifact.precisions import Precision
 from engine.progress import Report
 
 from ..exporter import Costs

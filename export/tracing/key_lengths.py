@@ -17,7 +17,7 @@ from ..graph import DOMAIN, MICROSOFT
 
 
 def mask(attention_mask: Tensor, **_: Any) -> Tensor:
-    """[batch, tokens], with padding at the end, to int32 [3 * batch + 2]; see `engine.artifact.Graph`."""
+    """[batch, tokens], with padding at the end, to int32 [3 * batch + 2]; see `engine.artifact.artifact.Graph`."""
     return operator(f"{DOMAIN}::KeyLengths", [attention_mask], {}, (3 * attention_mask.shape[0] + 2,), torch.int32)
 
 

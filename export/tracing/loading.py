@@ -9,7 +9,7 @@ import torch
 from transformers import AutoModel, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from engine.runtime.cores import cores
+from engine.runtime.machine.cores import cores
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers

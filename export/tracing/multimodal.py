@@ -13,13 +13,13 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
-from engine.artifact import IMAGE_EMBEDDINGS, PAST
+from engine.artifact.artifact import IMAGE_EMBEDDINGS, PAST
+from engine.artifact.precisions import Precision
 from engine.images.decode import decode, from_pillow
 from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
 from engine.images.smart_resize import SmartResize
 from engine.images.tiles import ImageSplitting
-from engine.precisions import Precision
 from engine.progress import Report, unheard
 from engine.runtime.feeds import Run, fill
 from engine.runtime.vision_feeds import fill_vision

@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedModel,
 )
 
-from engine.artifact import PRESENT
+from engine.artifact.artifact import PRESENT
 from engine.score_types import CROSS_ENCODER
 
 from ..checkpoint.files import Checkpoint
@@ -43,8 +43,8 @@ class Network(PreTrainedModel):
 
     A body that `classifies` is transformers' class with its classifier, and returns float32 `logits` `[batch]` instead.
 
-    A causal body may be given `past`, and then there is a second output, `present`: see `engine.artifact.Graph`. Both
-    are in the body's own precision.
+    A causal body may be given `past`, and then there is a second output, `present`, both in the body's own precision:
+    see `engine.artifact.artifact.Graph`.
     """
 
     # The body has settled how it attends; this keeps PreTrainedModel from settling it again.

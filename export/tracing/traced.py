@@ -8,10 +8,10 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
-from engine.artifact import PAST
+from engine.artifact.artifact import PAST
+from engine.artifact.precisions import Precision
 from engine.images.preprocessing import Preprocessing
 from engine.images.reading import PictureReading
-from engine.precisions import Precision
 from engine.progress import Report, unheard
 
 from ..checkpoint.files import Checkpoint

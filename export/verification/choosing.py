@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.artifact import Manifest
+from engine.artifact.artifact import Manifest
 from engine.content import Pictured, ReadContent, own_text
 from engine.progress import Report, part, unheard
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import cycle
 
-from engine.artifact import Manifest
+from engine.artifact.artifact import Manifest
 from engine.content import Pictured, ReadContent
 from engine.images.decode import decode
 from engine.images.image import Image

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from engine.arrays import Feeds, Floats
-from engine.artifact import Manifest
+from engine.artifact.artifact import Manifest
 from engine.content import ReadContent
 from engine.progress import Report, part, unheard
 from engine.vectors.similarity import sigmoid

@@ -14,7 +14,7 @@ import PIL.ImageOps
 from transformers import PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
-from engine.artifact import PICTURES, TEXT
+from engine.artifact.artifact import PICTURES, TEXT
 from engine.content import Pictured, ReadContent, own_text
 from engine.images.image import Image
 from engine.progress import Report, unheard

@@ -12,15 +12,15 @@ from scipy.stats import spearmanr
 
 from engine import Engine
 from engine.arrays import Floats
-from engine.artifact import TOKENIZER, Graph, Manifest, Role, Verification
+from engine.artifact.artifact import TOKENIZER, Graph, Manifest, Role, Verification
 from engine.content import Content, Pictured, ReadContent, Text
 from engine.progress import Report, parts, unheard
 from engine.prompts.template import ScoreTemplate
-from engine.runtime.cores import cores
+from engine.runtime.devices.providers import CPU, TENSORRT, Provider
+from engine.runtime.devices.tensorrt import Plans
+from engine.runtime.machine.cores import cores
 from engine.runtime.opened import Opened, OpenedVision
-from engine.runtime.providers import CPU, TENSORRT, Provider
 from engine.runtime.scheduler import Schedule
-from engine.runtime.tensorrt import Plans
 from engine.runtime.workers import Batch
 from engine.text.tokenizer import Tokenizer
 

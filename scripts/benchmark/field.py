@@ -9,7 +9,7 @@ from pathlib import Path
 
 from checkpoints.minilm import build_minilm_ce
 from engine import Engine
-from engine.runtime.processor import multiplies_bfloat16
+from engine.runtime.machine.processor import multiplies_bfloat16
 from scripts.server import start_server
 
 from . import contenders, peers

@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper
 
-from engine.runtime.cores import cores
+from engine.runtime.machine.cores import cores
 
 from .contenders import Floats
 from .workload import Request

@@ -8,8 +8,8 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from engine.runtime.cores import cores
-from engine.runtime.processor import instructions, processor
+from engine.runtime.machine.cores import cores
+from engine.runtime.machine.processor import instructions, processor
 
 _LIBRARIES = ["onnxruntime", "numpy", "tokenizers", "uvicorn", "torch", "transformers", "sentence-transformers"]
 

@@ -25,9 +25,9 @@ from checkpoints.multimodal import dual_encoders, qwen2_vl
 from checkpoints.multimodal.files import write_model
 from checkpoints.multimodal.qwen import VOCABULARY
 from engine import Engine, Job
+from engine.artifact.precisions import Precision
 from engine.images.decode import from_pillow
 from engine.images.smart_resize import SmartResize
-from engine.precisions import Precision
 from export.__main__ import main as export
 from export.checkpoint.images.checking import load_processor
 

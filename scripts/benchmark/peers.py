@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.runtime.cores import cores
-from engine.runtime.processor import multiplies_bfloat16
+from engine.runtime.machine.cores import cores
+from engine.runtime.machine.processor import multiplies_bfloat16
 
 from .contenders import Scorer, over_http
 from .workload import Request

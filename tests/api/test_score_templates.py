@@ -11,7 +11,7 @@ from api.models import Models
 from api.settings.errors import SettingsError
 from api.settings.reading import read_settings
 from api.settings.settings import DEFAULT_MODEL
-from engine.manifest import sha256
+from engine.artifact.manifest import sha256
 from tests.manifests import edit_manifest
 
 OWN = "{% for message in messages %}{{ message.role }}: {{ message.content }} {% endfor %}"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from checkpoints import multimodal
-from engine.artifact import Source
+from engine.artifact.artifact import Source
 from export.checkpoint.files import Checkpoint
 from export.checkpoint.images.checking import check_preprocessing
 from export.checkpoint.images.reading import read_preprocessing

@@ -14,8 +14,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from checkpoints.minilm import build_minilm_ce, minilm_folder
 from engine import ArtifactError, Engine, InvalidInput, UnsupportedTask
-from engine.artifact import SCORE_TEMPLATE
-from engine.manifest import sha256
+from engine.artifact.artifact import SCORE_TEMPLATE
+from engine.artifact.manifest import sha256
 from export.verification.texts import texts
 from tests.manifests import edit_manifest
 

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from checkpoints import multimodal, tiny
 from checkpoints.rerankers import qwen3_reranker
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from export.__main__ import main
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from checkpoints import tiny
 from engine import Engine, read_manifest
-from engine.artifact import Graph, Verification
+from engine.artifact.artifact import Graph, Verification
 from engine.progress import Progress, unheard
 from export.__main__ import NOT_VERIFIED, main
 from export.errors import VerificationError

@@ -10,9 +10,9 @@ import pytest
 from rich.console import Console
 
 from checkpoints import families, multimodal
-from engine.artifact import PAST
+from engine.artifact.artifact import PAST
+from engine.artifact.manifest import read_manifest
 from engine.extras import install
-from engine.manifest import read_manifest
 from engine.progress import Progress
 from export.__main__ import main
 from export.checkpoint.files import open_checkpoint

@@ -17,7 +17,7 @@ from checkpoints import tiny
 from checkpoints.minilm import build_minilm_bi, build_minilm_pylate, minilm_folder
 from checkpoints.onnx_folders import folder_of, write_body, write_half
 from engine import Engine
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from export.verification.texts import texts
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.artifact import PICTURES, TEXT, Prompts
+from engine.artifact.artifact import PICTURES, TEXT, Prompts
 
 from ...checkpoint.files import Checkpoint
 from ...errors import ExportError

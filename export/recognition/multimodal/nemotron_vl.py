@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from engine.artifact import Prompts
+from engine.artifact.artifact import Prompts
 
 from ...checkpoint.files import Checkpoint
 from ...checkpoint.published import nemotron

@@ -2,7 +2,7 @@
 
 import re
 
-from engine.artifact import Prompts
+from engine.artifact.artifact import Prompts
 
 from ...checkpoint.files import Checkpoint
 from ...checkpoint.published.multimodal import BODIES

@@ -5,7 +5,7 @@ import copy
 import onnx_ir as ir
 from torch.export import Dim
 
-from engine.artifact import IMAGE_EMBEDDINGS
+from engine.artifact.artifact import IMAGE_EMBEDDINGS
 from engine.progress import Report, unheard
 from engine.runtime.feeds import ROWS
 

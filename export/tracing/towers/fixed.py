@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.artifact import IMAGE_EMBEDDINGS
+from engine.artifact.artifact import IMAGE_EMBEDDINGS
 from engine.runtime.vision_feeds import PICTURES, PIXELS
 from engine.score_types import BI_ENCODER
 

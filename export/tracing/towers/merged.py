@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, PreTrainedModel
 
-from engine.artifact import IMAGE_EMBEDDINGS
+from engine.artifact.artifact import IMAGE_EMBEDDINGS
 from engine.runtime.feeds import IMAGE_ROWS, POSITIONS
 
 from .rotary import AxesRotary

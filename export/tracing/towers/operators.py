@@ -35,7 +35,7 @@ def kept_keys(mask: Tensor, provider: FusedFor | None) -> Tensor:
     """A mask `[pictures, tokens]` of what is no padding, which is on the right, in the form that attention takes it in.
 
     A CPU takes how many keys each picture has, a GPU the offsets of its queries and keys, too: see
-    `engine.artifact.Graph` on `key_lengths`.
+    `engine.artifact.artifact.Graph` on `key_lengths`.
     """
     if provider is None:
         return mask.bool()[:, None, None, :]

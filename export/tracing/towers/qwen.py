@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.artifact import IMAGE_EMBEDDINGS
+from engine.artifact.artifact import IMAGE_EMBEDDINGS
 from engine.images import grids
 from engine.runtime.vision_feeds import PATCHES, PATCHES_OF_ONE, PIXELS
 

@@ -12,9 +12,9 @@ import pytest
 
 from engine.__main__ import main
 from engine.extras import EXTRAS
-from engine.runtime.cores import cores
-from engine.runtime.memory import memory
-from engine.runtime.processor import instructions, multiplies_bfloat16, multiplies_eight_bits, processor
+from engine.runtime.machine.cores import cores
+from engine.runtime.machine.memory import memory
+from engine.runtime.machine.processor import instructions, multiplies_bfloat16, multiplies_eight_bits, processor
 from tests.engine.test_extras import run_without
 
 ROOT = Path(__file__).parents[3]

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from engine.__main__ import main
+from engine.artifact.manifest import decode_manifest
 from engine.index.files import read_index_manifest
-from engine.manifest import decode_manifest
 
 DEFAULT = Path(__file__).parents[3] / "models" / "all-MiniLM-L6-v2"
 

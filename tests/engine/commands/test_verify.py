@@ -11,8 +11,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from engine.__main__ import main
-from engine.manifest import files_of
-from engine.seal import SEAL
+from engine.artifact.manifest import files_of
+from engine.artifact.seal import SEAL
 from tests.manifests import edit_manifest
 
 DEFAULT = Path(__file__).parents[3] / "models" / "all-MiniLM-L6-v2"

@@ -16,7 +16,7 @@ import pytest
 
 from engine import Engine, Image, Index, InvalidDocuments, InvalidIndex, Text
 from engine.__main__ import main
-from engine.artifact import Graph, Manifest
+from engine.artifact.artifact import Graph, Manifest
 from engine.bulk.pages import read_pages
 from engine.bulk.pictures import PictureFile
 from engine.index import build

@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 from checkpoints import tiny
 from engine import ArtifactError, InputTooLong, InvalidInput
-from engine.artifact import Manifest, PairLayout, Source
+from engine.artifact.artifact import Manifest, PairLayout, Source
 from engine.prompts.template import Prompting, ScoreTemplate
 from engine.text.tokenizer import Tokenizer
 from engine.text.truncation import Truncation

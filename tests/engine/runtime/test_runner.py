@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from engine import Engine, Job
+from engine.runtime.devices.providers import CPU
 from engine.runtime.opened import Opened
-from engine.runtime.providers import CPU
 from engine.text.layout import lay_out_pair
 from engine.text.truncation import Truncation
 from export.verification.texts import texts

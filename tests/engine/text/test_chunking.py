@@ -12,7 +12,7 @@ from tokenizers import Regex, pre_tokenizers
 
 from checkpoints import tiny
 from engine import Cancelled, InvalidInput, Job
-from engine.artifact import PairLayout
+from engine.artifact.artifact import PairLayout
 from engine.long_documents import Pairs
 from engine.text.chunking import DEFAULT_CHUNKS, Chunking, chunking, split
 from engine.text.layout import lay_out_pair

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from checkpoints import tiny
 from checkpoints.minilm import minilm_folder
 from engine import InputTooLong, InvalidInput
-from engine.artifact import PairLayout, TextLayout
+from engine.artifact.artifact import PairLayout, TextLayout
 from engine.text.layout import lay_out_pair, lay_out_prompt, lay_out_text
 from engine.text.tokenizer import Tokenizer
 from engine.text.truncation import Truncation

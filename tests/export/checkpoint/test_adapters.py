@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from checkpoints import multimodal
 from checkpoints.minilm import write_json
-from engine.manifest import sha256
+from engine.artifact.manifest import sha256
 from export.checkpoint.files import open_checkpoint
 from export.checkpoint.weights import read_tensors
 from export.errors import ExportError

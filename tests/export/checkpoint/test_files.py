@@ -15,7 +15,7 @@ import pytest
 from checkpoints import multimodal, tiny
 from checkpoints.minilm import write_json
 from checkpoints.onnx_folders import Toy
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 
 ROOT = Path(__file__).parents[3]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

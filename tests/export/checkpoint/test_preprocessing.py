@@ -15,7 +15,7 @@ from transformers import (
     SiglipImageProcessorPil,
 )
 
-from engine.artifact import Source
+from engine.artifact.artifact import Source
 from engine.images.decode import from_pillow
 from engine.images.fixed_size import FixedSize
 from engine.images.naflex import NaFlex, pad

@@ -14,7 +14,7 @@ from sentence_transformers import SentenceTransformer
 from checkpoints import tiny
 from checkpoints.minilm import write_json
 from engine import Engine
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from export.__main__ import main
 
 # Longer than what is tokenised of a text that is cut.

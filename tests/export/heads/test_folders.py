@@ -12,7 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 from checkpoints import tiny
 from checkpoints.minilm import write_json
 from engine import Engine
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from export.__main__ import main
 from export.recognition.module_list import POOLING_MODES
 from export.verification.texts import texts

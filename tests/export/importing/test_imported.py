@@ -22,7 +22,7 @@ from checkpoints.minilm import write_json
 from checkpoints.onnx_folders import WIDTH, Toy, write_body, write_toy_with_heads
 from checkpoints.rerankers import qwen3_reranker
 from engine import Engine
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from export.__main__ import main
 from export.checkpoint.weights import read_tensors
 from export.errors import ExportError

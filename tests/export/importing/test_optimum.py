@@ -12,7 +12,7 @@ from sentence_transformers import CrossEncoder
 
 from checkpoints.minilm import build_minilm_ce, build_minilm_pylate
 from engine import Engine
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from export.__main__ import main
 from export.verification.texts import texts
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from checkpoints import families
 from engine import Engine, Job
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from engine.prompts.template import Prompting
 from engine.text.layout import Input, lay_out_pair
 from engine.text.truncation import Truncation

@@ -17,7 +17,7 @@ import pytest
 
 from checkpoints import multimodal as checkpoints
 from engine import Engine, InvalidInput, Job, Text
-from engine.artifact import TOKENIZER, Manifest
+from engine.artifact.artifact import TOKENIZER, Manifest
 from engine.content import read_content
 from engine.images.picture import PictureInput
 from engine.inputs import InputBuilder

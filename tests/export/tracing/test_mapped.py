@@ -8,7 +8,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from checkpoints import tiny
-from engine.manifest import read_manifest
+from engine.artifact.manifest import read_manifest
 from export.__main__ import main
 from export.checkpoint.weights import count
 from export.needs import memory_bytes

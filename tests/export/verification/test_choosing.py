@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from checkpoints import tiny
-from engine.artifact import SCHEMA_VERSION, Manifest, Source
-from engine.manifest import read_manifest
+from engine.artifact.artifact import SCHEMA_VERSION, Manifest, Source
+from engine.artifact.manifest import read_manifest
 from engine.progress import Report
 from export.__main__ import main
 from export.verification import choosing

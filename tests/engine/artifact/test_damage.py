@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import ArtifactError, Engine
-from engine.artifact import MANIFEST
-from engine.seal import SEAL
+from engine.artifact.artifact import MANIFEST
+from engine.artifact.seal import SEAL
 from tests.manifests import edit_manifest
 
 QUERY, DOCUMENTS = "what is it", ["a picture of a cat", "nothing", ""]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import ProviderError
+from ...errors import ProviderError
+from ..sessions import open_session
 from .providers import Provider
-from .sessions import open_session
 
 # A graph of ONNX's own: y = MatMul(x, x), float32 [2, 2]. There is nothing at run time to make one with.
 _PRODUCT = base64.b64decode(

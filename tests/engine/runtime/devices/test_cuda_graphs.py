@@ -10,10 +10,11 @@ import onnxruntime
 import pytest
 
 from engine import Engine
-from engine.artifact import Manifest
-from engine.runtime import cuda_graphs, opening
-from engine.runtime.cuda_graphs import Recordings
-from engine.runtime.providers import CPU
+from engine.artifact.artifact import Manifest
+from engine.runtime import opening
+from engine.runtime.devices import cuda_graphs
+from engine.runtime.devices.cuda_graphs import Recordings
+from engine.runtime.devices.providers import CPU
 from engine.runtime.sessions import open_session
 
 QUERY = "What is the capital of France?"

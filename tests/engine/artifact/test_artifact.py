@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from engine import ArtifactError, Engine, InvalidInput
-from engine.artifact import MANIFEST
-from engine.manifest import read_manifest
+from engine.artifact.artifact import MANIFEST
+from engine.artifact.manifest import read_manifest
 from tests.manifests import edit_manifest
 
 
@@ -115,7 +115,7 @@ def test_a_precision_that_was_not_exported_is_named(artifact):
 
 def test_artifacts_of_schema_1_are_read(artifact):
     """The default model is one; so is any with neither a role nor a side of padding."""
-    default = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
+    default = Path(__file__).parents[3] / "models" / "all-MiniLM-L6-v2"
     assert read_manifest(default).schema_version == 1
     before = read_manifest(artifact)
     assert before.schema_version == 4

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import onnxruntime
 
-from ..arrays import Floats
-from ..vectors.maxsim import maxsim
-from ..vectors.stored import STORES, Stored
+from ...arrays import Floats
+from ...vectors.maxsim import maxsim
+from ...vectors.stored import STORES, Stored
 
 Fetch: TypeAlias = Callable[[onnxruntime.OrtValue], Floats]
 """Takes what a run has left on a GPU out of ONNX Runtime's hands."""

@@ -8,12 +8,12 @@ import onnxruntime
 import pytest
 
 from engine import Engine, ProviderError
-from engine.artifact import MANIFEST
+from engine.artifact.artifact import MANIFEST
+from engine.artifact.manifest import files_of, read_manifest
 from engine.job import Job
-from engine.manifest import files_of, read_manifest
+from engine.runtime.devices.providers import CUDA, TENSORRT
+from engine.runtime.devices.tensorrt import Plans, largest_batch, longest_input
 from engine.runtime.opening import Opener, select_graph
-from engine.runtime.providers import CUDA, TENSORRT
-from engine.runtime.tensorrt import Plans, largest_batch, longest_input
 from engine.runtime.workers import Workers
 from engine.text.layout import Input
 from tests.manifests import edit_manifest

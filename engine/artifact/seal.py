@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ..errors import ArtifactError
 from .artifact import MANIFEST
-from .errors import ArtifactError
 from .manifest import sha256
 
 SEAL = "manifest.sha256"

@@ -19,9 +19,9 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime
 
-from ..arrays import Feeds
-from ..text.layout import Input
-from .feeds import Shape
+from ...arrays import Feeds
+from ...text.layout import Input
+from ..feeds import Shape
 
 Taken = TypeVar("Taken")
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from ..artifact import Graph, Manifest, Tensor
+from ...artifact.artifact import Graph, Manifest, Tensor
 from .providers import CUDA
 
 _FOLDER = "tensorrt"

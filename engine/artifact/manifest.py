@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from ..errors import ArtifactError
 from .artifact import INDEX_MANIFEST, MANIFEST, READABLE_VERSIONS, TOKENIZER, File, Manifest
-from .errors import ArtifactError
 
 
 def sha256(path: Path) -> str:

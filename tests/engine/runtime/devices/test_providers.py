@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from engine.manifest import read_manifest
-from engine.runtime.cores import cores
-from engine.runtime.providers import CPU, CUDA, PROVIDERS, TENSORRT
+from engine.artifact.manifest import read_manifest
+from engine.runtime.devices.providers import CPU, CUDA, PROVIDERS, TENSORRT
+from engine.runtime.machine.cores import cores
 from engine.runtime.sessions import _with_options
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from engine import ArtifactError, Engine
-from engine.artifact import MANIFEST
+from engine.artifact.artifact import MANIFEST
 
-DEFAULT = Path(__file__).parents[2] / "models" / "all-MiniLM-L6-v2"
+DEFAULT = Path(__file__).parents[3] / "models" / "all-MiniLM-L6-v2"
 WHOLE = json.loads((DEFAULT / MANIFEST).read_text())
 # What a layout says is what is meant, as far as the graph runs on it.
 MEANT = {"query", "document"}

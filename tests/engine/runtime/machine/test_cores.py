@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.runtime.cores import cores
+from engine.runtime.machine.cores import cores
 
 
 @pytest.fixture(autouse=True)

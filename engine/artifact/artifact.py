@@ -8,10 +8,10 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from .images.reading import PictureReading
+from ..images.reading import PictureReading
+from ..score_types import SCORE_TYPES, ScoreType, ScoreTypeName
+from ..vectors.similarity import Similarity
 from .precisions import Precision
-from .score_types import SCORE_TYPES, ScoreType, ScoreTypeName
-from .vectors.similarity import Similarity
 
 SCHEMA_VERSION = 4
 READABLE_VERSIONS = (1, 2, 3, 4)

@@ -6,11 +6,11 @@ from typing import Any, Literal, TypeAlias
 
 import onnxruntime
 
-from ..artifact import Graph, ProviderName
-from ..errors import ProviderError
-from ..extras import install
-from .cores import cores
-from .scheduler import Schedule
+from ...artifact.artifact import Graph, ProviderName
+from ...errors import ProviderError
+from ...extras import install
+from ..machine.cores import cores
+from ..scheduler import Schedule
 
 Device: TypeAlias = Literal["cpu", "cuda"]
 

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..arrays import Floats
-from ..artifact import Manifest
-from ..errors import ProviderError
-from ..job import Job
-from ..text.layout import Input, lay_out_pair, lay_out_text
-from ..text.truncation import Truncation
-from .agreement import agree
+from ...arrays import Floats
+from ...artifact.artifact import Manifest
+from ...errors import ProviderError
+from ...job import Job
+from ...text.layout import Input, lay_out_pair, lay_out_text
+from ...text.truncation import Truncation
+from ..agreement import agree
+from ..opened import Opened
 from .gpu_arrays import on_host
-from .opened import Opened
 
 # The request that providers are tried on, a choice: a query with 20 passages, as rerankers get them.
 _DOCUMENTS, _QUERY_TOKENS, _DOCUMENT_TOKENS = 20, 10, 75

@@ -9,10 +9,10 @@ import onnxruntime
 import pytest
 
 from engine import Engine, EngineClosed, Job, ProviderError
-from engine.manifest import read_manifest
-from engine.runtime.choosing import choose, made_up_request
+from engine.artifact.manifest import read_manifest
+from engine.runtime.devices.choosing import choose, made_up_request
+from engine.runtime.devices.providers import CPU
 from engine.runtime.opened import Opened
-from engine.runtime.providers import CPU
 from engine.runtime.scheduler import Schedule
 from engine.text.tokenizer import Tokenizer
 

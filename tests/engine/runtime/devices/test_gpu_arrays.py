@@ -18,7 +18,7 @@ from engine import Engine, Index
 from engine.index.build import build_index
 from engine.job import Job
 from engine.prompts.template import Prompting
-from engine.runtime import gpu_arrays
+from engine.runtime.devices import gpu_arrays
 from engine.text.truncation import Truncation
 from engine.vectors import maxsim
 from tests.engine.runtime.device_array import DeviceArray

@@ -1,0 +1,1 @@
+"""Tells what the machine is, and what of it this process may use."""
