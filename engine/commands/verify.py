@@ -1,5 +1,7 @@
 """Runs `python -m engine verify`, which checks an artifact's files and what its graphs compute on this machine.
 
+Of an index the files alone are checked.
+
 The reference that an export compares with is not at hand. What holds without it is that every file is the one that was
 written, that a score does not depend on what else is in its run, and that graphs that were held against one reference
 are as near to each other as they were to that.
@@ -53,11 +55,12 @@ def main(arguments: Sequence[str], command: str) -> int:
 def _parser(command: str) -> Parser:
     parser = Parser(
         command,
-        "Check the size and sha256 of an artifact's files, open each of its graphs, and score some texts, and a "
-        "picture where it reads them: alone, together, and with each precision. Exits with 2 for what is wrong.",
-        examples=["models/ms-marco-MiniLM-L6-v2", "models/ms-marco-MiniLM-L6-v2 --provider cuda"],
+        "Check the size and sha256 of an artifact's or an index's files; of an artifact also open each graph, and "
+        "score some texts, and a picture where it reads them: alone, together, and with each precision. Exits with 2 "
+        "for what is wrong.",
+        examples=["models/ms-marco-MiniLM-L6-v2", "models/ms-marco-MiniLM-L6-v2 --provider cuda", "indexes/docs"],
     )
-    parser.add_argument("artifact", metavar="ARTIFACT", type=Path, help="the artifact's folder")
+    parser.add_argument("artifact", metavar="ARTIFACT", type=Path, help="the folder of an artifact or of an index")
     parser.add_argument(
         "--provider", choices=["cpu", "cuda", "tensorrt"], default="cpu", help="what its graphs run on (cpu)"
     )
@@ -66,6 +69,7 @@ def _parser(command: str) -> Parser:
 
 def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Raises `ScoreRTError` for what is wrong."""
+    from ..artifact.artifact import INDEX_MANIFEST, MANIFEST
     from ..artifact.manifest import decode_manifest
     from ..artifact.seal import SEAL
     from ..engine import Engine
@@ -73,6 +77,9 @@ def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     from ..runtime.opening import graphs_on, select_graph
 
     folder: Path = options.artifact
+    if (folder / INDEX_MANIFEST).is_file() and not (folder / MANIFEST).is_file():
+        say(_of_index(folder))
+        return
     manifest, provider = decode_manifest(folder), PROVIDERS[options.provider]
     select_graph(manifest, None, provider)
     found: list[tuple[Graph, Floats]] = []
@@ -95,6 +102,18 @@ def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     for graph in manifest.graphs:
         if graph.role == "text" and graph.file not in opened:
             say(f"{graph.file} was not opened, since it does not run on {provider.name}")
+
+
+def _of_index(folder: Path) -> str:
+    from ..artifact.artifact import INDEX_MANIFEST
+    from ..index.files import check_files
+
+    index = check_files(folder)
+    if not index.files:
+        return (
+            f"the files have the sizes that {INDEX_MANIFEST} says; made by an earlier ScoreRT, it has no sha256 of them"
+        )
+    return f"{len(index.files)} files have the sizes and sha256 that {INDEX_MANIFEST} gives"
 
 
 def _scores(engine: "Engine", path: Path) -> "tuple[Floats, float]":

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import Floats
 from ..artifact.artifact import INDEX_MANIFEST, Manifest
+from ..artifact.manifest import files_of
 from ..bulk.document import Document
 from ..bulk.reading import read_documents
 from ..content import Content, Text
@@ -73,6 +74,7 @@ def build_index(
             documents=ids.shape[1],
             vectors=vectors,
             dimension=dimension,
+            files=files_of(folder),
         )
         (folder / INDEX_MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
     return manifest

@@ -11,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..artifact.artifact import INDEX_MANIFEST, TOKENIZER, File, Graph, Manifest
+from ..artifact.manifest import sha256
 from ..errors import InvalidIndex
 from ..runtime.opening import select_vision_graph
 from ..score_types import SCORE_TYPES, ScoreTypeName
 from ..vectors.stored import Store, Stored
 from .ids import Table
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Those of version 1 have no digests of their files."""
 IDS, STARTS, VALUES, SCALES = "ids.bin", "starts.bin", "embeddings.bin", "scales.bin"
 """A `Table`; the number of each document's first vector and that of all vectors, int64, for token embeddings;
 `Stored.values` and, for int8, `Stored.scales` of all vectors in order. All are little-endian and have no header."""
@@ -27,7 +30,7 @@ class IndexManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What an index holds and which model made it.
 
     `vectors` are embeddings, one a document or one a token, of `dimension` numbers. `embedder` is the digest that
-    `embedder_of` gives; `model` and `precision` only say in words what it was.
+    `embedder_of` gives; `model` and `precision` only say in words what it was. `files` are all files beside it.
     """
 
     schema_version: int
@@ -40,6 +43,7 @@ class IndexManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     documents: int
     vectors: int
     dimension: int
+    files: dict[str, File] = {}
 
     def is_of(self, manifest: Manifest, graph: Graph) -> bool:
         """Whether that model made it, so that its queries can be compared with it."""
@@ -99,6 +103,20 @@ def open_index(folder: Path) -> IndexFiles:
     )
 
 
+def check_files(folder: Path) -> IndexManifest:
+    """Read an index's files and compare them with the digests that its manifest gives, which opening it does not, since
+    it may be larger than memory. Raises `InvalidIndex`.
+    """
+    manifest = open_index(folder).manifest
+    for name, expected in manifest.files.items():
+        if not (folder / name).is_file() or sha256(folder / name) != expected.sha256:
+            raise InvalidIndex(
+                f"{folder / name} does not have the sha256 that {INDEX_MANIFEST} gives: copy it again, or make the "
+                "index again."
+            )
+    return manifest
+
+
 def read_index_manifest(folder: Path) -> IndexManifest:
     """What an index's folder says of itself. Raises `InvalidIndex`."""
     path = folder / INDEX_MANIFEST
@@ -110,10 +128,10 @@ def read_index_manifest(folder: Path) -> IndexManifest:
         manifest = msgspec.json.decode(path.read_bytes(), type=IndexManifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidIndex(f"{path} cannot be read: {error}. Make the index again.") from None
-    if manifest.schema_version != SCHEMA_VERSION:
+    if manifest.schema_version not in READABLE_VERSIONS:
         raise InvalidIndex(
-            f"{path} has schema version {manifest.schema_version}; this ScoreRT reads version {SCHEMA_VERSION}: make "
-            "the index again."
+            f"{path} has schema version {manifest.schema_version}; this ScoreRT reads "
+            f"{' and '.join(map(str, READABLE_VERSIONS))}: make the index again."
         )
     return manifest
 

@@ -151,6 +151,37 @@ def test_a_damaged_index_is_refused(engine: Engine, documents: Path, tmp_path: P
         Index(tmp_path / "index", engine).rerank(QUERY, ["17"])
 
 
+def test_an_index_is_verified_by_its_digests(
+    engine: Engine, documents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "index"
+    manifest = build_index(engine, documents, folder, "int8")
+    assert set(manifest.files) == {path.name for path in folder.iterdir()} - {"index.json"}
+    assert main(["verify", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{len(manifest.files)} files have the sizes and sha256 that index.json gives\n"
+    for name in manifest.files:
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(bytes([whole[0] ^ 1]) + whole[1:])
+        assert main(["verify", str(folder)]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {folder / name} does not have the sha256 that index.json gives: copy it again")
+        (folder / name).write_bytes(whole)
+
+
+def test_an_index_of_the_first_version_is_read(
+    engine: Engine, documents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "index"
+    build_index(engine, documents, folder)
+    want = by_index(Index(folder, engine).rerank(QUERY, IDS))
+    fields = json.loads((folder / "index.json").read_text())
+    del fields["files"]
+    (folder / "index.json").write_text(json.dumps(fields | {"schema_version": 1}))
+    assert np.array_equal(by_index(Index(folder, engine).rerank(QUERY, IDS)), want)
+    assert main(["verify", str(folder)]) == 0
+    assert "it has no sha256 of them" in capsys.readouterr().out
+
+
 def test_a_cross_encoder_and_a_folder_that_exists_are_refused(
     artifacts: Artifacts, documents: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
