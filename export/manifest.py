@@ -12,6 +12,7 @@ from engine.images.placeholder import Placeholder
 from engine.images.reading import PictureReading
 
 from .checkpoint.files import Checkpoint
+from .checkpoint.settings import SHORTEST
 from .errors import ExportError
 from .exporter import Exporter
 from .heads.loaded import normalized, pooling, projections
@@ -106,14 +107,17 @@ def longest_input(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedT
     number, which go before it in their code.
     """
     positions = max_positions(checkpoint.native)
+    if positions < SHORTEST:
+        raise ExportError(
+            f"{checkpoint.config.file} leaves the model {positions} positions, and it must have {SHORTEST} at least: "
+            "correct max_position_embeddings and pad_token_id, or fetch the file again."
+        )
     if asked is None:
-        longest = recipe.max_length or tokenizer.model_max_length
-        if isinstance(longest, bool) or not isinstance(longest, int | float) or longest < 1:
-            raise ExportError(
-                f"The checkpoint's files say that its inputs have at most {longest!r} tokens (max_seq_length, or "
-                "model_max_length): correct them, or give --max-length."
-            )
-        return int(min(positions, longest))
-    if not 8 <= asked <= positions:
-        raise ExportError(f"--max-length must be from 8 to {positions}, the positions {recipe.architecture} has.")
+        if recipe.max_length is None:
+            checkpoint.json("tokenizer_config.json").length("model_max_length")
+        return int(min(positions, recipe.max_length or tokenizer.model_max_length))
+    if not SHORTEST <= asked <= positions:
+        raise ExportError(
+            f"--max-length must be from {SHORTEST} to {positions}, the positions {recipe.architecture} has."
+        )
     return asked

@@ -18,6 +18,7 @@ from engine.artifact.manifest import sha256
 from ..errors import ExportError
 from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find
 from .reading import is_there, read_object
+from .settings import Settings
 from .weights import StoredTensor, names_in, stored_tensors
 from .whole import require_plain, require_whole
 
@@ -46,6 +47,9 @@ _EMPTY = (
     "use_dora",
     "use_qalora",
 )
+
+# peft's, where its file does not say.
+_ALPHA = 8.0
 
 _FACTOR = re.compile(r"(.+)\.lora_(embedding_)?([AB])(?:\.default)?(?:\.weight)?")
 # Parts of names that come and go with the class that saved them and the age of transformers; the others tell layers of
@@ -105,7 +109,7 @@ def merge(adapter: Found, folder: Path) -> Merged:
     return Merged(folder, {f"{prefix}{path.name}": sha256(path) for prefix, paths in files.items() for path in paths})
 
 
-def _require_plain(settings: dict[str, Any]) -> None:
+def _require_plain(settings: Settings) -> None:
     strange = [name for name, values in _ALLOWED.items() if settings.get(name) not in (None, *values)]
     strange += [name for name in _EMPTY if settings.get(name)]
     for name in strange:
@@ -115,12 +119,12 @@ def _require_plain(settings: dict[str, Any]) -> None:
         )
 
 
-def _find_base(settings: dict[str, Any]) -> Found:
-    name = settings.get("base_model_name_or_path")
+def _find_base(settings: Settings) -> Found:
+    name, revision = settings.name("base_model_name_or_path"), settings.name("revision")
     if not name:
         raise ExportError(f"The adapter's {_CONFIG} names no base: give base_model_name_or_path, a folder or a hub id.")
     try:
-        return find(str(name), settings.get("revision"), PYTORCH_WEIGHTS)
+        return find(name, revision, PYTORCH_WEIGHTS)
     except ExportError as error:
         raise ExportError(f"The base that the adapter's {_CONFIG} names cannot be opened: {error}") from None
 
@@ -139,13 +143,13 @@ class _Lora:
         # A convolution's weight is a matrix whose columns are the places of its kernel.
         product = b.reshape(len(b), -1) @ a.reshape(len(a), -1) * self.scale
         product = product.T if self.is_transposed else product
-        rows, *columns = weight.values.shape
-        if product.shape != (rows, math.prod(columns)):
+        shape = weight.values.shape
+        if len(shape) < 2 or product.shape != (shape[0], math.prod(shape[1:])):
             raise ExportError(
                 f"The adapter changes {list(product.shape)} numbers of {weight.name}, which is "
-                f"{list(weight.values.shape)} in its base: give the base that it was trained on."
+                f"{list(shape)} in its base: give the base that it was trained on."
             )
-        return StoredTensor(weight.name, weight.float32() + product.reshape(weight.values.shape))
+        return StoredTensor(weight.name, weight.float32() + product.reshape(shape))
 
 
 @dataclass(frozen=True)
@@ -158,9 +162,11 @@ class _Changes:
     additions: Sequence[StoredTensor] = ()
 
     @classmethod
-    def of(cls, tensors: Sequence[StoredTensor], settings: dict[str, Any], names: set[str]) -> Self:
+    def of(cls, tensors: Sequence[StoredTensor], settings: Settings, names: set[str]) -> Self:
         """Place an adapter's tensors among the base's weights. Raises `ExportError` for one that has no place."""
         base = _Names(names)
+        saved = settings.texts("modules_to_save", ())
+        is_transposed = settings.flag("fan_in_fan_out", False)
         factors: dict[tuple[str, bool], dict[str, StoredTensor]] = {}
         whole: dict[str, StoredTensor] = {}
         additions = []
@@ -171,7 +177,7 @@ class _Changes:
                 factors.setdefault((module, bool(is_embedding)), {})[factor] = tensor
             elif place := base.find(name):
                 whole[place] = tensor
-            elif _is_saved_whole(name, settings):
+            elif _is_saved_whole(name, saved):
                 additions.append(StoredTensor(name, tensor.values))
             else:
                 raise _not_of_this_base(tensor.name)
@@ -181,8 +187,8 @@ class _Changes:
             first = next(iter(pair.values()))
             if place is None or len(pair) < 2:
                 raise _not_of_this_base(first.name)
-            scale = _scale(module, len(pair["A"].values), settings)
-            products[place] = _Lora(pair["A"], pair["B"], scale, is_embedding or bool(settings.get("fan_in_fan_out")))
+            scale = _scale(module, _rank(pair["A"], pair["B"]), settings)
+            products[place] = _Lora(pair["A"], pair["B"], scale, is_embedding or is_transposed)
         return cls(products, whole, additions)
 
     def touch(self, names: set[str]) -> bool:
@@ -220,18 +226,36 @@ def _path(name: str) -> _Path:
     return tuple(part for part in name.split(".") if part not in _WRAPPERS)
 
 
-def _is_saved_whole(name: str, settings: dict[str, Any]) -> bool:
+def _is_saved_whole(name: str, modules: Sequence[str]) -> bool:
     """Whether a tensor is of a module that was trained whole."""
     module = name.rsplit(".", 1)[0]
-    return any(module.endswith(saved) for saved in settings.get("modules_to_save") or [])
+    return any(module.endswith(saved) for saved in modules)
 
 
-def _scale(module: str, rank: int, settings: dict[str, Any]) -> float:
+def _rank(a: StoredTensor, b: StoredTensor) -> int:
+    """What two factors have in common. Raises `ExportError` for those that cannot be multiplied."""
+    shapes = a.values.shape, b.values.shape
+    if min(map(len, shapes)) < 2 or 0 in (*shapes[0], *shapes[1]) or shapes[0][0] != math.prod(shapes[1][1:]):
+        raise ExportError(
+            f"The adapter's {a.name} is {list(shapes[0])} and its {b.name} is {list(shapes[1])}, which are no factors "
+            "of a product: fetch the adapter again."
+        )
+    return len(a.values)
+
+
+def _scale(module: str, rank: int, settings: Settings) -> float:
     """alpha / r, or alpha / sqrt(r) where the adapter is rank-stabilised (https://arxiv.org/abs/2312.03732)."""
-    patterns: dict[str, float] = settings.get("alpha_pattern") or {}
-    named = (alpha for pattern, alpha in patterns.items() if re.fullmatch(rf"(.*\.)?({pattern})", module))
-    alpha = next(named, settings["lora_alpha"])
-    return float(alpha / (math.sqrt(rank) if settings.get("use_rslora") else rank))
+    alpha = settings.number("lora_alpha", _ALPHA, above=-math.inf)
+    patterns = settings.section("alpha_pattern")
+    for pattern in patterns:
+        try:
+            is_named = re.fullmatch(rf"(.*\.)?({pattern})", module)
+        except re.error:
+            raise settings.refused("alpha_pattern", "an object of regular expressions, each with a number") from None
+        if is_named:
+            alpha = patterns.number(pattern, alpha, above=-math.inf)
+            break
+    return alpha / (math.sqrt(rank) if settings.flag("use_rslora", False) else rank)
 
 
 def _not_of_this_base(name: str) -> ExportError:
@@ -249,9 +273,9 @@ def _link_files(source: Path, folder: Path) -> None:
             (folder / path.name).symlink_to(path.resolve())
 
 
-def _write_config(folder: Path, settings: dict[str, Any]) -> None:
+def _write_config(folder: Path, settings: Settings) -> None:
     """Name the class that the adapter was trained around as the architecture, where it says one."""
-    trained = (settings.get("auto_mapping") or {}).get("base_model_class")
+    trained = settings.section("auto_mapping").name("base_model_class")
     config = read_object(folder / "config.json")
     if trained and config is not None:
         (folder / "config.json").unlink()

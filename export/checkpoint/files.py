@@ -16,6 +16,7 @@ from .adapters import is_adapter, merge
 from .finding import PYTORCH_WEIGHTS, WeightFiles, find
 from .published import native_config
 from .reading import read_object
+from .settings import Settings
 from .whole import require_parts, require_plain, require_whole
 
 # A model card's first headings, and the model it says it was made from.
@@ -32,7 +33,7 @@ class Checkpoint:
 
     root: Path
     folder: Path
-    config: dict[str, Any]
+    config: Settings
     overrides: dict[str, Any]
     source: Source
     name: str
@@ -65,9 +66,9 @@ class Checkpoint:
             names += _NAMES_IN_README.findall(readme)[:3]
         return [name for name in names if name]
 
-    def json(self, name: str) -> dict[str, Any] | None:
-        """The object in a JSON file of the folder, or None if it has none of that name."""
-        return read_object(self.folder / name)
+    def json(self, name: str) -> Settings:
+        """The object in a JSON file of the folder; nothing where it has no file of that name."""
+        return read_object(self.folder / name) or Settings({}, self.folder / name)
 
 
 def open_checkpoint(

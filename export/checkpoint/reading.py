@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExportError, one_line
+from .settings import Settings
 
 _POINTER = b"version https://git-lfs"
 _PAGE = (b"<!doctype html", b"<html", b"<?xml")
@@ -59,9 +60,11 @@ def read_json(path: Path) -> Any:
     return content
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
+def read_object(path: Path) -> Settings | None:
     """As `read_json`. Raises `ExportError` for JSON that is no object, too."""
     content = read_json(path)
-    if content is not None and not isinstance(content, dict):
+    if content is None:
+        return None
+    if not isinstance(content, dict):
         raise ExportError(f"{path} is no JSON object, as its checkpoint's files are: fetch it again.")
-    return content
+    return Settings(content, path)

@@ -1,9 +1,8 @@
 """Reads the recipes of bi-encoders, which embed one text at a time."""
 
-from typing import Any
-
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import adapters, instructions, nemotron
+from ..checkpoint.settings import Settings
 from ..errors import ExportError
 from ..recipe import Head, Recipe
 from .module_list import Folder, require_kinds
@@ -37,10 +36,10 @@ def _sentence_transformer(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     return Recipe(
         "bi-encoder",
         checkpoint.architecture,
-        folder.transformer.get("max_seq_length"),
+        folder.transformer.length("max_seq_length"),
         folder.heads,
         similarity=folder.similarity,
-        lower_case=bool(folder.transformer.get("do_lower_case")),
+        lower_case=folder.transformer.flag("do_lower_case", False),
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         matryoshka=_matryoshka(checkpoint.config),
@@ -55,9 +54,10 @@ def _prompts(checkpoint: Checkpoint, folder: Folder) -> tuple[str, str]:
     return folder.role_prompts
 
 
-def _matryoshka(config: dict[str, Any]) -> list[int] | None:
+def _matryoshka(config: Settings) -> list[int] | None:
     """The sizes a config names, under the keys vLLM's users know."""
-    sizes = config.get("matryoshka_dimensions")
-    if sizes:
-        return sorted(int(size) for size in sizes)
-    return [] if config.get("is_matryoshka") else None
+    sizes = config.get("matryoshka_dimensions") or []
+    if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes):
+        raise config.refused("matryoshka_dimensions", "a list of whole numbers above 0")
+    is_any = config.flag("is_matryoshka", False)
+    return sorted(sizes) or ([] if is_any else None)

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from engine.artifact.artifact import Activation
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import nemotron
+from ..checkpoint.settings import Settings
 from ..errors import ExportError
 from ..recipe import Head, Recipe
 from .families import Reranker, is_decoder, read_template, reranker_of, template_of
@@ -31,7 +31,7 @@ def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
     """
     if folder is not None and folder.heads:
         return _cross_encoder_folder(checkpoint, folder)
-    tokens = checkpoint.config.get("classifier_from_token")
+    tokens = _tokens(checkpoint.config)
     if tokens is not None or checkpoint.architecture.endswith("ForCausalLM"):
         return _language_model(checkpoint, tokens)
     return _classifier(checkpoint, folder)
@@ -61,7 +61,15 @@ def prompted(recipe: Recipe, template: str | None) -> Recipe:
 def is_reranker(checkpoint: Checkpoint) -> bool:
     """Whether a language model's checkpoint is known, or said, to rerank."""
     config = checkpoint.config
-    return "classifier_from_token" in config or _row(checkpoint, None) is not None
+    return config.get("classifier_from_token") is not None or _row(checkpoint, None) is not None
+
+
+def _tokens(config: Settings) -> list[str] | None:
+    """The tokens that a language model answers with, where its configuration names them."""
+    named = config.texts("classifier_from_token", ())
+    if not named and config.get("classifier_from_token") is not None:
+        raise config.refused("classifier_from_token", 'a list of one or two tokens, such as ["no", "yes"]')
+    return list(named) or None
 
 
 def _row(checkpoint: Checkpoint, tokens: Sequence[str] | None) -> Reranker | None:
@@ -74,7 +82,7 @@ def _language_model(checkpoint: Checkpoint, tokens: list[str] | None) -> Recipe:
     if tokens is None:
         assert row is not None, "is_reranker found it"
         tokens = list(row.tokens)
-    method = checkpoint.config.get("method") or ("no_post_processing" if len(tokens) == 1 else "from_2_way_softmax")
+    method = checkpoint.config.name("method") or ("no_post_processing" if len(tokens) == 1 else "from_2_way_softmax")
     expected = {"no_post_processing": 1, "from_2_way_softmax": 2}.get(method)
     if expected is None:
         raise ExportError(f"The method '{method}' is unknown; it is from_2_way_softmax or no_post_processing.")
@@ -107,7 +115,7 @@ def _classifier(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
     return Recipe(
         "cross-encoder",
         checkpoint.architecture,
-        folder.transformer.get("max_seq_length") if folder else None,
+        folder.transformer.length("max_seq_length") if folder else None,
         heads=_classifier_heads(checkpoint, positive),
         activation=_activation(config, folder) if positive is None else "sigmoid",
         template=own or built_in,
@@ -156,7 +164,7 @@ def _cross_encoder_folder(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     return Recipe(
         "cross-encoder",
         checkpoint.architecture,
-        folder.transformer.get("max_seq_length"),
+        folder.transformer.length("max_seq_length"),
         heads=heads,
         activation=_activation(checkpoint.config, folder),
         template=own_template(checkpoint.folder, folder),
@@ -165,11 +173,11 @@ def _cross_encoder_folder(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     )
 
 
-def _activation(config: dict[str, Any], folder: Folder | None) -> Activation:
-    settings = config.get("sentence_transformers") or {}
-    named = settings.get("activation_fn") or config.get("sbert_ce_default_activation_function")
+def _activation(config: Settings, folder: Folder | None) -> Activation:
+    own = config.section("sentence_transformers").name("activation_fn")
+    named = own or config.name("sbert_ce_default_activation_function")
     if folder is not None:
-        named = folder.settings.get("activation_fn") or named
+        named = folder.settings.name("activation_fn") or named
     activation = named.rsplit(".", 1)[-1] if named else None
     if activation not in _ACTIVATIONS:
         raise ExportError(f"The checkpoint's activation '{named}' is not one ScoreRT has: Sigmoid or Identity.")

@@ -4,6 +4,7 @@ import string
 from dataclasses import replace
 
 from ..checkpoint.files import Checkpoint
+from ..checkpoint.reading import read_object
 from ..recipe import Head, Marking, Recipe
 from .module_list import Folder, require_kinds
 
@@ -48,17 +49,17 @@ def _pylate(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     require_kinds(folder, "Pooling", "Dense", "Normalize")
     heads = [head for head in folder.heads if head.kind == "Dense"]
     settings = folder.settings
-    expand = bool(settings.get("do_query_expansion", True))
+    expand = settings.flag("do_query_expansion", True)
     query = Marking(
-        marker=settings.get("query_prefix", "[Q] "),
-        length=settings.get("query_length") or _PYLATE_QUERY_LENGTH,
+        marker=settings.text("query_prefix", "[Q] "),
+        length=settings.length("query_length") or _PYLATE_QUERY_LENGTH,
         expand=expand,
-        attend=expand and bool(settings.get("attend_to_expansion_tokens", False)),
+        attend=settings.flag("attend_to_expansion_tokens", False) and expand,
     )
     document = Marking(
-        marker=settings.get("document_prefix", "[D] "),
-        length=settings.get("document_length") or _PYLATE_DOCUMENT_LENGTH,
-        skip=tuple(settings.get("skiplist_words", string.punctuation)),
+        marker=settings.text("document_prefix", "[D] "),
+        length=settings.length("document_length") or _PYLATE_DOCUMENT_LENGTH,
+        skip=settings.texts("skiplist_words", string.punctuation),
     )
     return Recipe(
         "late-interaction",
@@ -79,20 +80,20 @@ def _colbert(checkpoint: Checkpoint) -> Recipe:
         Head("Normalize", {}, checkpoint.folder),
     ]
     recipe = Recipe("late-interaction", checkpoint.architecture, heads=heads, similarity="cosine")
-    metadata = checkpoint.json("artifact.metadata")
+    metadata = read_object(checkpoint.folder / "artifact.metadata")
     if metadata is None:
         return recipe
     return replace(
         recipe,
         query=Marking(
-            marker=metadata.get("query_token_id", "[unused0]"),
-            length=metadata.get("query_maxlen") or _COLBERT_QUERY_LENGTH,
+            marker=metadata.name("query_token_id") or "[unused0]",
+            length=metadata.length("query_maxlen") or _COLBERT_QUERY_LENGTH,
             expand=True,
-            attend=bool(metadata.get("attend_to_mask_tokens", False)),
+            attend=metadata.flag("attend_to_mask_tokens", False),
         ),
         document=Marking(
-            marker=metadata.get("doc_token_id", "[unused1]"),
-            length=metadata.get("doc_maxlen") or _COLBERT_DOCUMENT_LENGTH,
-            skip_texts=tuple(string.punctuation) if metadata.get("mask_punctuation", True) else (),
+            marker=metadata.name("doc_token_id") or "[unused1]",
+            length=metadata.length("doc_maxlen") or _COLBERT_DOCUMENT_LENGTH,
+            skip_texts=tuple(string.punctuation) if metadata.flag("mask_punctuation", True) else (),
         ),
     )

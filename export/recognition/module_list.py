@@ -1,6 +1,6 @@
 """Reads a sentence-transformers folder's `modules.json`, and the settings beside it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from engine.vectors.similarity import Similarity
@@ -8,6 +8,7 @@ from engine.vectors.similarity import Similarity
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.modules import read_modules
 from ..checkpoint.reading import read_object
+from ..checkpoint.settings import Settings
 from ..errors import ExportError
 from ..recipe import Head
 
@@ -33,8 +34,7 @@ _TRANSFORMER = [
     for body in ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 ]
 
-_SIMILARITIES: dict[str | None, Similarity] = {
-    None: "cosine",
+_SIMILARITIES: dict[str, Similarity] = {
     "cosine": "cosine",
     "dot": "dot",
     "dot_product": "dot",
@@ -49,9 +49,9 @@ _DOCUMENT_PROMPTS = ("document", "passage", "corpus")
 class Folder:
     """The content of the JSON files: the heads after the Transformer, the model's settings and the Transformer's."""
 
-    heads: list[Head] = field(default_factory=list)
-    settings: dict[str, Any] = field(default_factory=dict)
-    transformer: dict[str, Any] = field(default_factory=dict)
+    heads: list[Head]
+    settings: Settings
+    transformer: Settings
     has_pylate_modules: bool = False
 
     @property
@@ -59,19 +59,18 @@ class Folder:
         return [head.kind for head in self.heads]
 
     @property
-    def prompts(self) -> dict[str, str]:
-        prompts: dict[str, str] = self.settings.get("prompts") or {}
-        return prompts
+    def prompts(self) -> Settings:
+        return self.settings.section("prompts")
 
     @property
     def default_prompt(self) -> str:
-        return self.prompts.get(self.settings.get("default_prompt_name") or "", "")
+        return self.prompts.text(self.settings.text("default_prompt_name"))
 
     @property
     def role_prompts(self) -> tuple[str, str]:
         """The query's and the document's."""
         query, document = (
-            next((self.prompts[name] for name in names if name in self.prompts), self.default_prompt)
+            next((self.prompts.text(name) for name in names if name in self.prompts), self.default_prompt)
             for names in (_QUERY_PROMPTS, _DOCUMENT_PROMPTS)
         )
         return query, document
@@ -79,9 +78,9 @@ class Folder:
     @property
     def similarity(self) -> Similarity:
         """How embeddings are compared. Raises `ExportError` for a way that ScoreRT has not."""
-        named = self.settings.get("similarity_fn_name")
+        named = self.settings.name("similarity_fn_name") or "cosine"
         if named not in _SIMILARITIES:
-            raise ExportError(f"The folder's similarity '{named}' is not one ScoreRT has: cosine or dot.")
+            raise self.settings.refused("similarity_fn_name", "cosine or dot, which ScoreRT has")
         return _SIMILARITIES[named]
 
     @property
@@ -104,16 +103,17 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
         path = checkpoint.root / module.path
         defaults = _DENSE if module.type.startswith("sentence_transformers.") and module.kind == "Dense" else {}
         heads.append(Head(module.kind, defaults | (read_object(path / "config.json") or {}), path))
+    settings = checkpoint.root / "config_sentence_transformers.json"
     return Folder(
         heads,
-        read_object(checkpoint.root / "config_sentence_transformers.json") or {},
-        next(filter(None, (checkpoint.json(name) for name in _TRANSFORMER)), {}),
+        read_object(settings) or Settings({}, settings),
+        next(filter(None, map(checkpoint.json, _TRANSFORMER)), checkpoint.json(_TRANSFORMER[0])),
         has_pylate_modules=any(module.type.startswith("pylate.") for module in modules),
     )
 
 
 def require_kinds(folder: Folder, *known: str) -> None:
-    """Raise `ExportError` for a module, or a way of pooling, that is none of `known`, and for one that was lost."""
+    """Raise `ExportError` for a module that is none of `known`, for one that was lost, and for settings of none."""
     for head in folder.heads:
         if head.kind not in known:
             raise ExportError(f"The folder's modules.json has a {head.kind} module; ScoreRT has {', '.join(known)}.")
@@ -121,17 +121,27 @@ def require_kinds(folder: Folder, *known: str) -> None:
             raise ExportError(
                 f"The folder lacks {head.weights.name}/config.json, which modules.json names: fetch the whole folder."
             )
+        settings = Settings(head.config, head.weights / "config.json")
         if head.kind == "Pooling":
-            pooling_modes(head.config)
+            _require_pooling(settings)
+        if head.kind == "Dense":
+            settings.text("activation_function")
+            settings.flag("use_residual", False)
+
+
+def _require_pooling(settings: Settings) -> None:
+    for flag in _LEGACY_MODES:
+        settings.flag(flag, False)
+    settings.flag("include_prompt", True)
+    modes = settings.get("pooling_mode")
+    named = [modes] if isinstance(modes, str) else modes
+    if named is not None and (not isinstance(named, list) or not named or any(m not in POOLING_MODES for m in named)):
+        raise settings.refused("pooling_mode", f"one or several of {', '.join(POOLING_MODES)}, which ScoreRT has")
 
 
 def pooling_modes(config: dict[str, Any]) -> tuple[str, ...]:
-    """The modes of a Pooling module's `config.json`, old or new style. Raises `ExportError`."""
+    """The modes of a Pooling module's settings, old or new style."""
     modes = config.get("pooling_mode")
     if modes is None:
         modes = [mode for key, mode in _LEGACY_MODES.items() if config.get(key)] or ["mean"]
-    modes = (modes,) if isinstance(modes, str) else tuple(modes)
-    for mode in modes:
-        if mode not in POOLING_MODES:
-            raise ExportError(f"The pooling mode '{mode}' is unknown; ScoreRT has {', '.join(POOLING_MODES)}.")
-    return modes
+    return (modes,) if isinstance(modes, str) else tuple(modes)

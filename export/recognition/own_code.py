@@ -7,14 +7,12 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import is_translated
-from ..checkpoint.reading import read_object
 from ..errors import ExportError
 from .families import FAMILIES, MULTIMODAL, is_decoder
 
@@ -52,7 +50,7 @@ def require_known(checkpoint: Checkpoint, architecture: str) -> list[str]:
     if is_translated(config) or architecture in _OWN_CLASSES:
         return []
     _refuse_own_code(checkpoint)
-    kind = config.get("position_embedding_type") or "absolute"
+    kind = config.name("position_embedding_type") or "absolute"
     if kind != "absolute":
         raise ExportError(
             f"The checkpoint's config.json has position_embedding_type {kind!r}, which transformers' class for "
@@ -66,7 +64,7 @@ _GRAPHS = "if it was published with ONNX graphs, import those with --from-onnx"
 
 def _refuse_own_code(checkpoint: Checkpoint) -> None:
     config = checkpoint.config
-    code = {name: str(place) for name, place in (config.get("auto_map") or {}).items() if name != "AutoTokenizer"}
+    code = {name: str(place) for name, place in config.section("auto_map").items() if name != "AutoTokenizer"}
     # What is said of the direction of attention is what such code is for, and transformers follows it.
     if not code or (is_decoder(checkpoint.native) and config.get("is_causal") is False):
         return
@@ -98,8 +96,7 @@ def _passed_over(checkpoint: Checkpoint) -> Iterator[str]:
             f"{own.__name__} of transformers does not read these settings of config.json, so scores are those without "
             f"them: {_short(strange[:_MOST_NAMED])}{more}."
         )
-    code: Any = (read_object(checkpoint.folder / "tokenizer_config.json") or {}).get("auto_map") or {}
-    if isinstance(code, dict) and code.get("AutoTokenizer"):
+    if checkpoint.json("tokenizer_config.json").section("auto_map").get("AutoTokenizer"):
         yield (
             "The checkpoint's tokenizer has code of its own (auto_map in tokenizer_config.json), which is not run: "
             "compare some scores with the original's."

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import msgspec
 from jinja2 import TemplateError, TemplateSyntaxError
 
 from engine.prompts.sandbox import compile_template, render
@@ -56,23 +57,36 @@ def own_template(path: Path, folder: Folder | None = None) -> str | None:
     if template is None:
         return None
     if folder is not None:
-        modalities = folder.transformer.get("modality_config")
-        if modalities is not None and "message" not in modalities:
+        modalities = folder.transformer.section("modality_config")
+        if folder.transformer.get("modality_config") is not None and "message" not in modalities:
             return None
-        processing = folder.transformer.get("processing_kwargs") or {}
-        if (processing.get("chat_template") or {}).get("add_generation_prompt"):
+        processing = folder.transformer.section("processing_kwargs").section("chat_template")
+        if processing.flag("add_generation_prompt", False):
             template = _GENERATION_PROMPT + template
     return next((text for text in (template, _TO_PARTS + template) if _reads_both(text)), None)
+
+
+class _Named(msgspec.Struct):
+    """One of a tokenizer's several templates."""
+
+    name: str
+    template: str
 
 
 def _chat_template(path: Path) -> str | None:
     own = read_text(path / "chat_template.jinja")
     if own is not None:
         return own
-    named = (read_object(path / "tokenizer_config.json") or {}).get("chat_template")
-    if isinstance(named, list):
-        named = next((entry["template"] for entry in named if entry.get("name") == "default"), None)
-    return named
+    settings = read_object(path / "tokenizer_config.json")
+    if settings is None:
+        return None
+    if not isinstance(settings.get("chat_template"), list):
+        return settings.name("chat_template")
+    try:
+        listed = msgspec.convert(settings["chat_template"], list[_Named])
+    except msgspec.ValidationError:
+        raise settings.refused("chat_template", "a text, or a list of objects with a name and a template") from None
+    return next((entry.template for entry in listed if entry.name == "default"), None)
 
 
 def _reads_both(template: str) -> bool:

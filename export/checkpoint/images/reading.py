@@ -17,6 +17,7 @@ from engine.images.tiles import DynamicTiling, ImageSplitting
 
 from ...errors import ExportError
 from ..files import Checkpoint
+from ..settings import Settings
 
 _NEMOTRON = "llama_nemotron_vl"
 """The `model_type` of Llama-Nemotron-VL begins like this. Its processor is the authors' own code."""
@@ -32,10 +33,10 @@ def read_preprocessing(checkpoint: Checkpoint) -> Preprocessing:
 
     Raises `ExportError` for a processor or a setting that makes other pixels than the engine can.
     """
-    processor_config = checkpoint.json("processor_config.json") or {}
+    processor_config = checkpoint.json("processor_config.json")
     if str(checkpoint.config.get("model_type")).startswith(_NEMOTRON):
         return _dynamic_tiling(processor_config, checkpoint.config)
-    settings = processor_config.get("image_processor") or checkpoint.json("preprocessor_config.json")
+    settings = processor_config.section("image_processor") or checkpoint.json("preprocessor_config.json")
     if not settings:
         raise ExportError(
             "The checkpoint does not say how it prepares pictures: add its preprocessor_config.json to the folder."
@@ -52,12 +53,12 @@ def read_preprocessing(checkpoint: Checkpoint) -> Preprocessing:
     return _READERS[name](processor)
 
 
-def _refuse_what_is_set_elsewhere(processor_config: dict[str, Any], settings: dict[str, Any]) -> None:
+def _refuse_what_is_set_elsewhere(processor_config: Settings, settings: Settings) -> None:
     """Refuse what transformers' image processor would not see, and what only the checkpoint's own code can read."""
     limit = "max_num_visual_tokens"
     if (most := processor_config.get(limit)) is not None:
         raise _refused(limit, most, "write the limit as pixels into the image processor's size.longest_edge")
-    code = (settings.get("auto_map") or {}).get("AutoImageProcessor")
+    code = settings.section("auto_map").get("AutoImageProcessor")
     if code is not None:
         raise _refused("auto_map", code, "its code cannot be served, so name one of transformers' image processors")
 

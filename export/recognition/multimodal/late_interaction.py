@@ -2,11 +2,11 @@
 
 import json
 from dataclasses import dataclass, replace
-from typing import Any
 
 from engine.artifact.artifact import PICTURES, TEXT, Prompts
 
 from ...checkpoint.files import Checkpoint
+from ...checkpoint.settings import Settings
 from ...errors import ExportError
 from ...recipe import Head, Marking, PictureRecipe, Recipe
 from .bodies import pictures
@@ -33,10 +33,10 @@ class _Prompts:
     query_prefix: str = ""
     passage_prefix: str = ""
 
-    def with_prefixes(self, settings: dict[str, Any]) -> "_Prompts":
+    def with_prefixes(self, settings: Settings) -> "_Prompts":
         """The same with the prefixes of a processor's file, or else the family's."""
         named = ("query_prefix", "passage_prefix")
-        prefixes = {name: str(settings.get(name) or getattr(self, name)) for name in named}
+        prefixes = {name: settings.name(name) or str(getattr(self, name)) for name in named}
 
         def filled(text: str) -> str:
             for name, prefix in prefixes.items():
@@ -128,12 +128,12 @@ def _vllm_pictures(checkpoint: Checkpoint) -> PictureRecipe:
 
 def _own_prompts(checkpoint: Checkpoint) -> _Prompts:
     """The family's, with what the checkpoint's own processor says otherwise. Raises `ExportError`."""
-    settings = checkpoint.json("processor_config.json") or {}
+    settings = checkpoint.json("processor_config.json")
     own = _AUTHORS[checkpoint.architecture].with_prefixes(settings)
     if checkpoint.config["model_type"] == _TOMORO:
         # Its processor has one prompt for all texts.
         return replace(own, document=own.query, document_tail=own.query_tail)
-    page = settings.get("visual_prompt_prefix") or own.caption
+    page = settings.name("visual_prompt_prefix") or own.caption
     known = own.page.replace(PICTURES, pictures(checkpoint.native).placeholder).replace(TEXT, own.caption)
     if page not in known or own.caption not in page:
         raise ExportError(
@@ -160,5 +160,6 @@ def _projection(checkpoint: Checkpoint) -> list[Head]:
         name = "custom_text_proj"
     tensors = {"linear.weight": f"{name}.weight", "linear.bias": f"{name}.bias"}
     # Ops-Colqwen3 is used with as many of its layer's dimensions as it says.
-    rows = {"rows": checkpoint.config["dims"]} if kind == "ops_colqwen3" and "dims" in checkpoint.config else {}
+    dims = checkpoint.config.whole("dims", 0, least=1) if kind == "ops_colqwen3" else 0
+    rows = {"rows": dims} if dims else {}
     return [Head("Dense", rows, checkpoint.folder, tensors)]

@@ -15,11 +15,11 @@ def reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     """The logit is divided by the configuration's temperature, which vLLM does not do."""
     native = checkpoint.native
     scale = 1.0 / native["temperature"] if prompts == "authors" else 1.0
-    own = checkpoint.json("processor_config.json") or {}
+    own = checkpoint.json("processor_config.json")
     return Recipe(
         "cross-encoder",
         checkpoint.architecture,
-        max_length=own.get("rerank_max_length") if prompts == "authors" else None,
+        max_length=own.length("rerank_max_length") if prompts == "authors" else None,
         heads=[
             _pooling(checkpoint),
             Head("Dense", {"scale": scale}, checkpoint.folder, {"linear.weight": "score.weight"}),
@@ -38,7 +38,7 @@ def embedder(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     return Recipe(
         "bi-encoder",
         checkpoint.architecture,
-        max_length=checkpoint.config.get("p_max_length") if prompts == "authors" else None,
+        max_length=checkpoint.config.length("p_max_length") if prompts == "authors" else None,
         heads=[_pooling(checkpoint), Head("Normalize", {}, checkpoint.folder)],
         similarity="cosine",
         query_prompt=query,
@@ -51,9 +51,9 @@ def embedder(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
 
 def _prefixes(checkpoint: Checkpoint) -> tuple[str, str]:
     """What queries and passages begin with, as the checkpoint's own processor says."""
-    settings = checkpoint.json("processor_config.json") or {}
+    settings = checkpoint.json("processor_config.json")
     names = {"query_prefix": "query:", "passage_prefix": "passage:"}
-    query, passage = (f"{settings.get(name, default)} ".lstrip() for name, default in names.items())
+    query, passage = (f"{settings.text(name, default)} ".lstrip() for name, default in names.items())
     return query, passage
 
 

@@ -55,7 +55,7 @@ def jina(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
 
 def qwen3_reranker(checkpoint: Checkpoint, prompts: Prompts) -> Recipe:
     """Qwen3-VL-Reranker: the rows of "yes" and "no" of the language model's output."""
-    tokens = checkpoint.config.get("classifier_from_token") or ["no", "yes"]
+    tokens = [*checkpoint.config.texts("classifier_from_token", ("no", "yes"))]
     template = read_template("qwen3-vl-reranker.jinja")
     return Recipe(
         "cross-encoder",

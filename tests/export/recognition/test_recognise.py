@@ -266,7 +266,7 @@ def test_modules_and_modes_that_are_not_known_are_named(tmp_path):
         recipe(folder(tmp_path, config, {"modules.json": modules}))
     modules[1] |= {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
     files = {"modules.json": modules, "1_Pooling/config.json": {"pooling_mode": "median"}}
-    with pytest.raises(ExportError, match="pooling mode 'median' is unknown"):
+    with pytest.raises(ExportError, match='pooling_mode "median", and it must be one or'):
         recipe(folder(tmp_path, config, files))
 
 
