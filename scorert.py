@@ -3,6 +3,7 @@
 A command's package is imported when it is asked for: serving needs no transformers, and `scorert --help` nothing.
 """
 
+import contextlib
 import importlib
 import os
 import sys
@@ -61,7 +62,7 @@ COMMANDS = {
 }
 _PACKAGES = ("api", "engine", "export")
 _FOLDER = str(Path(__file__).resolve().parent)
-_REFUSED, _UNREAD = 2, 141
+_UNWRITTEN, _REFUSED, _UNREAD = 1, 2, 141
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,18 +109,23 @@ def _version() -> str:
 
 
 def _say(text: str) -> int:
+    if sys.stdout is None:  # closed, by `>&-`
+        return _refuse("Standard output is closed.", _UNWRITTEN)
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # Or Python says so when it flushes the rest at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _UNREAD
+        if isinstance(error, BrokenPipeError):
+            return _UNREAD
+        return _refuse(f"Standard output could not be written: {error.strerror}.", _UNWRITTEN)
     return 0
 
 
-def _refuse(sentence: str) -> int:
-    print(f"error: {sentence}", file=sys.stderr)
-    return _REFUSED
+def _refuse(sentence: str, code: int = _REFUSED) -> int:
+    with contextlib.suppress(OSError):
+        print(f"error: {sentence}", file=sys.stderr)
+    return code
 
 
 class OwnPackages:

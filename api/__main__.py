@@ -5,9 +5,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from engine.command import DONE, REFUSED, say, show_any_text
+from engine.command import DONE, REFUSED, say
 from engine.errors import NotInstalled
 from engine.extras import needing
+from engine.streams import open_streams
 
 from .settings.errors import SettingsError
 
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str] | None = None, command: str = "python -m api")
     Returns the exit code: 0, or 2 where something keeps the server from starting, which is one sentence on stderr. A
     server that is told to end before it is up has done what was asked, unlike other commands.
     """
-    show_any_text()
+    open_streams(told=False)
     # Before the server is up nothing is in flight. An exception would come to whatever is being imported just then,
     # which may take it for a failure of its own.
     for number in (signal.SIGTERM, signal.SIGINT):

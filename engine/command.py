@@ -1,7 +1,6 @@
 """Reads a command's arguments and ends it with a sentence and an exit code, the same way for every command."""
 
 import argparse
-import codecs
 import math
 import os
 import signal
@@ -13,9 +12,11 @@ from typing import Any, NoReturn
 
 from . import __version__
 from .errors import ScoreRTError
+from .streams import Unread, Unwritten, close_streams, open_streams
 
-DONE, REFUSED, NOT_VERIFIED, INTERRUPTED, UNREAD = 0, 2, 3, 130, 141
-"""Exit codes. 130 is what a shell gives for Ctrl-C, and 141 for a pipe that nobody reads, as `head` leaves it."""
+DONE, UNWRITTEN, REFUSED, NOT_VERIFIED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 141
+"""Exit codes. 1 is coreutils' for a stdout that is full or closed. 130 is what a shell gives for Ctrl-C, and 141 for a
+pipe that nobody reads, as `head` leaves it."""
 
 # What is asked to end: Ctrl-C, `docker stop` and `timeout`, and the end of the terminal.
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -57,13 +58,13 @@ class Parser(argparse.ArgumentParser):
 
 def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], unfinished: str) -> int:
     """Do a command's work and return its exit code: `work`'s own, 2 for a refusal, 130 for a signal, 141 where nobody
-    reads what it prints.
+    reads what it prints, 1 where stdout does not take it.
 
-    `refusals` are errors to be said besides `UsageError` and the engine's. Signals that end a process interrupt as
-    Ctrl-C does, so that `work` clears up behind itself; `unfinished` then says what it left. For the main thread alone,
-    because Python allows no other to handle signals.
+    `refusals` are errors to be said besides `UsageError`, the engine's, and the system's about a file. Signals that end
+    a process interrupt as Ctrl-C does, so that `work` clears up behind itself; `unfinished` then says what it left. For
+    the main thread alone, because Python allows no other to handle signals.
     """
-    show_any_text()
+    open_streams(told=True)
     refused: tuple[type[Exception], ...] = (UsageError, ScoreRTError, *refusals)
     # A signal that the caller ignores, as `nohup` does, stays ignored.
     previous = {number: own for number in _ENDS if (own := signal.getsignal(number)) != signal.SIG_IGN}
@@ -71,20 +72,32 @@ def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], un
     for number in previous:
         signal.signal(number, handler)
     try:
-        code = work()
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        return say(f"interrupted: {unfinished}", INTERRUPTED)
-    except BrokenPipeError:
-        # Or Python says so when it flushes the rest at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _told(work, refused, unfinished)
+    except Unread:
         return UNREAD
-    except refused as error:
-        return say(f"error: {error}", REFUSED)
     finally:
+        close_streams()
         for number, own in previous.items():
             signal.signal(number, own)
+
+
+def _told(work: Callable[[], int], refused: tuple[type[Exception], ...], unfinished: str) -> int:
+    """Do the work, and say how it ended. Raises `Unread`."""
+    try:
+        try:
+            return work()
+        finally:
+            sys.stdout.flush()
+    except KeyboardInterrupt:
+        return say(f"interrupted: {unfinished}", INTERRUPTED)
+    except Unwritten as error:
+        return say(f"error: Standard output could not be written: {error}.", UNWRITTEN)
+    except refused as error:
+        return say(f"error: {error}", REFUSED)
+    except OSError as error:
+        if error.errno is None or error.filename is None:
+            raise
+        return say(f"error: {error.filename} cannot be used: {error.strerror}.", REFUSED)
 
 
 def say(line: str, code: int = DONE) -> int:
@@ -106,23 +119,6 @@ def legible(name: str) -> str:
     except UnicodeEncodeError:
         return os.fsencode(name).decode("utf-8", "replace")
     return name
-
-
-def show_any_text() -> None:
-    """Print what the console's encoding lacks escaped, instead of failing; names of files stay the bytes they are."""
-    codecs.register_error("scorert", _shown)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="scorert")
-
-
-def _shown(error: UnicodeError) -> tuple[str | bytes, int]:
-    for name in ("surrogateescape", "backslashreplace"):
-        try:
-            return codecs.lookup_error(name)(error)
-        except UnicodeError:
-            continue
-    raise error
 
 
 def _interrupt() -> Callable[..., None]:

@@ -12,7 +12,7 @@ import engine
 ROOT = Path(__file__).parents[1]
 OURS = ("api", "checkpoints", "engine", "export", "scripts", "scorert", "tests")
 # How commands read their arguments and end is shared by all, and no part of what the engine is to its callers.
-SHARED_WITH_API = {"engine.command", "engine.errors", "engine.extras"}
+SHARED_WITH_API = {"engine.command", "engine.errors", "engine.extras", "engine.streams"}
 # PyTorch's own files of weights, a checkpoint's `.bin`, are read by PyTorch alone; who has none of them needs it not.
 TORCH_WHERE_IT_IS_NEEDED = {("export/checkpoint/weights.py", "torch")}
 

@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 import scorert
@@ -150,3 +152,44 @@ def test_a_pipe_that_nobody_reads_is_no_traceback(arguments: list[str]) -> None:
     done = subprocess.run([*SCORERT, *arguments], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", ["--help", "info --help", "info models/all-MiniLM-L6-v2", "export --list"])
+@pytest.mark.parametrize(
+    ("streams", "code", "said"),
+    [
+        (">/dev/full", 1, "error: Standard output could not be written: No space left on device.\n"),
+        (">&-", 1, "error: Standard output "),
+        (">/dev/null 2>/dev/full", 0, ""),
+        (">/dev/null 2>&-", 0, ""),
+        (">/dev/full 2>&1", 1, ""),
+        (">&- 2>&- <&-", 1, ""),
+    ],
+)
+def test_streams_that_are_full_or_closed_end_it_as_coreutils(
+    arguments: str, streams: str, code: int, said: str
+) -> None:
+    command = f'"$0" -m scorert {arguments} {streams}'
+    done = subprocess.run(["sh", "-c", command, sys.executable], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == code
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == bool(said)
+
+
+@pytest.mark.parametrize("streams", [">/dev/full 2>/dev/full", ">&- 2>&- <&-"])
+def test_a_server_goes_on_without_its_streams(streams: str, tmp_path: Path) -> None:
+    uds = tmp_path / "socket"
+    command = f'exec "$0" -m scorert serve --uds "$1" {streams}'
+    process = subprocess.Popen(["sh", "-c", command, sys.executable, str(uds)], cwd=ROOT)
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(uds), retries=8), base_url="http://x") as client:
+            deadline = time.monotonic() + 60
+            while not uds.exists():
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            assert client.get("/nowhere").status_code == 404, "which is logged"
+            assert client.get("/health").status_code == 200
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0

@@ -251,3 +251,20 @@ def test_overrides_reach_the_network(checkpoint, tmp_path, capsys):
     overrides = json.dumps({"num_hidden_layers": 2})
     assert main([str(checkpoint), "--output", str(tmp_path), "--hf-overrides", overrides]) == 2
     assert "lacks the weights bert.encoder.layer.1" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_export_whose_lines_nobody_reads_ends_quietly_and_leaves_nothing(checkpoint, tmp_path):
+    """As in `python -m export … 2>&1 | head -1`."""
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "export", str(checkpoint), "--output", str(tmp_path)],
+        cwd=ROOT,
+        stdout=writing,
+        stderr=writing,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as lines:
+        assert lines.readline().startswith("tiny-bert is a cross-encoder")
+    assert process.wait() == 141
+    assert list(tmp_path.iterdir()) == []
