@@ -108,7 +108,7 @@ def _language_model(checkpoint: Checkpoint, tokens: list[str] | None) -> Recipe:
 
 def _classifier(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
     config = checkpoint.config
-    positive = positive_label(checkpoint.architecture, config)
+    positive = positive_label(checkpoint.architecture, config, checkpoint.overrides)
     row = _row(checkpoint, None)
     built_in = read_template(row.template) if row else template_of(checkpoint.architecture)
     own = own_template(checkpoint.folder, folder)

@@ -14,6 +14,8 @@ from checkpoints.minilm import write_json
 from checkpoints.onnx_folders import folder_of, write_body
 from engine import Engine
 from export.__main__ import main
+from export.errors import ExportError
+from export.recognition.labels import positive_label
 
 PAIRS = [("What is a list?", "A list is mutable."), ("who", "nobody, and never at any time"), ("a b", "c")]
 
@@ -78,3 +80,65 @@ def test_a_language_models_classifier_and_a_published_graph_score_alike(tmp_path
     write_body(bert, folder / "onnx" / "model.onnx", ("logits",))
     assert main(["--from-onnx", str(folder), "--output", str(tmp_path / "out")]) == 0
     np.testing.assert_allclose(scores(tmp_path / "out" / "graphs"), probabilities(bert, PAIRS)[:, 1], atol=1e-5)
+
+
+def numbered(*names: str) -> dict[str, str]:
+    return {str(number): name for number, name in enumerate(names)}
+
+
+@pytest.mark.parametrize(
+    ("config", "positive"),
+    [
+        ({}, 1),
+        ({"id2label": numbered("LABEL_0", "LABEL_1"), "label2id": {"LABEL_0": 0, "LABEL_1": 1}}, 1),
+        ({"id2label": numbered("0", "1")}, 1),
+        ({"id2label": numbered("no", "yes")}, 1),
+        ({"id2label": numbered("Duplicate", "NotDuplicate")}, 0),
+        ({"id2label": numbered("NOT_RELEVANT", "RELEVANT")}, 1),
+        ({"id2label": numbered("no answer", "answer")}, 1),
+        ({"id2label": numbered("grammatical", "ungrammatical")}, 0),
+        # transformers' own names stay beside those that somebody gave later.
+        ({"id2label": numbered("relevant", "irrelevant"), "label2id": {"LABEL_0": 0, "LABEL_1": 1}}, 0),
+        ({"label2id": {"yes": 0, "no": 1}}, 0),
+        ({"label2id": {"no": "0", "yes": "1"}}, 1),
+    ],
+)
+def test_either_list_of_names_tells_the_relevant_label(config, positive):
+    assert positive_label("X", config, {}) == positive
+
+
+SAY_SO = (
+    """say so with --hf-overrides '{"id2label": {"0": "not relevant", "1": "relevant"}}', or the other way round."""
+)
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({"id2label": {"1": "relevant", "2": "irrelevant"}}, "X numbers its two labels 1 and 2, and they are 0 and 1"),
+        ({"label2id": {"relevant": 2, "irrelevant": 1}}, "X numbers its two labels 2 and 1, and they are 0 and 1"),
+        ({"id2label": numbered("LABEL_1", "LABEL_0")}, "X calls its labels 0 and 1 LABEL_1 and LABEL_0, which does"),
+        ({"id2label": numbered("1", "0")}, "X calls its labels 0 and 1 1 and 0, which does not say"),
+        (
+            {"id2label": numbered("yes", "no"), "label2id": {"yes": 1, "no": 0}},
+            "X has labels whose id2label and label2",
+        ),
+        ({"id2label": numbered("yes", "no"), "label2id": {"bad": 0, "good": 1}}, "X has labels whose id2label and lab"),
+        ({"id2label": numbered("no", "yes"), "label2id": {"no": 1}}, "X has labels whose id2label and label2id contr"),
+        *(
+            ({"id2label": numbered(*names)}, f"X has the labels {', '.join(names)}, and none of them says which one")
+            for names in (("Notable", "Boring"), ("normal", "special"), ("United", "Divided"), ("no", "not at all"))
+        ),
+        *(
+            ({"id2label": names}, "The id2label of the checkpoint's config.json gives no number to each label")
+            for names in (["no", "yes"], {"a": "no", "b": "yes"}, {"0": "no", "1": "yes", "00": "x"}, 5)
+        ),
+    ],
+)
+def test_names_that_contradict_themselves_are_refused_until_the_user_says_which(config, sentence):
+    with pytest.raises(ExportError) as refused:
+        positive_label("X", config, {})
+    assert str(refused.value).startswith(sentence)
+    assert str(refused.value).endswith(SAY_SO)
+    said = {"id2label": numbered("relevant", "not relevant")}
+    assert positive_label("X", config | said, said) == 0
