@@ -62,6 +62,7 @@ def describe(
         pictures=_pictures(tokenizer, recipe, exporter),
         prompts=prompts,
         truncation=_truncation(tokenizer, recipe),
+        warnings=[*recipe.warnings, *filter(None, [exporter.warning])],
     )
 
 

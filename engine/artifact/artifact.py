@@ -206,7 +206,8 @@ class Manifest(_Part, frozen=True):
     `projections` and `normalized` describe what is inside the graph already. `max_length` counts tokens, special ones
     included. `pictures` is None for a model that reads text alone. `padding` is the side that `pad_token` fills up:
     graphs read a sequence's tokens from its first. `truncation` is the side at which texts lose tokens where they are
-    too long and a request does not say.
+    too long and a request does not say. `warnings` are sentences of the export on what scores may depend on and the
+    graphs do without.
     """
 
     schema_version: int
@@ -237,6 +238,7 @@ class Manifest(_Part, frozen=True):
     padding: Literal["right"] = "right"
     truncation: Literal["left", "right"] = "right"
     prompts: Prompts = "authors"
+    warnings: list[str] = []
 
     @property
     def scoring(self) -> ScoreType:

@@ -102,6 +102,8 @@ def _of_artifact(manifest: "Manifest", folder: Path) -> Iterator[tuple[str, str 
         yield "prompts", f"those of {'its authors' if manifest.prompts == 'authors' else 'vLLM'}"
     for number, graph in enumerate(manifest.graphs):
         yield ("graphs" if number == 0 else ""), _graph(manifest, graph, folder)
+    for number, warning in enumerate(manifest.warnings):
+        yield ("warnings" if number == 0 else ""), warning
     yield "created", _moment(manifest.created)
     yield "built with", ", ".join(f"{name} {version}" for name, version in manifest.built_with.items())
     yield "schema", str(manifest.schema_version)

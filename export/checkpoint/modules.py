@@ -1,6 +1,7 @@
 """Reads which modules a sentence-transformers folder has, from its `modules.json`."""
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -10,6 +11,11 @@ from .reading import read_json
 
 FIRST = ("Transformer", "CLIPModel")
 """The kinds of module that read texts, or texts and pictures."""
+# Where releases of sentence-transformers have had their classes, and PyLate has its own, with the file's name or not.
+_PUBLISHED = re.compile(
+    r"(sentence_transformers\.(models|(base|sentence_transformer|cross_encoder|multi_vector_encoder|sparse_encoder)"
+    r"\.(models|modules))|pylate\.models)\.(\w+\.)?\w+"
+)
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -22,6 +28,11 @@ class Module(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         """Its class without the package, which differs between releases."""
         return self.type.rsplit(".", 1)[-1]
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the class is sentence-transformers' or PyLate's own, whose kind says what it computes."""
+        return _PUBLISHED.fullmatch(self.type) is not None
 
 
 def read_modules(root: Path) -> list[Module]:

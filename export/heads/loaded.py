@@ -94,6 +94,11 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
     if head.kind == "TokenRows":
         rows = _token_rows(head, checkpoint, tokenizer)
         return LoadedHead("Dense", weights={"linear.weight": rows * head.config["scale"]})
+    return load_head(head)
+
+
+def load_head(head: Head) -> LoadedHead:
+    """A head that has weights of its own, or none. Raises `ExportError` where they are not those that it needs."""
     if head.kind not in _NEEDED:
         return LoadedHead(head.kind, head.config)
     weights = _head_weights(head)
@@ -102,6 +107,8 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
             raise ExportError(
                 f"{head.weights} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
             )
+    if not head.tensors:
+        _require_said(head, weights)
     # A classifier's 1 / temperature multiplies what is there before the activation, and a shift is added to that.
     scale = head.config.get("scale", 1.0)
     scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}
@@ -117,6 +124,28 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
         # Read here for its refusal, which comes before any work is done.
         _ = loaded.activation
     return loaded
+
+
+def _require_said(head: Head, weights: Weights) -> None:
+    """Raise `ExportError` unless a module's weights are those that its settings say, as sentence-transformers does."""
+    said: dict[str, tuple[Any, ...]]
+    inner, outer = (head.config.get(name) for name in ("in_features", "out_features"))
+    if head.kind == "LayerNorm":
+        said = dict.fromkeys(_NEEDED["LayerNorm"], (head.config.get("dimension"),))
+    else:
+        said = {"linear.weight": (outer, inner)}
+        if head.config.get("bias", True):
+            said["linear.bias"] = (outer,)
+        if head.config.get("use_residual") and inner != outer:
+            said["residual.weight"] = (outer, inner)
+    for name in sorted(said.keys() | weights.keys()):
+        wanted = f"of the shape {list(said[name])}" if name in said else "not there"
+        got = f"of the shape {list(weights[name].shape)}" if name in weights else "not there"
+        if wanted != got:
+            raise ExportError(
+                f"The {head.kind} module in {head.weights.name} should have {name} {wanted}, as its config.json says, "
+                f"and it is {got}: correct the one, or fetch the other again."
+            )
 
 
 def _head_weights(head: Head) -> Weights:

@@ -5,6 +5,7 @@ from ..checkpoint.published import adapters, instructions, nemotron
 from ..checkpoint.settings import Settings
 from ..errors import ExportError
 from ..recipe import Head, Recipe
+from .module_flow import TEXT, TOKENS, require_flow, require_states
 from .module_list import Folder, require_kinds
 
 
@@ -30,6 +31,8 @@ def _sentence_transformer(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     require_kinds(folder, "Pooling", "Dense", "LayerNorm", "Normalize")
     if folder.kinds.count("Pooling") != 1 or folder.kinds[0] != "Pooling":
         raise ExportError("The folder's modules.json has no Pooling right after its Transformer, so it embeds no text.")
+    require_states(folder)
+    require_flow(folder.heads, TOKENS, TEXT)
     query_prompt, document_prompt = _prompts(checkpoint, folder)
     if folder.heads[0].config.get("include_prompt", True) is False and (query_prompt or document_prompt):
         raise ExportError("The folder pools without its prompt (include_prompt false), which ScoreRT does not do yet.")

@@ -12,6 +12,7 @@ from ..errors import ExportError
 from ..recipe import Head, Recipe
 from .families import Reranker, is_decoder, read_template, reranker_of, template_of
 from .labels import positive_label
+from .module_flow import LOGITS, SCORES, TOKENS, require_flow
 from .module_list import Folder, require_kinds
 from .score_templates import own_template
 
@@ -37,10 +38,10 @@ def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
     return _classifier(checkpoint, folder)
 
 
-def prompted(recipe: Recipe, template: str | None) -> Recipe:
-    """The recipe with a score template that was given, or with a warning where a language model is left without one.
+def prompted(checkpoint: Checkpoint, recipe: Recipe, template: str | None) -> Recipe:
+    """The recipe with a score template that was given, or with a warning where a language model's is none or a guess.
 
-    Raises `ExportError` where the model is no cross-encoder.
+    Raises `ExportError` where the model is no cross-encoder, and for an instruction that no template writes.
     """
     if template is not None and recipe.score_type != "cross-encoder":
         raise ExportError(
@@ -49,13 +50,33 @@ def prompted(recipe: Recipe, template: str | None) -> Recipe:
         )
     if template is not None:
         return replace(recipe, template=template, surrounded=True)
+    if recipe.template is None and recipe.instruction:
+        raise ExportError(
+            f"The folder's default prompt {recipe.instruction!r} goes before the query of each pair, which ScoreRT "
+            "does by a score template alone: give one by --chat-template FILE, or take default_prompt_name out of "
+            "config_sentence_transformers.json and send queries that begin with it."
+        )
+    warning = None
     if recipe.template is None and any(head.kind == "TokenRows" for head in recipe.heads):
         warning = (
             f"{recipe.architecture} scores pairs by the next token and has no score template, so that a query and its "
             "document are run together as they are: give the prompt that it was trained with by --chat-template FILE."
         )
-        return replace(recipe, warnings=[*recipe.warnings, warning])
-    return recipe
+    elif borrowed := _borrowed(checkpoint, recipe):
+        warning = (
+            f"{checkpoint.name} answers with {' and '.join(borrowed.tokens)} and has no score template, so that it is "
+            f"given that of {borrowed.template.removesuffix('.jinja')}"
+            f"{f' and its scale of {borrowed.scale}' if borrowed.scale != 1 else ''}: if it was trained with another "
+            "prompt, give that by --chat-template FILE."
+        )
+    return replace(recipe, warnings=[*recipe.warnings, warning]) if warning else recipe
+
+
+def _borrowed(checkpoint: Checkpoint, recipe: Recipe) -> Reranker | None:
+    """The family whose template a model has for the tokens it answers with alone, and not for its name."""
+    tokens = checkpoint.config.get("classifier_from_token")
+    row = _row(checkpoint, tokens) if tokens is not None and _row(checkpoint, None) is None else None
+    return row if row is not None and recipe.template == read_template(row.template) else None
 
 
 def is_reranker(checkpoint: Checkpoint) -> bool:
@@ -161,6 +182,7 @@ def _cross_encoder_folder(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     labels = heads[-1].config.get("out_features", 1)
     if labels != 1:
         raise ExportError(f"The folder's last Dense module gives {labels} labels, so it classifies rather than scores.")
+    require_flow(folder.heads, LOGITS if folder.kinds[0] == "LogitScore" else TOKENS, SCORES)
     return Recipe(
         "cross-encoder",
         checkpoint.architecture,
@@ -179,6 +201,6 @@ def _activation(config: Settings, folder: Folder | None) -> Activation:
     if folder is not None:
         named = folder.settings.name("activation_fn") or named
     activation = named.rsplit(".", 1)[-1] if named else None
-    if activation not in _ACTIVATIONS:
+    if activation not in _ACTIVATIONS or (named and not named.startswith("torch.nn.")):
         raise ExportError(f"The checkpoint's activation '{named}' is not one ScoreRT has: Sigmoid or Identity.")
     return _ACTIVATIONS[activation]

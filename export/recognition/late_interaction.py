@@ -6,6 +6,7 @@ from dataclasses import replace
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.reading import read_object
 from ..recipe import Head, Marking, Recipe
+from .module_flow import require_projections, require_states
 from .module_list import Folder, require_kinds
 
 # PyLate's defaults, those of its ColBERT class.
@@ -47,7 +48,9 @@ def from_embedder(checkpoint: Checkpoint, recipe: Recipe) -> Recipe:
 def _pylate(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     # PyLate drops every module but Dense, and always normalises.
     require_kinds(folder, "Pooling", "Dense", "Normalize")
+    require_states(folder)
     heads = [head for head in folder.heads if head.kind == "Dense"]
+    require_projections(heads)
     settings = folder.settings
     expand = settings.flag("do_query_expansion", True)
     query = Marking(

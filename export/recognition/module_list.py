@@ -6,11 +6,12 @@ from typing import Any
 from engine.vectors.similarity import Similarity
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.modules import read_modules
+from ..checkpoint.modules import Module, read_modules
 from ..checkpoint.reading import read_object
 from ..checkpoint.settings import Settings
 from ..errors import ExportError
 from ..recipe import Head
+from .own_code import is_code_known
 
 POOLING_MODES = ("cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
@@ -64,13 +65,18 @@ class Folder:
 
     @property
     def default_prompt(self) -> str:
-        return self.prompts.text(self.settings.text("default_prompt_name"))
+        """What goes before a text of no role. Raises `ExportError` for the name of a prompt that there is not."""
+        name = self.settings.name("default_prompt_name")
+        if name is not None and name not in self.prompts:
+            raise self.settings.refused("default_prompt_name", f"null or a name of prompts ({', '.join(self.prompts)})")
+        return "" if name is None else self.prompts.text(name)
 
     @property
     def role_prompts(self) -> tuple[str, str]:
         """The query's and the document's."""
+        default = self.default_prompt
         query, document = (
-            next((self.prompts.text(name) for name in names if name in self.prompts), self.default_prompt)
+            next((self.prompts.text(name) for name in names if name in self.prompts), default)
             for names in (_QUERY_PROMPTS, _DOCUMENT_PROMPTS)
         )
         return query, document
@@ -98,6 +104,7 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
     modules = read_modules(checkpoint.root)
     if not modules:
         return None
+    _require_published(checkpoint, modules)
     heads = []
     for module in modules[1:]:
         path = checkpoint.root / module.path
@@ -110,6 +117,18 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
         next(filter(None, map(checkpoint.json, _TRANSFORMER)), checkpoint.json(_TRANSFORMER[0])),
         has_pylate_modules=any(module.type.startswith("pylate.") for module in modules),
     )
+
+
+def _require_published(checkpoint: Checkpoint, modules: list[Module]) -> None:
+    """Raise `ExportError` for a module of somebody's own, which may compute anything whatever it is called."""
+    # A first module of a family whose code is known is part of that.
+    for module in modules[1:] if is_code_known(checkpoint) else modules:
+        if not module.is_published:
+            raise ExportError(
+                f"The folder's modules.json has the module {module.type}, which is neither sentence-transformers' nor "
+                f"PyLate's and is not run: where sentence_transformers.models.{module.kind} computes the same, name "
+                "that in its place."
+            )
 
 
 def require_kinds(folder: Folder, *known: str) -> None:

@@ -47,7 +47,7 @@ def require_known(checkpoint: Checkpoint, architecture: str) -> list[str]:
             "--list`): where a class of transformers computes the same, name that (--hf-overrides "
             '\'{"architectures": ["..."]}\').'
         )
-    if is_translated(config) or architecture in _OWN_CLASSES:
+    if is_code_known(checkpoint):
         return []
     _refuse_own_code(checkpoint)
     kind = config.name("position_embedding_type") or "absolute"
@@ -57,6 +57,11 @@ def require_known(checkpoint: Checkpoint, architecture: str) -> list[str]:
             f"{config['model_type']} does not have: {_GRAPHS}."
         )
     return [*_passed_over(checkpoint)]
+
+
+def is_code_known(checkpoint: Checkpoint) -> bool:
+    """Whether the checkpoint is of a family whose authors' own code is known here."""
+    return is_translated(checkpoint.config) or checkpoint.architecture in _OWN_CLASSES
 
 
 _GRAPHS = "if it was published with ONNX graphs, import those with --from-onnx"

@@ -31,7 +31,7 @@ def recognise(
     with explained(
         "The checkpoint's settings are not those of such a checkpoint ({}): correct its JSON files, or fetch them anew."
     ):
-        return cross_encoders.prompted(_recognise(checkpoint, score_type, prompts), template)
+        return cross_encoders.prompted(checkpoint, _recognise(checkpoint, score_type, prompts), template)
 
 
 def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Recipe:

@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
+from sentence_transformers.base.modules import Dense
 
 from checkpoints.minilm import write_json
 from checkpoints.tiny import build
@@ -13,8 +16,9 @@ from export.checkpoint.files import open_checkpoint
 from export.checkpoint.modules import read_modules
 from export.checkpoint.tokenizer import load_tokenizer
 from export.errors import ExportError
-from export.heads.loaded import LoadedHead, normalized
+from export.heads.loaded import LoadedHead, load_head, normalized
 from export.manifest import longest_input
+from export.recipe import Head
 from export.recognition.recognise import recognise
 
 TRANSFORMER = {"path": "", "type": "sentence_transformers.models.Transformer"}
@@ -149,3 +153,156 @@ def test_embeddings_are_normalised_where_that_comes_last() -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "sentence_transformers.models.Pooling.Pooling",
+        "sentence_transformers.sentence_transformer.modules.Pooling",
+        "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
+    ],
+)
+def test_a_module_is_known_where_any_release_has_it(folder: Path, kind: str) -> None:
+    transformer = TRANSFORMER | {"type": "sentence_transformers.base.modules.transformer.Transformer"}
+    write_json(folder / "modules.json", [transformer, POOLING | {"type": kind}])
+    assert [head.kind for head in recipe(folder).heads] == ["Pooling"]
+
+
+@pytest.mark.parametrize("kind", ["my_pooling.Pooling", "Pooling", "x.sentence_transformers.models.Pooling"])
+def test_a_module_of_somebodys_own_is_refused_whatever_it_is_called(folder: Path, kind: str) -> None:
+    write_json(folder / "modules.json", [TRANSFORMER, POOLING | {"type": kind}])
+    assert refusal(folder) == (
+        f"The folder's modules.json has the module {kind}, which is neither sentence-transformers' nor PyLate's and is "
+        "not run: where sentence_transformers.models.Pooling computes the same, name that in its place."
+    )
+    write_json(folder / "modules.json", [TRANSFORMER | {"type": "custom_st.Transformer"}, POOLING])
+    assert "has the module custom_st.Transformer, which is neither" in refusal(folder)
+
+
+@pytest.mark.parametrize("prompts", [{}, {"query": "q: "}])
+def test_a_default_prompt_that_is_none_is_refused(folder: Path, prompts: dict[str, str]) -> None:
+    settings = folder / "config_sentence_transformers.json"
+    write_json(settings, {"prompts": prompts, "default_prompt_name": "nope"})
+    assert refusal(folder) == (
+        f'{settings} has default_prompt_name "nope", and it must be null or a name of prompts ({", ".join(prompts)}): '
+        "correct it, or fetch the file again."
+    )
+    write_json(settings, {"prompts": {"query": None, "all": "a: "}, "default_prompt_name": "all"})
+    assert (recipe(folder).query_prompt, recipe(folder).document_prompt) == ("", "a: ")
+
+
+def test_a_default_prompt_of_pairs_is_refused_where_no_template_writes_it(tmp_path: Path) -> None:
+    root = build("bert", tmp_path)
+    write_json(root / "modules.json", [TRANSFORMER])
+    settings = {"model_type": "CrossEncoder", "prompts": {"query": "q: "}}
+    write_json(root / "config_sentence_transformers.json", settings)
+    assert recipe(root).instruction is None
+    write_json(root / "config_sentence_transformers.json", settings | {"default_prompt_name": "query"})
+    assert refusal(root).startswith("The folder's default prompt 'q: ' goes before the query of each pair, which")
+    assert recognise(open_checkpoint(str(root), None, {}, False), template="t").instruction == "q: "
+
+
+DENSE = {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "sentence"),
+    [
+        (
+            "2_Dense",
+            {"module_output_name": "other"},
+            "Normalize module in 3_Normalize reads 'sentence_embedding' and not 'other'",
+        ),
+        (
+            "2_Dense",
+            {"module_input_name": "token_embeddings"},
+            "Dense module in 2_Dense reads 'token_embeddings' and not 'senten",
+        ),
+        (
+            "3_Normalize",
+            {"module_input_name": "token_embeddings"},
+            "Normalize module in 3_Normalize reads 'token_embeddings' and n",
+        ),
+        (
+            "3_Normalize",
+            {"module_output_name": "x"},
+            "3_Normalize writes 'x' and not 'sentence_embedding', so that a m",
+        ),
+        ("", {"transformer_task": "fill-mask"}, 'has transformer_task "fill-mask", and it must be feature-extraction'),
+        ("", {"module_output_name": "sentence_embedding"}, 'has module_output_name "sentence_embedding", and it must'),
+        ("", {"query_length": 16}, "has query_length 16, and it must be absent, since ScoreRT has it for"),
+        (
+            "",
+            {"modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}}},
+            "must be of the method forward and its last_hidden_state, which ScoreRT has",
+        ),
+    ],
+)
+def test_modules_that_read_or_write_elsewhere_are_refused(
+    folder: Path, kind: str, settings: dict[str, Any], sentence: str
+) -> None:
+    normalize = {"path": "3_Normalize", "type": "sentence_transformers.models.Normalize"}
+    write_json(folder / "modules.json", [TRANSFORMER, POOLING, DENSE, normalize])
+    for name in ("2_Dense", "3_Normalize"):
+        (folder / name).mkdir()
+        write_json(folder / name / "config.json", {})
+    forward = {"method": "forward", "method_output_name": "last_hidden_state"}
+    written = {"transformer_task": "feature-extraction", "modality_config": {"text": forward}}
+    write_json(folder / "sentence_bert_config.json", written | {"module_output_name": "token_embeddings"})
+    assert len(recipe(folder).heads) == 3
+    write_json(folder / kind / ("config.json" if kind else "sentence_bert_config.json"), settings)
+    assert sentence in refusal(folder)
+
+
+@pytest.mark.parametrize(
+    ("settings", "tensors", "sentence"),
+    [
+        (
+            {"bias": True},
+            {"linear.weight": (4, 6)},
+            "linear.bias of the shape [4], as its config.json says, and it is n",
+        ),
+        ({}, {"linear.weight": (4, 6)}, "linear.bias of the shape [4], as its config.json says, and it is not there"),
+        ({"bias": False}, {"linear.weight": (4, 6), "linear.bias": (4,)}, "linear.bias not there, as its config.json"),
+        (
+            {"out_features": 3, "bias": False},
+            {"linear.weight": (4, 6)},
+            "linear.weight of the shape [3, 6], as its con",
+        ),
+        (
+            {"in_features": 5, "bias": False},
+            {"linear.weight": (4, 6)},
+            "linear.weight of the shape [4, 5], as its conf",
+        ),
+        (
+            {"bias": False, "use_residual": True},
+            {"linear.weight": (4, 6)},
+            "residual.weight of the shape [4, 6], as its config.json says, and it is not there",
+        ),
+        (
+            {"bias": False},
+            {"linear.weight": (4, 6), "linear2.weight": (4, 4)},
+            "linear2.weight not there, as its confi",
+        ),
+    ],
+)
+def test_a_modules_weights_are_what_its_settings_say(
+    tmp_path: Path, settings: dict[str, Any], tensors: dict[str, tuple[int, ...]], sentence: str
+) -> None:
+    """sentence-transformers refuses the same."""
+    folder = tmp_path / "2_Dense"
+    folder.mkdir()
+    settings = {
+        "in_features": 6,
+        "out_features": 4,
+        "activation_function": "torch.nn.modules.linear.Identity",
+    } | settings
+    write_json(folder / "config.json", settings)
+    save_file({name: np.ones(shape, np.float32) for name, shape in tensors.items()}, folder / "model.safetensors")
+    with pytest.raises(RuntimeError):
+        Dense.load(str(folder))
+    with pytest.raises(ExportError) as refused:
+        load_head(Head("Dense", settings, folder))
+    assert str(refused.value).startswith("The Dense module in 2_Dense should have ")
+    assert sentence in str(refused.value)

@@ -180,6 +180,21 @@ def test_overrides_of_other_rerankers_are_followed_or_refused(tmp_path):
     assert "no score template" in found.warnings[0]
     given = recognise(open_checkpoint(str(path), None, {"classifier_from_token": ["bad", "good"]}, False), template="t")
     assert (given.template, given.warnings) == ("t", [])
+    # Tokens that a family answers with are a guess at its prompt, and its name is none.
+    guessed = recipe(path, classifier_from_token=["no", "yes"])
+    (warning,) = guessed.warnings
+    assert warning.endswith(
+        " answers with no and yes and has no score template, so that it is given that of qwen3-reranker: if it was "
+        "trained with another prompt, give that by --chat-template FILE."
+    )
+    scaled = recipe(path, classifier_from_token=["Yes"])
+    assert "that of zerank and its scale of 0.2" in scaled.warnings[0]
+    known = folder(tmp_path / "Qwen3-Reranker-4B", {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]})
+    assert recipe(known, classifier_from_token=["no", "yes"]).warnings == []
+    (path / "chat_template.jinja").write_text(
+        "{{ 'query' }}{{ 'document' }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    )
+    assert recipe(path, classifier_from_token=["no", "yes"]).warnings == []
     with pytest.raises(ExportError, match="of 1 token, and classifier_from_token names 2"):
         recipe(path, classifier_from_token=["no", "yes"], method="no_post_processing")
     with pytest.raises(ExportError, match="The method 'guess' is unknown"):
@@ -298,7 +313,10 @@ def test_a_folder_of_clip_says_whether_embeddings_have_length_1(tmp_path):
     normalize = {"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"}
     write_json(tmp_path / "clip-ViT-B-32" / "modules.json", [*modules, normalize])
     assert [head.kind for head in recipe(tmp_path / "clip-ViT-B-32").heads] == ["Pooling", "Dense", "Normalize"]
-    write_json(tmp_path / "clip-ViT-B-32" / "modules.json", [*modules, normalize | {"type": "x.Dense"}])
+    write_json(
+        tmp_path / "clip-ViT-B-32" / "modules.json",
+        [*modules, normalize | {"type": "sentence_transformers.models.Dense"}],
+    )
     with pytest.raises(ExportError, match="has a Dense module; ScoreRT has Normalize"):
         recipe(tmp_path / "clip-ViT-B-32")
 
