@@ -14,7 +14,7 @@ The stages, in order:
 5. Write the manifest, with the digests of all files. Only then does the folder get its name (`staging`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,7 +28,7 @@ from engine.score_types import ScoreTypeName
 
 from . import tensorrt
 from .checkpoint.files import Checkpoint
-from .checkpoint.tokenizer import check_words, load_tokenizer, save_tokenizer
+from .checkpoint.tokenizer import check_words, fit, load_tokenizer, save_tokenizer
 from .errors import ExportError
 from .exporter import OpenExporter
 from .making import Making
@@ -79,8 +79,12 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
             if not is_decoder(checkpoint.native):
                 # Encoders count positions from the first token: on the left, padding would change scores.
                 tokenizer.padding_side = "right"
-            check_words(tokenizer, checkpoint.native, [*texts().queries, *texts().documents])
+            without = fit(tokenizer, checkpoint, recipe)
+            check_words(tokenizer, [*texts().queries, *texts().documents])
             exporter = open_exporter(checkpoint, recipe, tokenizer)
+        if without:
+            progress.say(f"warning: {without}")
+            recipe = replace(recipe, warnings=[*recipe.warnings, without])
         if exporter.warning:
             progress.say(f"warning: {exporter.warning}")
         if options.provider is not None and not any(

@@ -1,10 +1,10 @@
 """Loads a checkpoint's tokenizer with transformers, and saves it as an artifact keeps it."""
 
+import json
 import re
 import string
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import tokenizers
 from tokenizers import Regex, Tokenizer, normalizers
@@ -21,6 +21,7 @@ from .vocabulary import SETTINGS, VOCABULARIES, require_files
 
 # A choice: BERT's vocabulary of English does not know 0.5% of the verification texts' tokens.
 _MOST_UNKNOWN = 0.5
+_MOST_NAMED = 8
 
 
 def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenizerBase:
@@ -38,6 +39,8 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
         raise ExportError(
             f"{type(tokenizer).__name__} has no tokenizer.json, which serving needs: convert it to a fast tokenizer."
         )
+    # Without a mask padding would count, whatever the checkpoint's settings leave out of what texts become.
+    tokenizer.model_input_names = [*dict.fromkeys(("input_ids", "attention_mask", *tokenizer.model_input_names))]
     if recipe.lower_case and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
         _prepend(tokenizer, normalizers.Lowercase())
     return tokenizer
@@ -74,19 +77,54 @@ def _unreadable(folder: Path, error: Exception) -> ExportError:
     )
 
 
-def check_words(tokenizer: PreTrainedTokenizerBase, config: dict[str, Any], texts: Sequence[str]) -> None:
-    """Raises `ExportError` for a tokenizer that cannot be the one the model of that native `config` was trained with.
+def fit(tokenizer: PreTrainedTokenizerBase, checkpoint: Checkpoint, recipe: Recipe) -> str | None:
+    """Take tokens out of the tokenizer that the model has no embedding for, and say so in a sentence.
+
+    Checkpoints have some that were added to them and that nothing uses, as Gemma's for pictures where its model reads
+    text alone. A text with one in it is read as other words are. Raises `ExportError` for a token that texts are made
+    of, or that comes around them.
+    """
+    rows = as_transformers(checkpoint.native).get_text_config().vocab_size
+    backend = tokenizer.backend_tokenizer
+    numbered = sorted((number, token) for token, number in tokenizer.get_vocab().items() if number >= rows)
+    beyond = {token: number for number, token in numbered}
+    if recipe.pictures is not None:
+        # An embedding of a picture takes its place.
+        beyond.pop(recipe.pictures.token, None)
+    if not beyond:
+        return None
+    sides = (recipe.query, recipe.document)
+    expands = any(side.expand for side in sides)
+    around = {*tokenizer("a")["input_ids"], *tokenizer("a", "a")["input_ids"], tokenizer.pad_token_id}
+    around |= {tokenizer.mask_token_id} if expands else set()
+    written = [recipe.template, recipe.query_prompt, recipe.document_prompt]
+    written += [text for side in sides for text in (side.marker, side.tail, side.pictured, *side.skip)]
+    for token, number in beyond.items():
+        is_word = backend.model.id_to_token(number) == token
+        if is_word or number in around or any(token in text for text in written if text):
+            raise ExportError(
+                f"The checkpoint's tokenizer has the token {number} ({token}), and its model embeddings for {rows} "
+                "tokens: put the model's own tokenizer into the folder."
+            )
+    content = json.loads(backend.to_str())
+    content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] not in beyond]
+    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(content))
+    for name, token in tokenizer.special_tokens_map.items():
+        if token in beyond:
+            setattr(tokenizer, name, None)
+    named = ", ".join([*beyond][:_MOST_NAMED]) + (
+        f" and {len(beyond) - _MOST_NAMED} more" if len(beyond) > _MOST_NAMED else ""
+    )
+    return f"The model has no embedding for tokens that its tokenizer has, which are read as other words are: {named}."
+
+
+def check_words(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> None:
+    """Raises `ExportError` for a tokenizer that cannot be the one that its model was trained with.
 
     Its graph and its reference would agree on every wrong score. English models know most words of the `texts`, too.
     """
     with explained("The checkpoint's tokenizer cannot read texts ({}): put the model's own into the folder."):
         ids = [token for own in tokenizer(list(texts), add_special_tokens=False)["input_ids"] for token in own]
-    rows = (config.get("text_config") or config).get("vocab_size")
-    if isinstance(rows, int) and max(ids) >= rows:
-        raise ExportError(
-            f"The checkpoint's tokenizer has the token {max(ids)}, and its model {rows} of them: put the model's own "
-            "tokenizer into the folder."
-        )
     unknown = ids.count(tokenizer.unk_token_id) if tokenizer.unk_token_id is not None else 0
     if unknown > _MOST_UNKNOWN * len(ids):
         raise ExportError(

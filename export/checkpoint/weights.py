@@ -119,6 +119,14 @@ def _unpickled(path: Path) -> dict[str, Any]:
     return {name: tensor for name, tensor in loaded.items() if isinstance(tensor, torch.Tensor)}
 
 
+def no_numbers(name: str) -> ExportError:
+    """What to say of a weight that has what no training leaves, and that makes every score one of those."""
+    return ExportError(
+        f"The checkpoint's weight {name} has values that are no numbers (NaN or infinite): fetch its file again, or "
+        "save it anew from where it was trained."
+    )
+
+
 def damaged(path: Path, error: Exception | str) -> ExportError:
     """What to say of weights that cannot be read."""
     reason = error if isinstance(error, str) else one_line(error)

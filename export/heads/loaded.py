@@ -11,7 +11,7 @@ from engine.arrays import Floats
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
-from ..checkpoint.weights import Weights, read_rows, read_tensors
+from ..checkpoint.weights import Weights, no_numbers, read_rows, read_tensors
 from ..errors import ExportError, explained
 from ..recipe import Head, Recipe
 from ..recognition.module_list import pooling_modes
@@ -72,7 +72,12 @@ class LoadedHead:
 def load_heads(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> list[LoadedHead]:
     """The recipe's heads in order. Raises `ExportError` where the checkpoint lacks the weights of one."""
     with explained("The settings or weights of what comes after the checkpoint's body do not fit ({}): correct them."):
-        return [_load(head, checkpoint, tokenizer) for head in recipe.heads]
+        loaded = [_load(head, checkpoint, tokenizer) for head in recipe.heads]
+    for head, own in zip(recipe.heads, loaded, strict=True):
+        for name, tensor in own.weights.items():
+            if not np.isfinite(tensor).all():
+                raise no_numbers(f"{head.tensors.get(name, name)} of {head.weights.name}")
+    return loaded
 
 
 def pooling(heads: Sequence[LoadedHead]) -> str | None:

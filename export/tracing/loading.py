@@ -15,6 +15,7 @@ from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
 from ..checkpoint.published.multimodal import NAMES
 from ..checkpoint.published.tasks import adapters
+from ..checkpoint.weights import no_numbers
 from ..errors import explained
 from ..recipe import Recipe
 from . import lora
@@ -25,6 +26,13 @@ LOADING: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, 
 
 
 NOT_LOADED = "transformers cannot load the checkpoint: {}."
+
+
+def require_numbers(model: torch.nn.Module) -> None:
+    """Raise `ExportError` for a weight that is no number, which would be told of the graph otherwise."""
+    for name, weight in model.named_parameters():
+        if not torch.isfinite(weight).all():
+            raise no_numbers(name)
 
 
 def use_own_cores() -> None:
@@ -77,6 +85,7 @@ def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     if checkpoint.architecture == "Qwen3VLNemotronEmbedModel":
         _without_last_norm(model)
     model.eval()
+    require_numbers(model)
     missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
     used = {name for head in recipe.heads for name in head.tensors.values()}
     unexpected = [name for name in report["unexpected_keys"] if name not in used and not _NOT_READ.search(name)]

@@ -21,7 +21,7 @@ from engine.score_types import CROSS_ENCODER
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError, explained
 from ..recipe import Recipe
-from .loading import LOADING, NOT_LOADED, load_body, use_own_cores
+from .loading import LOADING, NOT_LOADED, load_body, require_numbers, use_own_cores
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
@@ -139,6 +139,7 @@ def load_network(checkpoint: Checkpoint, recipe: Recipe) -> Loaded:
     use_own_cores()
     with explained(NOT_LOADED):
         body, missing, unexpected = _load_body(checkpoint, recipe)
+    require_numbers(body)
     used = {name for head in recipe.heads for name in head.tensors.values()}
     network = Network(body, recipe.own_classifier, recipe.positive)
     network.eval()

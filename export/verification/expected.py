@@ -13,6 +13,7 @@ from engine.content import ReadContent
 from engine.progress import Report, part, unheard
 from engine.vectors.similarity import sigmoid
 
+from ..errors import ExportError
 from .choosing import LEAST, Pair, Work, as_many_as_fit
 from .contents import Contents, contents
 from .reference import ReferenceModel, Scorer
@@ -20,6 +21,9 @@ from .texts import texts
 
 BUDGET_SECONDS = 180.0
 """What the reference may take, and each graph again, unless a user says otherwise: a choice."""
+
+# Beside the largest: what batches of other sizes change in float32.
+_SAME = 1e-6
 
 Key: TypeAlias = Pair | tuple[str, ReadContent]
 """What an output is of: a pair, or a content in a role."""
@@ -89,8 +93,23 @@ def expected(reference: Scorer, manifest: Manifest, seconds: float | None = None
             for query, document in chosen.pairs
         ]
     of_pairs = dict(zip(chosen.pairs, scores, strict=True))
+    _require_ranking(np.array([asked.rows[key] for key in keys]) if manifest.scoring.reads_pairs else np.array(scores))
     why = None if seconds is None else _why(chosen, manifest, reference.model.name, seconds)
     return Expected(reference.model, chosen, keys, asked.rows, of_pairs, took, why)
+
+
+def _require_ranking(scores: Floats) -> None:
+    """Raise `ExportError` for a checkpoint that ranks nothing, before any graph of it is blamed for that."""
+    if not np.isfinite(scores).all():
+        raise ExportError(
+            "The checkpoint itself gives scores that are no numbers: its weights or settings are damaged, so fetch its "
+            "files again."
+        )
+    if np.ptp(scores) <= _SAME * max(1.0, float(np.abs(scores).max())):
+        raise ExportError(
+            "The checkpoint itself gives all texts the same score: its classifier or projection is all zeros or was "
+            "never trained, or config.json has a setting that it was not trained with (such as is_decoder)."
+        )
 
 
 class _Asked:

@@ -20,6 +20,8 @@ _STRANGE = (
     "The checkpoint's config.json has a setting that its model cannot have, or lacks one ({}): correct it, or fetch "
     "the file again."
 )
+# How a class of transformers computes and what it returns besides, which no score depends on.
+_MANNERS = ("chunk_size_feed_forward", "output_attentions", "output_hidden_states", "return_dict", "use_return_dict")
 _FAMILIES = (gte, jina, multimodal, nemotron, nomic, zerank)
 
 
@@ -52,4 +54,4 @@ def as_transformers(native: dict[str, Any]) -> "PretrainedConfig":
     with explained(_STRANGE):
         if native["model_type"] not in CONFIG_MAPPING:
             native = native["text_config"]
-        return CONFIG_MAPPING[native["model_type"]].from_dict(without(native))
+        return CONFIG_MAPPING[native["model_type"]].from_dict(without(native, *_MANNERS))
