@@ -17,8 +17,9 @@ from .limits import Gate, Limits, read_body
 from .media.reading import Media
 from .models import Models
 from .observing.tracking import record_of
+from .wire.answered import answered
 from .wire.answers import encoded, joined
-from .wire.decoding import decode, fields_of
+from .wire.decoding import fields_of
 from .wire.values import require_few_values
 
 
@@ -81,7 +82,7 @@ def _answer(endpoints: Sequence[Endpoint], body: bytes, encoding: str, call: Cal
     require_few_values(body, call.limits)
     endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, fields_of(body), call.headers)
     call.record.dialect = endpoint.dialect
-    return _response(endpoint.answer(decode(body, endpoint.request), call))
+    return _response(answered(body, endpoint.request, endpoint.answer, endpoint.words, call))
 
 
 def _meant(endpoints: Sequence[Endpoint], fields: Fields, headers: Headers) -> Endpoint:

@@ -1,7 +1,7 @@
 """Defines what a path does: the shapes it takes and gives, and the function between them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from .limits import Gate, Limits
 from .media.reading import RequestMedia
 from .models import Models
 from .observing.record import Record
+from .words import Words
 
 Fields = Mapping[str, msgspec.Raw]
 Headers = Mapping[str, str]
@@ -103,3 +104,5 @@ class Endpoint:
     told_by: str = ""
     example: Mapping[str, Any] | None = None
     """A body that is this endpoint's, for OpenAPI."""
+    words: Words = field(default_factory=Words)
+    """What the body calls the engine's arguments."""

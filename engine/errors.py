@@ -46,12 +46,15 @@ class ProviderError(ScoreRTError):
 class InvalidInput(ScoreRTError):
     """An argument of a scoring call cannot be used as it is.
 
-    `parameter` names the argument, or is None where the fault lies in how several fit together.
+    `parameter` names the argument, or is None where the fault lies in how several fit together. `remedy` is what might
+    be set instead of what the message asks for, such as "top_n to 1": the message ends with it, and `plain` does not.
     """
 
-    def __init__(self, message: str, parameter: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, parameter: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(message if remedy is None else f"{message.removesuffix('.')}, or set {remedy}.")
         self.parameter = parameter
+        self.plain = message
+        self.remedy = remedy
 
 
 class InputTooLong(InvalidInput):
@@ -64,8 +67,9 @@ class InputTooLong(InvalidInput):
         contains = f"{count} input tokens" if unit == "tokens" else f"{count} characters, more than those can have"
         super().__init__(
             f"This model's maximum context length is {max_length} tokens. However, your prompt contains {contains}. "
-            "Please reduce the length of the input prompt, or set truncate_prompt_tokens to -1.",
+            "Please reduce the length of the input prompt.",
             "input_tokens",
+            "truncate_prompt_tokens to -1",
         )
         self.tokens = count if unit == "tokens" else None
         """None where they were not counted."""

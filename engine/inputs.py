@@ -106,7 +106,8 @@ class InputBuilder:
     def split_documents(self, documents: Sequence[ReadContent], limits: Truncation, chunking: Chunking) -> list[Split]:
         """As `contents` of documents, with a piece for each chunk of one that is too long. Raises as `split_texts`."""
         layout = self.layout("document")
-        total = min(limits.max_length if limits.total is None else limits.total, layout.max_length or limits.max_length)
+        longest = min(limits.max_length, layout.max_length or limits.max_length)
+        total = longest if limits.total is None else min(limits.total, longest)
         prompt = len(self._tokenizer.encode([layout.prompt])[0])
 
         def lay_out(texts: Sequence[str]) -> list[AnyInput]:
@@ -118,7 +119,7 @@ class InputBuilder:
         special = len(layout.prefix) + prompt + len(layout.suffix)
         if layout.blank is not None:
             special = len(lay_out([""])[0])
-        reader = Texts(self._tokenizer, lay_out, total, special)
+        reader = Texts(self._tokenizer, lay_out, total, longest, special)
         # What is kept of a document's text is counted with its prompt, as without chunks.
         most = None if limits.document is None else max(1, limits.document - prompt)
         return split_texts(documents, lambda places: reader, whole, chunking, limits.job, most)

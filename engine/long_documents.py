@@ -63,7 +63,9 @@ class Pairs:
         self._queries = queries
         self._limits = limits
         special = len(layout.prefix) + len(layout.middle) + len(layout.suffix)
-        self._room = limits.max_length - special if limits.total is None else room(limits.total, special)
+        self.bare, self.longest = special, limits.max_length
+        self.total = limits.max_length if limits.total is None else limits.total
+        self._room = self.total - special if limits.total is None else room(limits.total, special)
 
     def room(self, place: int) -> int:
         query = len(self._queries[place][: self._limits.query])
@@ -92,11 +94,17 @@ class Prompts:
         self._template = template
         self._queries = queries
         self._unbounded = unbounded(limits)
-        self._total = limits.max_length if limits.total is None else limits.total
         self._prompting = prompting
+        (item,) = template.inputs([""], [""], self._unbounded, prompting)
+        self.bare, self.longest = len(item), limits.max_length
+        self.total = limits.max_length if limits.total is None else limits.total
+        if limits.total is not None:
+            # Where inputs may be cut, a query is, as beside documents that are not prompted.
+            half = max(1, (self.total - self.bare) // 2)
+            self._unbounded = replace(self._unbounded, query=min(half, limits.query or half))
         distinct = list(dict.fromkeys(queries))
-        bare = template.inputs(distinct, [""] * len(distinct), unbounded(limits), prompting)
-        self._rooms = {query: self._total - len(item) for query, item in zip(distinct, bare, strict=True)}
+        items = template.inputs(distinct, [""] * len(distinct), self._unbounded, prompting)
+        self._rooms = {query: self.total - len(item) for query, item in zip(distinct, items, strict=True)}
 
     def room(self, place: int) -> int:
         return self._rooms[self._queries[place]]
@@ -107,7 +115,7 @@ class Prompts:
     def lay_out(self, places: Sequence[int], texts: Sequence[str]) -> list[Input | int]:
         queries = [self._queries[place] for place in places]
         inputs = self._template.inputs(queries, texts, self._unbounded, self._prompting)
-        return _measured(inputs, self._total)
+        return _measured(inputs, self.total)
 
 
 class Texts:
@@ -118,22 +126,23 @@ class Texts:
         tokenizer: Tokenizer,
         inputs: Callable[[Sequence[str]], Sequence[Input | PictureInput]],
         total: int,
-        special: int,
+        longest: int,
+        bare: int,
     ) -> None:
-        """`inputs` lays texts out without a bound, `total` bounds them, `special` is their tokens for no text."""
+        """`inputs` lays texts out without a bound, `total` bounds them and is at most `longest`, `bare` is their
+        tokens for no text."""
         self._tokenizer = tokenizer
         self._inputs = inputs
-        self._total = total
-        self._room = total - special
+        self.total, self.longest, self.bare = total, longest, bare
 
     def room(self, place: int) -> int:
-        return self._room
+        return self.total - self.bare
 
     def offsets(self, texts: Sequence[str]) -> list[Offsets]:
         return self._tokenizer.offsets(texts)
 
     def lay_out(self, places: Sequence[int], texts: Sequence[str]) -> list[Input | int]:
-        return _measured([item for item in self._inputs(texts) if isinstance(item, Input)], self._total)
+        return _measured([item for item in self._inputs(texts) if isinstance(item, Input)], self.total)
 
 
 def _measured(inputs: Iterable[Input], total: int) -> list[Input | int]:

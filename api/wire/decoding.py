@@ -66,7 +66,25 @@ def _read(body: bytes, kind: Any) -> Any:
     try:
         return _decoder(kind).decode(body)
     except msgspec.ValidationError:
-        return msgspec.convert(relaxed(msgspec.json.decode(body), members(kind)), kind)
+        try:
+            values = msgspec.json.decode(body)
+        except msgspec.ValidationError:
+            raise _out_of_range(body) from None
+        return msgspec.convert(relaxed(values, members(kind)), kind)
+
+
+def _out_of_range(body: bytes) -> InvalidField:
+    """Names the field that has a number which no decoder takes, as 1e999 or one of five thousand digits."""
+    try:
+        fields = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError:
+        return InvalidField("The body must be an object.", "body")
+    for name, value in fields.items():
+        try:
+            msgspec.json.decode(value)
+        except msgspec.ValidationError:
+            return InvalidField(f"{name} has a number that is out of range: send a smaller one.", f"body.{name}")
+    raise AssertionError("one of them is why the body was not decoded")
 
 
 def _mended(body: bytes) -> bytes:

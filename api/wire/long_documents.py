@@ -9,6 +9,7 @@ from engine import Chunks, LongDocuments
 
 from ..endpoint import Call
 from ..errors import InvalidRequest
+from .decoding import fields_of
 
 Habit: TypeAlias = Literal["refuse", "truncate"]
 """What an API does where a request says nothing."""
@@ -36,10 +37,6 @@ class ChunksRequest(msgspec.Struct, kw_only=True):
     max_chunks_per_doc: int | None = None
     chunk_overlap: int | None = None
     return_chunks: bool | None = None
-
-
-SILENT = ChunksRequest()
-"""What a request says of chunks where its API has no room for their fields."""
 
 
 class LongDocumentArguments(TypedDict):
@@ -73,6 +70,24 @@ class ToldChunks(TypedDict):
 
     chunks: NotRequired[list[Chunk]]
     truncated: NotRequired[bool]
+
+
+def refuse_elsewhere(body: bytes, kind: type[msgspec.Struct]) -> None:
+    """Raises `InvalidRequest` for a field of `ChunksRequest` in a body whose own type has none of them.
+
+    Other fields that a path does not know are passed over, since clients of one API send them to others. These are
+    ScoreRT's own.
+    """
+    own = kind.__struct_fields__
+    named = [name for name in ChunksRequest.__struct_fields__ if name not in own and f'"{name}"'.encode() in body]
+    if not named:
+        return
+    fields = fields_of(body)
+    for name in named:
+        if bytes(fields.get(name, b"null")) not in (b"null", b"false"):
+            raise InvalidRequest(
+                f"{name} is for documents that are sent beside a query: leave it out here.", f"body.{name}"
+            )
 
 
 def long_document_arguments(

@@ -149,9 +149,15 @@ class ScoreTemplate:
                 elif query:
                     query = self._control.drop(query, over, limits.side)
                 else:
+                    least = len(inputs[index])
+                    if least > limits.max_length:
+                        raise InvalidInput(
+                            f"A prompt has {least} tokens without its texts, and the model takes {limits.max_length}: "
+                            "shorten the instruction, or send fewer or smaller pictures."
+                        )
                     raise InvalidInput(
-                        f"truncate_prompt_tokens must be at least {len(inputs[index])}, the number of tokens in a "
-                        f"prompt without its texts.",
+                        f"truncate_prompt_tokens must be at least {least}, the number of tokens in a prompt without "
+                        "its texts.",
                         "truncate_prompt_tokens",
                     )
                 prompt = self._prompt(query, document, shown[index], variables, system)

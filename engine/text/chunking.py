@@ -24,6 +24,7 @@ DEFAULT_CHUNKS = 10
 DEFAULT_OVERLAP = 0
 # The tokens that a chunk must have room for; fewer would say too little to be scored.
 _LEAST_ROOM = 8
+_QUERY_REMEDY = "max_tokens_per_query"
 # The characters that are tokenised to find one token's worth of text, at first and at most. Text has some 1 to 6; the
 # most is for white space, and for long words that a vocabulary has one unknown token for.
 _FIRST_CHARACTERS = 6
@@ -86,6 +87,13 @@ class Split:
 class Reader(Protocol):
     """How a call's documents are read. A document is named by its place in the call."""
 
+    bare: int
+    """The tokens of an input without its texts."""
+    total: int
+    """Those that an input may have."""
+    longest: int
+    """Those that `total` may be raised to."""
+
     def room(self, place: int) -> int:
         """About how many tokens a document may have."""
 
@@ -119,6 +127,7 @@ def split(
         if isinstance(item, Input):
             splits[place].pieces.append(Piece(0, end, item))
         else:
+            _check_room(rooms[place], reader)
             rests.append(_Rest(place, documents[place][:end], rooms[place]))
     while rests:
         _bound(splits, job)
@@ -134,6 +143,24 @@ def split(
         own.truncated = _NO_SPACE.search(documents[place], own.pieces[-1].end) is not None
     _bound(splits, job)
     return splits
+
+
+def _check_room(room: int, reader: Reader) -> None:
+    """Raises `InvalidInput` where there is too little for a chunk, which names what takes it."""
+    if room >= _LEAST_ROOM:
+        return
+    least = reader.bare + _LEAST_ROOM
+    if least <= reader.total:
+        raise InvalidInput(
+            f"The query leaves room for {max(room, 0)} tokens of a long document, and its chunks need {_LEAST_ROOM}: "
+            "shorten the query.",
+            "max_tokens_per_query",
+            _QUERY_REMEDY,
+        )
+    has = f"an input has {reader.bare} tokens without its texts, and chunks of a long document need {_LEAST_ROOM}"
+    if least <= reader.longest:
+        raise InvalidInput(f"truncate_prompt_tokens must be at least {least}: {has}.", "truncate_prompt_tokens")
+    raise InvalidInput(f"{has.capitalize()}, more than the {reader.total} that it may have: shorten the instruction.")
 
 
 def _ends(documents: Sequence[str], reader: Reader, most: int | None) -> list[int]:
@@ -160,13 +187,6 @@ class _Rest:
     """What is left of a document, from `start` on."""
 
     def __init__(self, place: int, text: str, room: int) -> None:
-        """Raises `InvalidInput` where there is too little room."""
-        if room < _LEAST_ROOM:
-            raise InvalidInput(
-                f"The query leaves room for {max(room, 0)} tokens of a long document, and its chunks need "
-                f"{_LEAST_ROOM}: shorten the query, or set max_tokens_per_query.",
-                "max_tokens_per_query",
-            )
         self.place = place
         self.text = text
         self.start = 0
@@ -204,9 +224,9 @@ class _Rest:
         """Allow the next chunk fewer tokens: one of that many was `over` too long. Raises `InvalidInput` for one."""
         if self._allowed == 1:
             raise InvalidInput(
-                "A single character of a document does not fit beside the query: shorten the query, or set "
-                "max_tokens_per_query.",
+                "A single character of a document does not fit beside the query: shorten the query.",
                 "max_tokens_per_query",
+                _QUERY_REMEDY,
             )
         # In proportion, since templates may write a document twice.
         tokens = min(tokens, self._allowed)

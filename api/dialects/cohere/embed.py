@@ -12,10 +12,12 @@ from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest, RequestError
 from ...wire.contents import Item, images_of, read
 from ...wire.ids import response_id
-from ...wire.long_inputs import advise
 from ...wire.quantized import EmbeddingType, Written, written
+from ...words import Words
 from .common import BilledUnits, Meta
 from .contents import ImageInfo, Input
+
+_WORDS = Words({"truncate_prompt_tokens": "max_tokens", "dimensions": "output_dimension"}, 'truncate to "END"')
 
 _INPUT_TYPES = ("search_query", "search_document", "classification", "clustering", "image")
 
@@ -37,7 +39,7 @@ class EmbedRequest(msgspec.Struct, kw_only=True):
     input_type: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(_INPUT_TYPES)})] | None = None
     embedding_types: list[EmbeddingType] | None = None
     truncate: Literal["NONE", "START", "END"] | None = None
-    max_tokens: int | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
     output_dimension: int | None = None
     priority: int | None = None
 
@@ -79,7 +81,6 @@ def embed_floats(request: EmbedRequest, call: Call) -> FloatsResponse | ByTypeRe
     )
 
 
-@advise('set truncate to "END"')
 def embed(request: EmbedRequest, call: Call) -> ByTypeResponse:
     """Answer one request of version 2."""
     _, engine = call.engine(request.model, BI_ENCODER)
@@ -157,6 +158,7 @@ ENDPOINTS = (
         example={"texts": ["Paris is in France.", "Cows eat grass."], "input_type": "classification"},
         response=FloatsResponse | ByTypeResponse,
         answer=embed_floats,
+        words=_WORDS,
     ),
     Endpoint(
         method="POST",
@@ -167,5 +169,6 @@ ENDPOINTS = (
         example={"texts": ["Paris is in France.", "Cows eat grass."], "input_type": "classification"},
         response=ByTypeResponse,
         answer=embed,
+        words=_WORDS,
     ),
 )

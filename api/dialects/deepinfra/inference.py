@@ -5,12 +5,13 @@ from typing import Literal
 
 import msgspec
 
-from engine import BI_ENCODER, normalized
+from engine import BI_ENCODER, LongDocuments, normalized
 
 from ...endpoint import Call, Endpoint, has
 from ...errors import InvalidRequest
 from ...wire.answers import numbers
-from ...wire.long_documents import SILENT, long_document_arguments
+from ...wire.long_documents import long_document_arguments
+from ...wire.requiring import require
 from ...wire.vectors import is_normalizing
 from ..tei.common import as_asked
 from ..tei.embed import Embeddings
@@ -30,12 +31,20 @@ class Common(msgspec.Struct, kw_only=True):
 
 
 class ScoringRequest(Common, kw_only=True):
-    """A query for all documents, or one for each. `instruction` goes to the model's score template."""
+    """A query for all documents, or one for each. `instruction` goes to the model's score template.
+
+    `long_documents`, `max_chunks_per_doc` and `chunk_overlap` are ScoreRT's own. `return_chunks` is refused: the answer
+    has no place for them.
+    """
 
     documents: list[str]
     queries: str | list[str] | None = None
     query: str | None = None
     instruction: str | None = None
+    long_documents: LongDocuments | None = None
+    max_chunks_per_doc: int | None = None
+    chunk_overlap: int | None = None
+    return_chunks: bool | None = None
 
 
 class EmbeddingRequest(Common, kw_only=True):
@@ -82,6 +91,7 @@ def score(request: ScoringRequest, call: Call) -> ScoringResponse:
     _, engine = call.engine(call.places["model"])
     call.count(len(request.documents), "documents")
     _begin(request, call)
+    require(request, return_chunks=False)
     queries = request.query if request.queries is None else request.queries
     if queries is None:
         raise InvalidRequest("query is missing: add it, or queries.", "body.query")
@@ -91,7 +101,7 @@ def score(request: ScoringRequest, call: Call) -> ScoringResponse:
         use_activation=False,
         instruction=request.instruction,
         job=call.job,
-        **long_document_arguments(SILENT, call, habit="truncate"),
+        **long_document_arguments(request, call, habit="truncate"),
     )
     return ScoringResponse(
         as_asked(scored.scores, False, engine), scored.tokens, call.record.request_id, _status(scored.tokens, call)

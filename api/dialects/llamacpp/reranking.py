@@ -8,7 +8,6 @@ from msgspec import UNSET, Meta, UnsetType
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
-from ...wire.long_inputs import advise
 from ..vllm.rerank import Usage
 
 
@@ -49,7 +48,6 @@ class Rank(ChunksResult, frozen=True, kw_only=True):
     score: float
 
 
-@advise("send it to /v1/rerank with truncate_prompt_tokens -1", "documents")
 def rerank(request: RerankRequest, call: Call) -> RerankResponse | list[Rank]:
     """Answer one request."""
     model, engine = call.engine(request.model)

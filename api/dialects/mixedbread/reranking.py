@@ -9,6 +9,7 @@ from ...endpoint import Call, Endpoint, has
 from ...errors import InvalidRequest
 from ...wire.documents import Document, text_of_document
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
+from ...words import Words
 from ..vllm.rerank import Usage
 
 
@@ -88,6 +89,7 @@ ENDPOINTS = (
         example={"query": "capital of France", "input": ["Paris is in France.", "Cows eat grass."], "top_k": 1},
         response=RerankResponse,
         answer=rerank,
+        words=Words({"top_n": "top_k"}),
         when=lambda fields, headers: has(fields, "input"),
         told_by="a body with `input`",
     ),

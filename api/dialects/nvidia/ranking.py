@@ -7,7 +7,7 @@ import msgspec
 from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, read
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
-from ...wire.long_inputs import advise
+from ...words import Words
 from ..vllm.rerank import Usage
 
 
@@ -60,7 +60,6 @@ class RankingResponse(msgspec.Struct, frozen=True):
     usage: Usage
 
 
-@advise('set truncate to "END"')
 def rank(request: RankingRequest, call: Call) -> RankingResponse:
     """Answer one request."""
     _, engine = call.engine(request.model)
@@ -88,5 +87,6 @@ ENDPOINTS = (
         },
         response=RankingResponse,
         answer=rank,
+        words=Words(cutting='truncate to "END"'),
     ),
 )

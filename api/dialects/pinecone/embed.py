@@ -8,8 +8,8 @@ from engine import BI_ENCODER
 
 from ...endpoint import Call, Endpoint
 from ...wire.answers import numbers
-from ...wire.long_inputs import advise
 from ...wire.vectors import role
+from ...words import Words
 from ..voyage.common import Usage
 from .common import DIALECT, TOLD_BY, from_pinecone_client
 
@@ -51,7 +51,6 @@ class EmbedResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
 
 
-@advise('set parameters.truncate to "END"', "parameters")
 def embed(request: EmbedRequest, call: Call) -> EmbedResponse:
     """Answer one request."""
     model, engine = call.engine(request.model, BI_ENCODER)
@@ -81,6 +80,7 @@ ENDPOINTS = (
         example={"inputs": [{"text": "Paris is in France."}], "parameters": {"input_type": "passage"}},
         response=EmbedResponse,
         answer=embed,
+        words=Words({"dimensions": "parameters.dimension"}, 'parameters.truncate to "END"'),
         when=from_pinecone_client,
         told_by=TOLD_BY,
     ),

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from ...endpoint import Call, Endpoint
 from ...wire.documents import Document, text_of_document, value_of
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
-from ...wire.long_inputs import advise
+from ...words import Words
 from .common import DIALECT, TOLD_BY, from_pinecone_client
 
 _RERANK_UNIT = 100
@@ -60,7 +60,6 @@ class RerankResponse(msgspec.Struct, frozen=True):
     usage: Usage
 
 
-@advise('set parameters.truncate to "END"', "parameters")
 def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
@@ -111,6 +110,7 @@ ENDPOINTS = (
         },
         response=RerankResponse,
         answer=rerank,
+        words=Words(cutting='parameters.truncate to "END"'),
         when=from_pinecone_client,
         told_by=TOLD_BY,
     ),

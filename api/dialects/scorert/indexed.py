@@ -1,10 +1,13 @@
 """Answers `/rerank` with `document_ids`: documents of an index in the order of their scores for a query."""
 
+from typing import Any
+
 import msgspec
 
 from ...endpoint import Call, Endpoint, has
 from ...wire.contents import Item, read
 from ...wire.ids import response_id
+from ...wire.requiring import require
 from ..vllm.common import Common, common_arguments
 from ..vllm.rerank import Usage
 
@@ -12,13 +15,20 @@ DocumentId = str | int
 
 
 class IndexedRerankRequest(Common, kw_only=True):
-    """Documents of the model's index, by their ids, to put in order for one query. `top_n` null or 0 returns all."""
+    """Documents of the model's index, by their ids, to put in order for one query. `top_n` null or 0 returns all.
+
+    `documents` beside them are refused, and so is what would be asked of documents as texts: `max_tokens_per_doc`, and
+    `return_documents` true.
+    """
 
     query: str | Item
     document_ids: list[DocumentId]
     top_n: int | None = None
     max_tokens_per_query: int | None = None
     instruction: str | None = None
+    documents: Any | None = None
+    max_tokens_per_doc: int | None = None
+    return_documents: bool | None = None
 
 
 class IndexedResult(msgspec.Struct, frozen=True):
@@ -43,6 +53,7 @@ def rerank(request: IndexedRerankRequest, call: Call) -> IndexedRerankResponse:
     model, engine = call.engine(request.model)
     call.count(len(request.document_ids), "document_ids")
     index = call.index(model)
+    require(request, documents=None, max_tokens_per_doc=None, return_documents=False)
     arguments = common_arguments(request, call)
     (query,) = read([request.query], engine, call)
     ranking = index.rerank(

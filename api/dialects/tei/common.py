@@ -9,15 +9,15 @@ from msgspec.structs import replace
 from engine import Engine, Floats, LongDocuments, TextArguments, sigmoid
 
 from ...endpoint import Call
-from ...wire.long_documents import SILENT, AboutChunks, LongDocumentArguments, ToldChunks, long_document_arguments
-from ...wire.long_inputs import advise
+from ...wire.long_documents import LongDocumentArguments, ToldChunks, long_document_arguments
+from ...words import Words
 
 PromptName = Literal["query", "document", "passage"]
 """Which of a model's prompts a text gets."""
 
 DIALECT = "TEI"
 
-advise_truncate = advise("set truncate to true")
+WORDS = Words({"truncation_side": "truncation_direction"}, "truncate to true")
 
 
 class Truncated(msgspec.Struct, kw_only=True):
@@ -45,11 +45,10 @@ class Scoring(Common, kw_only=True):
     return_chunks: bool | None = None
 
 
-def long_documents_of(request: Truncated, call: Call) -> LongDocumentArguments:
+def long_documents_of(request: Scoring, call: Call) -> LongDocumentArguments:
     """The engine's arguments for a request's long documents. Raises as `long_document_arguments`."""
-    about: AboutChunks = request if isinstance(request, Scoring) else SILENT
     return long_document_arguments(
-        about,
+        request,
         call,
         cuts=request.truncate,
         habit="truncate" if call.limits.auto_truncate else "refuse",

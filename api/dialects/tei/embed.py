@@ -6,7 +6,7 @@ from ...endpoint import Call, Endpoint
 from ...wire.answers import numbers
 from ...wire.contents import TextsOrTokens, several
 from ...wire.vectors import role
-from .common import DIALECT, Common, PromptName, advise_truncate, truncation_arguments
+from .common import DIALECT, WORDS, Common, PromptName, truncation_arguments
 
 Embeddings = list[list[float]]
 """`[texts, dim]`"""
@@ -34,7 +34,6 @@ class EmbedRequest(Common, kw_only=True):
     dimensions: int | None = None
 
 
-@advise_truncate
 def embed(request: EmbedRequest, call: Call) -> Embeddings:
     """Answer one request, with embeddings in the order of the texts."""
     _, engine = call.engine(request.model, BI_ENCODER)
@@ -49,7 +48,6 @@ def embed(request: EmbedRequest, call: Call) -> Embeddings:
     return embeddings
 
 
-@advise_truncate
 def embed_all(request: EmbedAllRequest, call: Call) -> TokenEmbeddings:
     """Answer one request, with those tokens of each text that are scored."""
     _, engine = call.engine(request.model, LATE_INTERACTION)
@@ -71,6 +69,7 @@ ENDPOINTS = (
         example={"inputs": ["Paris is in France.", "Cows eat grass."]},
         response=Embeddings,
         answer=embed,
+        words=WORDS,
     ),
     Endpoint(
         method="POST",
@@ -81,5 +80,6 @@ ENDPOINTS = (
         example={"inputs": ["Paris is in France.", "Cows eat grass."]},
         response=TokenEmbeddings,
         answer=embed_all,
+        words=WORDS,
     ),
 )

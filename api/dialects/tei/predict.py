@@ -4,12 +4,14 @@ from typing import Literal, cast
 
 import msgspec
 
-from engine import CROSS_ENCODER, Engine, Floats
+from engine import CROSS_ENCODER, Engine
 
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidField
+from ...wire.long_documents import ChunksRequest, ChunksResult, told_chunks
+from ...wire.requiring import require
 from ..vllm.classify import LABEL
-from .common import DIALECT, Common, advise_truncate, as_asked, long_documents_of, truncation_arguments
+from .common import DIALECT, WORDS, Scoring, as_asked, chunks_as_asked, long_documents_of, truncation_arguments
 
 TextOrPair = list[str]
 """A text by itself, or a query and a document."""
@@ -24,8 +26,8 @@ class PredictParameters(msgspec.Struct, kw_only=True):
     function_to_apply: Literal["sigmoid", "none"] | None = None
 
 
-class PredictRequest(Common, kw_only=True):
-    """`raw_scores` asks for logits.
+class PredictRequest(Scoring, kw_only=True):
+    """`raw_scores` asks for logits. `long_documents` and the fields beside it are for pairs.
 
     `parameters` is what the Inference API's clients send, and TEI's do not. The Inference API's clients read a list for
     each text or pair, even if there is one.
@@ -36,7 +38,7 @@ class PredictRequest(Common, kw_only=True):
     parameters: PredictParameters | None = None
 
 
-class Prediction(msgspec.Struct, frozen=True):
+class Prediction(ChunksResult, frozen=True):
     score: float
     label: str
 
@@ -45,7 +47,6 @@ Predictions = list[Prediction]
 """Of one sequence, for each class: there is one."""
 
 
-@advise_truncate
 def predict(request: PredictRequest, call: Call) -> Predictions | list[Predictions]:
     """Answer one request."""
     _, engine = call.engine(request.model, CROSS_ENCODER)
@@ -53,8 +54,13 @@ def predict(request: PredictRequest, call: Call) -> Predictions | list[Predictio
     call.count(len(items), "inputs")
     parameters = request.parameters
     raw = request.raw_scores or (parameters is not None and parameters.function_to_apply == "none")
-    scores = as_asked(_logits(engine, items, request, call), raw, engine)
-    predictions = [[Prediction(score, LABEL)] for score in scores]
+    if len(items[0]) == 1:
+        require(request, **dict.fromkeys(ChunksRequest.__struct_fields__))
+        texts = [text for (text,) in items]
+        classes = engine.classify(texts, use_activation=False, **truncation_arguments(request, call))
+        predictions = [[Prediction(score, LABEL)] for score in as_asked(classes.scores, raw, engine)]
+    else:
+        predictions = _of_pairs(engine, items, raw, request, call)
     lone = isinstance(request.inputs, str) or isinstance(request.inputs[0], str)
     return predictions[0] if lone and parameters is None else predictions
 
@@ -74,20 +80,21 @@ def _items(inputs: PredictInputs) -> list[TextOrPair]:
     return cast("list[TextOrPair]", items)
 
 
-def _logits(engine: Engine, items: list[TextOrPair], request: PredictRequest, call: Call) -> Floats:
-    if len(items[0]) == 1:
-        return engine.classify(
-            [text for (text,) in items], use_activation=False, **truncation_arguments(request, call)
-        ).scores
+def _of_pairs(
+    engine: Engine, items: list[TextOrPair], raw: bool, request: PredictRequest, call: Call
+) -> list[Predictions]:
     queries, documents = map(list, zip(*items, strict=True))
-    return engine.score(
+    scored = engine.score(
         queries,
         documents,
         use_activation=False,
         truncation_side=request.truncation_direction.lower(),
         job=call.job,
         **long_documents_of(request, call),
-    ).scores
+    )
+    scores = as_asked(scored.scores, raw, engine)
+    chunks = [chunks_as_asked(told_chunks(scored.chunks_of(n), request), raw, engine) for n in range(len(items))]
+    return [[Prediction(score, LABEL, **own)] for score, own in zip(scores, chunks, strict=True)]
 
 
 ENDPOINTS = (
@@ -100,5 +107,6 @@ ENDPOINTS = (
         example={"inputs": ["capital of France", "Paris is in France."]},
         response=list[Prediction | Predictions],
         answer=predict,
+        words=WORDS,
     ),
 )

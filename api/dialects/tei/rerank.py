@@ -5,7 +5,7 @@ from msgspec import UNSET, UnsetType
 
 from ...endpoint import Call, Endpoint, has
 from ...wire.long_documents import ChunksResult, told_chunks
-from .common import DIALECT, Scoring, advise_truncate, as_asked, chunks_as_asked, long_documents_of
+from .common import DIALECT, WORDS, Scoring, as_asked, chunks_as_asked, long_documents_of
 
 
 class RerankRequest(Scoring, kw_only=True):
@@ -23,7 +23,6 @@ class Rank(ChunksResult, frozen=True, kw_only=True):
     score: float
 
 
-@advise_truncate
 def rerank(request: RerankRequest, call: Call) -> list[Rank]:
     """Answer one request: ranks by falling score."""
     _, engine = call.engine(request.model)
@@ -62,6 +61,7 @@ ENDPOINTS = (
         },
         response=list[Rank],
         answer=rerank,
+        words=WORDS,
         when=lambda fields, headers: has(fields, "texts"),
         told_by="a body with `texts`",
     ),

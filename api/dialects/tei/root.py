@@ -9,9 +9,10 @@ import msgspec
 from engine import Task
 
 from ...endpoint import Call, Endpoint, has
+from ...wire.answered import answered
 from ...wire.decoding import decode
 from . import embed, predict
-from .common import DIALECT
+from .common import DIALECT, WORDS
 
 
 class Named(msgspec.Struct):
@@ -32,8 +33,8 @@ def answer(body: msgspec.Raw, call: Call) -> predict.Predictions | list[Any]:
     content = bytes(body)
     _, engine = call.engine(decode(content, Named).model)
     kind, task = _ANSWERS[engine.manifest.scoring.task]
-    answered: predict.Predictions | list[Any] = task(decode(content, kind), call)
-    return answered
+    said: predict.Predictions | list[Any] = answered(content, kind, task, WORDS, call)
+    return said
 
 
 _ROOT = Endpoint(

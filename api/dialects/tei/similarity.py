@@ -6,7 +6,8 @@ from engine import BI_ENCODER, InvalidInput, similarity
 
 from ...endpoint import Call, Endpoint, Fields, Headers
 from ...wire.vectors import role
-from .common import DIALECT, PromptName, Truncated, advise_truncate, truncation_arguments
+from ...words import Words
+from .common import DIALECT, PromptName, Truncated, truncation_arguments
 
 
 class SimilarityInputs(msgspec.Struct):
@@ -26,7 +27,6 @@ class SimilarityRequest(msgspec.Struct, kw_only=True):
     model: str | None = None
 
 
-@advise_truncate
 def compare(request: SimilarityRequest, call: Call) -> list[float]:
     """Answer one request: the cosine of each sentence's embedding with the source's."""
     _, engine = call.engine(request.model, BI_ENCODER)
@@ -59,6 +59,7 @@ ENDPOINTS = tuple(
         },
         response=list[float],
         answer=compare,
+        words=Words(cutting="parameters.truncate to true"),
         when=when,
         told_by=told_by,
     )

@@ -8,11 +8,13 @@ from engine import BI_ENCODER, Floats
 
 from ...endpoint import Call, Endpoint, has
 from ...wire.answers import numbers
-from ...wire.long_inputs import advise
 from ...wire.quantized import NumberType, quantized
 from ...wire.vectors import EncodingFormat, bytes_in_base64
+from ...words import Words
 from ..vllm.embeddings import PATHS
 from .common import Usage, from_voyage
+
+WORDS = Words({"dimensions": "output_dimension"}, "truncation to true")
 
 _OWN_FIELDS = ("truncation", "output_dimension", "output_dtype")
 
@@ -57,7 +59,6 @@ class EmbeddingsResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
 
 
-@advise("set truncation to true", "truncation")
 def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse:
     """Answer one request."""
     model, engine = call.engine(request.model, BI_ENCODER)
@@ -96,6 +97,7 @@ ENDPOINTS = (
         example={"input": ["Paris is in France.", "Cows eat grass."], "truncation": True, "output_dtype": "int8"},
         response=EmbeddingsResponse,
         answer=embed,
+        words=WORDS,
         when=lambda fields, headers: has(fields, *_OWN_FIELDS) or from_voyage(fields, headers),
         told_by=(
             "a body with `truncation`, `output_dimension` or `output_dtype`, a model of Voyage's (`voyage-3.5`), "

@@ -12,8 +12,7 @@ from ...endpoint import Call, Endpoint
 from ...errors import UnreadPart
 from ...wire import contents as wire
 from ...wire.contents import ImageUrl, Item, images_of, read, url_of
-from ...wire.long_inputs import advise
-from .embeddings import Embedding, Options, written
+from .embeddings import WORDS, Embedding, Options, written
 
 _READ = ("text", "image_url", "image_base64")
 
@@ -86,7 +85,6 @@ class MultimodalResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
 
 
-@advise("set truncation to true", "truncation")
 def embed(request: MultimodalRequest, call: Call) -> MultimodalResponse:
     """Answer one request."""
     model, engine = call.engine(request.model, BI_ENCODER)
@@ -118,5 +116,6 @@ ENDPOINTS = (
         example={"inputs": [{"content": [{"type": "text", "text": "Paris is in France."}]}]},
         response=MultimodalResponse,
         answer=embed,
+        words=WORDS,
     ),
 )

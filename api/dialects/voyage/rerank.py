@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ...endpoint import Call, Endpoint
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
-from ...wire.long_inputs import advise
+from ...words import Words
 from .common import Usage, from_voyage
 
 
@@ -42,7 +42,6 @@ class RerankResponse(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
 
 
-@advise("set truncation to true", "truncation")
 def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     """Answer one request."""
     model, engine = call.engine(request.model)
@@ -74,6 +73,7 @@ ENDPOINTS = (
         example={"query": "capital of France", "documents": ["Paris is in France.", "Cows eat grass."], "top_k": 1},
         response=RerankResponse,
         answer=rerank,
+        words=Words({"top_n": "top_k"}, "truncation to true"),
         # Jina has a `truncation`, too; Voyage's own client sends a `top_k` that may be null.
         when=lambda fields, headers: "top_k" in fields or from_voyage(fields, headers),
         told_by="a body with `top_k`, a model of Voyage's (`rerank-2.5`), or its clients' headers",

@@ -1,16 +1,15 @@
 """Answers `/rerank` with the score of each document for a query (Weaviate's reranker-transformers)."""
 
-import msgspec
-
 from ...endpoint import Call, Endpoint, has
-from ...wire.long_documents import SILENT, long_document_arguments
+from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
 from .common import DIALECT
 
 
-class RerankRequest(msgspec.Struct, kw_only=True):
+class RerankRequest(ChunksRequest, kw_only=True):
     """Documents to score for one query, or without them a `property`, which is one. Long texts are cut.
 
-    Weaviate knows no `model`: it is the first that is served.
+    Weaviate knows no `model`: it is the first that is served. `long_documents`, `max_chunks_per_doc`, `chunk_overlap`
+    and `return_chunks` are ScoreRT's own.
     """
 
     query: str
@@ -18,12 +17,12 @@ class RerankRequest(msgspec.Struct, kw_only=True):
     documents: list[str] | None = None
 
 
-class DocumentScore(msgspec.Struct, frozen=True):
+class DocumentScore(ChunksResult, frozen=True):
     document: str
     score: float
 
 
-class RerankResponse(msgspec.Struct, frozen=True, kw_only=True):
+class RerankResponse(ChunksResult, frozen=True, kw_only=True):
     """Scores in the order of the documents; `score` is the property's."""
 
     query: str
@@ -37,11 +36,16 @@ def rerank(request: RerankRequest, call: Call) -> RerankResponse:
     _, engine = call.engine(None)
     documents = [request.property or ""] if request.documents is None else request.documents
     call.count(len(documents), "documents")
-    long = long_document_arguments(SILENT, call, habit="truncate")
-    scores = engine.score(request.query, documents, job=call.job, **long).scores.tolist()
+    long = long_document_arguments(request, call, habit="truncate")
+    scored = engine.score(request.query, documents, job=call.job, **long)
+    scores = scored.scores.tolist()
+    chunks = [told_chunks(scored.chunks_of(index), request) for index in range(len(documents))]
     if request.documents is None:
-        return RerankResponse(query=request.query, property=request.property, score=scores[0])
-    return RerankResponse(query=request.query, scores=list(map(DocumentScore, documents, scores)))
+        return RerankResponse(query=request.query, property=request.property, score=scores[0], **chunks[0])
+    return RerankResponse(
+        query=request.query,
+        scores=[DocumentScore(*pair, **own) for *pair, own in zip(documents, scores, chunks, strict=True)],
+    )
 
 
 ENDPOINTS = (

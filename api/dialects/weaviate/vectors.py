@@ -9,6 +9,7 @@ from engine import BI_ENCODER, normalized
 from ...endpoint import Call, Endpoint
 from ...wire.answers import numbers
 from ...wire.vectors import role
+from ...words import Words
 from .common import DIALECT
 
 
@@ -63,5 +64,6 @@ ENDPOINTS = (
         example={"text": "Paris is in France."},
         response=VectorResponse,
         answer=vectorize,
+        words=Words({"dimensions": "config.dimensions"}),
     ),
 )
