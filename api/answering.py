@@ -1,6 +1,7 @@
 """Answers requests with the endpoints of their paths, for as long as their clients are there to read it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 
@@ -47,7 +48,7 @@ class Answering:
             _require_json(request.headers.get("content-type"))
             encoding = check_encoding(request.headers.get("content-encoding", ""))
             with self.gate.entered():
-                body = await read_body(request, self._limits)
+                body = await self._body(request)
                 call = self._call(request)
                 with closing(call.media):
                     async with _cancelled_on_disconnect(request, call.job):
@@ -55,6 +56,13 @@ class Answering:
                         return await to_thread.run_sync(_answer, own, body, encoding, call, limiter=self._threads)
 
         return answer
+
+    async def _body(self, request: Request) -> bytes:
+        record = record_of(request.scope)
+        try:
+            return await read_body(request, self._limits)
+        finally:
+            record.receiving = time.perf_counter() - record.began
 
     def _call(self, request: Request) -> Call:
         record = record_of(request.scope)

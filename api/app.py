@@ -25,7 +25,7 @@ from .answering import Answering
 from .dialects import ENDPOINTS, tei, weaviate
 from .endpoint import Endpoint
 from .errors import CLIENT_LEFT, Error, ErrorBody, InvalidKey, RequestError, client_error, error_headers, status_error
-from .keys import Keys
+from .keys import OPEN_PATHS, Keys
 from .media.reading import Media
 from .models import Models
 from .observing.logs import log_request
@@ -35,9 +35,8 @@ from .observing.tracing import tracer_for
 from .observing.tracking import HEADER, Tracking, record_of
 from .settings.settings import Access, Settings
 
-# What anybody may see where keys are needed: nothing in it is the models' or their users'.
-_HEALTH = ("/health", "/ping", "/infinity/health", "/.well-known/ready", "/.well-known/live")
-_OPEN_PATHS = (*_HEALTH, "/", "/docs", "/openapi.json", "/static/*")
+# The headers of its own that an answer may have.
+_EXPOSED = (HEADER, "Retry-After", "metadata", "Allow", "Accept-Encoding", "WWW-Authenticate")
 
 
 def create_app(models: Models, settings: Settings, observers: Sequence[Observer] = ()) -> ASGIApp:
@@ -130,11 +129,13 @@ def _guards(access: Access) -> list[Middleware]:
                 allow_methods=["GET", "POST"],
                 # The origin is what is guarded: SDKs and tracers send headers of their own.
                 allow_headers=["*"],
-                expose_headers=[HEADER, "Retry-After"],
+                # Pages on the internet may ask a server in the user's own network.
+                allow_private_network=True,
+                expose_headers=_EXPOSED,
             )
         )
     if access.api_keys:
-        open_paths = (*_OPEN_PATHS, "/metrics") if access.public_metrics else _OPEN_PATHS
+        open_paths = (*OPEN_PATHS, "/metrics") if access.public_metrics else OPEN_PATHS
         guards.append(Middleware(Keys, keys=access.api_keys, open_paths=open_paths, refuse=_refuse_key))
     return guards
 

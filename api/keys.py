@@ -5,6 +5,10 @@ from secrets import compare_digest
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+HEALTH_PATHS = ("/health", "/ping", "/infinity/health", "/.well-known/ready", "/.well-known/live")
+OPEN_PATHS = (*HEALTH_PATHS, "/", "/docs", "/openapi.json", "/static/*")
+"""What anybody may GET where keys are needed: nothing in it is the models' or their users'."""
+
 _MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`, or as `Api-Key: KEY`."
 _WRONG = "The API key is not one of this server's: check the KEY in `Authorization: Bearer KEY`, or in `Api-Key: KEY`."
 

@@ -12,6 +12,7 @@ import msgspec
 from .dialects import tei, weaviate
 from .endpoint import Binary, Endpoint
 from .errors import ErrorBody
+from .keys import OPEN_PATHS
 
 Schema = dict[str, Any]
 Schemas = Mapping[Any, Schema]
@@ -136,6 +137,9 @@ def _operation(path: str, method: str, sharing: Sequence[Endpoint], schema_of: S
         "responses": {"200": _answer(sharing, schema_of)}
         | {status: {"$ref": f"#/components/responses/{_FAILURES[status][0]}"} for status in failures},
     }
+    if method == "GET" and path in OPEN_PATHS:
+        operation["security"] = []
+        operation["responses"].pop("401", None)
     if places := _PLACE.findall(path):
         operation["parameters"] = [
             {"name": place, "in": "path", "required": True, "schema": {"type": "string"}} for place in places

@@ -10,7 +10,8 @@ import numpy as np
 
 from .arguments import QueryArguments, ScoreArguments, TextArguments, known
 from .arrays import Floats
-from .artifact.artifact import TOKENIZER, Manifest, Role
+from .artifact.artifact import MANIFEST, TOKENIZER, Manifest, Role
+from .artifact.fitting import check_tokens
 from .artifact.manifest import read_manifest
 from .artifact.seal import check_seal
 from .content import Content, ReadContent, read_one
@@ -112,6 +113,7 @@ class Engine:
         manifest = read_manifest(Path(path))
         folder = Path(path).absolute()
         tokenizer = Tokenizer(folder / TOKENIZER)
+        check_tokens(manifest, tokenizer, folder / MANIFEST)
         template = ScoreTemplate.of(folder, manifest, tokenizer, chat_template)
         cache = EmbeddingCache(embedding_cache_bytes, embedding_cache_store)
         opener = Opener(folder, manifest, precision, threads, max_waiting_tokens, cuda_graphs)

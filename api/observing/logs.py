@@ -87,7 +87,10 @@ def _request_fields(record: Record) -> dict[str, Any]:
         "pairs": record.pairs or None,
         "tokens": job.tokens if job is not None and job.tokens else None,
         **{f"{phase.name}_ms": round(phase.seconds * 1000, 3) for phase in phases(job)},
-        "total_ms": round(record.seconds * 1000, 3),
+        "receive_ms": round(record.receiving * 1000, 3),
+        "work_ms": round(record.seconds * 1000, 3),
+        "send_ms": round(record.sending * 1000, 3),
+        "total_ms": round(record.total_seconds * 1000, 3),
         "error": record.error,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -92,7 +92,7 @@ class Metrics:
 
         self._requests = counter("requests_total", "Requests that are over.", "route", "method", "status")
         self._in_flight = gauge("requests_in_flight", "Requests that are being answered.")
-        self._request_seconds = histogram("request_seconds", "Time a request took in all.", "route", _SECONDS)
+        self._request_seconds = histogram("request_seconds", "Time the server worked on a request.", "route", _SECONDS)
         self._phase_seconds = {
             name: histogram(f"{name}_seconds", _PHASE_HELP[name], "model", _SECONDS) for name in PHASES
         }

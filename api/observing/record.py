@@ -10,10 +10,16 @@ from engine import Job
 
 from .phases import phases
 
+# Seconds of waiting for a client that a line of text has room for: a choice.
+_TOLD = 0.01
+
 
 @dataclass(slots=True)
 class Record:
-    """One request. `started` is in seconds since 1970, `seconds` from then to the last byte sent.
+    """One request. `started` is in seconds since 1970; `seconds` is how long the server was at work on it.
+
+    What it waited for its client is apart: `receiving` is until the body's last byte, `sending` is from the first byte
+    of the answer to the last that the connection took.
 
     `path` is the one of the routing table, such as "/v1/rerank", and "" where none matched. `model`, `job` and
     `pairs` stay unset for requests that never reach an engine.
@@ -29,6 +35,8 @@ class Record:
     path: str = ""
     status: int = HTTPStatus.INTERNAL_SERVER_ERROR
     seconds: float = 0.0
+    receiving: float = 0.0
+    sending: float = 0.0
     model: str | None = None
     job: Job | None = None
     dialect: str = ""
@@ -40,6 +48,11 @@ class Record:
     began: float = field(default_factory=time.perf_counter)
     """When it started, on the clock of a job's marks."""
 
+    @property
+    def total_seconds(self) -> float:
+        """From its first byte to the answer's last."""
+        return self.receiving + self.seconds + self.sending
+
     def __str__(self) -> str:
         """Such as "POST /rerank 200 12.3 ms  minilm 20 pairs 1,504 tokens  tokenise 0.9 wait 0.1  id=ab12"."""
         # As it stood in the request line: without spaces, so that a path cannot pass for what follows it.
@@ -50,6 +63,9 @@ class Record:
             parts.append(f"{escaped(self.model)} {self.pairs:,} pairs {tokens:,} tokens")
         if times := [f"{phase.name} {phase.seconds * 1000:.1f}" for phase in phases(self.job)]:
             parts.append(" ".join(times))
+        waits = {"receive": self.receiving, "send": self.sending}
+        if slow := [f"{name} {seconds * 1000:.1f}" for name, seconds in waits.items() if seconds >= _TOLD]:
+            parts.append(" ".join(slow))
         parts.append(f"client={escaped(self.client or '-')} id={escaped(self.request_id)}")
         if self.error is not None:
             parts.append(escaped(self.error))

@@ -63,7 +63,7 @@ def tracer_for(endpoint: str, version: str) -> Tracer:
         for phase in phases(record.job):
             child = tracer.start_span(phase.name, context=inside, start_time=_nanoseconds(phase.start + offset))
             child.end(_nanoseconds(phase.end + offset))
-        span.end(_nanoseconds(record.started + record.seconds))
+        span.end(_nanoseconds(record.started + record.total_seconds))
 
     def shutdown() -> None:
         # The provider alone would go on trying for half a minute.

@@ -38,12 +38,12 @@ class Tracking:
         )
         # A scope of its own: where the application is mounted, the route in it is the outer application's.
         scope = {**scope, "scorert.record": record, "route": None}
-        answered = False
+        answered: float | None = None
 
         async def tracked(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
-                answered = True
+                answered = time.perf_counter()
                 record.status = message["status"]
                 MutableHeaders(raw=message["headers"])[HEADER] = record.request_id
             await send(message)
@@ -53,12 +53,14 @@ class Tracking:
         except Exception as error:
             record.error = f"{type(error).__name__}: {error}"
             logging.getLogger("scorert").error("Request %s failed", record.request_id, exc_info=error)
-            if not answered:
+            if answered is None:
                 raise
         finally:
             route = scope["route"]
             record.path = "" if route is None else route.path.rstrip("/") or "/"
-            record.seconds = time.perf_counter() - record.began
+            over = time.perf_counter()
+            record.sending = 0.0 if answered is None else over - answered
+            record.seconds = over - record.began - record.receiving - record.sending
             for observer in self._observers:
                 observer(record)
 

@@ -7,6 +7,9 @@ export const picturesOf = (content) => (typeof content === "string" ? [] : conte
 export const labelOf = (content) =>
   typeof content === "string" ? content : content.text || content.pictures.map(({ name }) => name).join(", ");
 
+/** What stays the same of a document while its caption changes. */
+export const identityOf = (content) => (typeof content === "string" ? content : content.pictures);
+
 /** A text, with pictures where there are some. */
 export const contentOf = (text, pictures) => (pictures.length ? { pictures, text: text.trim() && text } : text);
 

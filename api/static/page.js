@@ -1,7 +1,7 @@
 // The page: what is typed goes to the server, and its answers are shown.
 
 import { address, info, rank, rankBody, sentence } from "./client.js";
-import { contentOf, labelOf } from "./contents.js";
+import { contentOf, identityOf, labelOf } from "./contents.js";
 import { copy, curl, curlWithPictures } from "./curl.js";
 import { documentsOf, linesOf } from "./documents.js";
 import { byId, say } from "./elements.js";
@@ -31,7 +31,7 @@ let pause = SHORTEST_PAUSE;
 let timer;
 // The request that is on its way; a newer one takes its place.
 let current = new AbortController();
-// The query and the documents that the shown ranking is of, and the document whose row was chosen.
+// The query and the documents that the shown ranking is of, and the identity of that whose row was chosen.
 let asked = "";
 let ranked = [];
 let chosen = null;
@@ -67,7 +67,9 @@ function contents() {
   const lines = linesOf(texts.value);
   if (!readsPictures()) return [query.value, lines];
   const pictures = queryPictures.contents.flatMap((content) => content.pictures);
-  return [contentOf(query.value, pictures), [...lines, ...documentPictures.contents]];
+  // Copies, so that what is shown is what was ranked, whatever the captions are by then.
+  const captioned = documentPictures.contents.map((content) => ({ ...content }));
+  return [contentOf(query.value, pictures), [...lines, ...captioned]];
 }
 
 /** What stands in the form has changed: show the command for it, and rank in a moment. */
@@ -123,7 +125,7 @@ function show(results, queried, documents, duration) {
   tell(`${count} · ${numbers.milliseconds(duration)} · ${numbers.rate(documents.length, duration)} documents/s`);
   byId("announcement").textContent = `${count} ranked. First: ${labelOf(documents[results[0].index])}`;
   const late = models.get(model.value)?.score_type === "late-interaction";
-  const kept = documents.indexOf(chosen);
+  const kept = documents.findIndex((content) => identityOf(content) === chosen);
   const index = kept >= 0 ? kept : late ? results[0].index : null;
   ranking.mark(index);
   if (late) showTokens(documents[index]);
@@ -133,10 +135,11 @@ function show(results, queried, documents, duration) {
 /** A row was chosen: it shows its whole text, and where the model has them its tokens. Once more, and it does not. */
 function choose(index) {
   const late = tokens.isShown();
-  chosen = chosen === ranked[index] && !late ? null : ranked[index];
+  const own = identityOf(ranked[index]);
+  chosen = chosen === own && !late ? null : own;
   ranking.mark(chosen === null ? null : index);
   ranking.row(index).tabIndex = 0;
-  if (late) showTokens(chosen);
+  if (late) showTokens(ranked[index]);
 }
 
 const showTokens = (content) => tokens.show(model.value, asked, content, key.value);

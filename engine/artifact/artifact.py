@@ -39,8 +39,10 @@ Prompts = Literal["authors", "vllm"]
 """Whose prompts a model is given, where those of its authors and vLLM's differ."""
 
 
-_Number: TypeAlias = Annotated[int, Meta(ge=0)]
-_Size: TypeAlias = Annotated[int, Meta(ge=1)]
+_Number: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
+_Size: TypeAlias = Annotated[int, Meta(ge=1, lt=2**31)]
+_Length: TypeAlias = Annotated[int, Meta(le=2**24)]
+"""In tokens: far more than any model takes."""
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,8 +118,8 @@ class Graph(_Part, frozen=True):
     file: str
     inputs: list[Tensor]
     outputs: list[Tensor]
-    max_batch: Annotated[int, Meta(ge=1)] | None = None
-    multiple: Annotated[int, Meta(ge=1)] = 1
+    max_batch: _Size | None = None
+    multiple: _Size = 1
     role: GraphRole = "text"
     verification: Verification | None = None
     kept: Kept | None = None
@@ -178,7 +180,7 @@ class TextLayout(_Part, frozen=True):
     prompt: str = ""
     instruction: str | None = None
     adapter: _Number | None = None
-    max_length: int | None = None
+    max_length: _Length | None = None
     expand_to: _Size | None = None
     expansion_token: int | None = None
     attend_to_expansion: bool = False
@@ -191,6 +193,10 @@ class TextLayout(_Part, frozen=True):
     def __post_init__(self) -> None:
         if self.max_length is not None and self.max_length <= len(self.prefix) + len(self.suffix):
             raise ValueError("the longest text leaves no room for any, beside the prefix and the suffix")
+        if (self.expand_to is None) != (self.expansion_token is None):
+            raise ValueError("expand_to and expansion_token go together")
+        if self.blank is not None and self.pictured is None:
+            raise ValueError("blank is a picture, and the layout has no prompt for one")
         if self.instruction is not None and self.instruction not in self.prompt:
             raise ValueError("the instruction is no part of the prompt")
         if self.pictured is not None and not all(slot in self.pictured for slot in (PICTURES, TEXT)):
@@ -212,11 +218,11 @@ class Manifest(_Part, frozen=True):
 
     schema_version: int
     name: str
-    created: int
+    created: Annotated[int, Meta(ge=0, lt=2**53)]
     score_type: ScoreTypeName
     architecture: str
     source: Source
-    max_length: int
+    max_length: _Length
     pad_token: int
     special_tokens: dict[str, int]
     graphs: list[Graph]
@@ -229,7 +235,7 @@ class Manifest(_Part, frozen=True):
     query: TextLayout | None = None
     document: TextLayout | None = None
     similarity: Similarity | None = None
-    matryoshka: list[int] | None = None
+    matryoshka: list[_Size] | None = None
     pooling: str | None = None
     projections: list[int] = []
     normalized: bool = False

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import ArtifactError
 from .artifact import INDEX_MANIFEST, MANIFEST, READABLE_VERSIONS, TOKENIZER, File, Manifest
+from .fitting import check_fit
 
 
 def sha256(path: Path) -> str:
@@ -65,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     for name, expected in manifest.files.items():
         _check_file(folder / name, expected)
-    _check_fit(manifest, path)
+    check_fit(manifest, path)
     for graph in manifest.graphs:
         if graph.verification is None:
             raise ArtifactError(f"{path} has a graph of {graph.precision} that was never verified: export it again.")
@@ -91,43 +92,6 @@ class _Versioned(msgspec.Struct):
 
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
-_LEAST_LENGTH = 8
-"""As for an export's `--max-length`."""
-
-
-def _check_fit(manifest: Manifest, path: Path) -> None:
-    """Raises `ArtifactError` where the manifest lacks what its score type needs."""
-    needed = ["pair"] if manifest.scoring.reads_pairs else ["query", "document", "similarity"]
-    missing = [name for name in needed if getattr(manifest, name) is None]
-    roles = {graph.role for graph in manifest.graphs}
-    if "text" not in roles:
-        missing.append("a graph for texts")
-    if manifest.pictures is not None and "vision" not in roles:
-        missing.append("a graph for pictures")
-    layouts = [part for part in (manifest.pair, manifest.query, manifest.document) if part is not None]
-    tokens = [manifest.pad_token, *manifest.special_tokens.values()]
-    for part in layouts:
-        tokens += [*part.prefix, *part.suffix, *getattr(part, "middle", [])]
-    if min(tokens) < 0:
-        raise ArtifactError(f"{path} has the token {min(tokens)}, which no vocabulary has: export it again.")
-    if manifest.max_length < _LEAST_LENGTH:
-        raise ArtifactError(f"{path} has max_length {manifest.max_length}, too short for any text: export it again.")
-    sizes = {
-        size
-        for graph in manifest.graphs
-        for tensor in graph.outputs
-        if graph.role == "text" and tensor.name == manifest.scoring.output
-        for size in tensor.dims[-1:]
-    }
-    if manifest.dimension is not None and any(isinstance(size, int) and size != manifest.dimension for size in sizes):
-        raise ArtifactError(
-            f"{path} has dimension {manifest.dimension}, and its graph's {manifest.scoring.output} have "
-            f"{', '.join(map(str, sizes))} numbers: export it again."
-        )
-    if missing:
-        raise ArtifactError(
-            f"{path} lacks {' and '.join(missing)}, which a {manifest.score_type} needs: export it again."
-        )
 
 
 def _check_file(path: Path, expected: File) -> None:

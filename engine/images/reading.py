@@ -1,8 +1,10 @@
 """Says how a model reads pictures, as its manifest has it, and lays one out for the vision graph and for a prompt."""
 
 import math
+from typing import Annotated, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from ..errors import InvalidInput
 from .boxes import Boxes, square_cells
@@ -10,6 +12,8 @@ from .image import Image
 from .picture import PictureInput
 from .placeholder import Placeholder
 from .preprocessing import Preprocessing
+
+_Side: TypeAlias = Annotated[int, Meta(ge=0, lt=2**16)]
 
 
 class Sides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,9 +23,9 @@ class Sides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     resampled to a picture's grid, `window` that of a window which attention is limited to, in tokens.
     """
 
-    merge: int = 0
-    table: int = 0
-    window: int = 0
+    merge: _Side = 0
+    table: _Side = 0
+    window: _Side = 0
 
 
 class PictureReading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,7 +42,7 @@ class PictureReading(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """
 
     preprocessing: Preprocessing
-    piece_cost: float
+    piece_cost: Annotated[float, Meta(ge=0)]
     sides: Sides = Sides()
     placeholder: Placeholder | None = None
     in_two_dimensions: bool = False

@@ -8,7 +8,7 @@ a word of any length for unknown. So more and more of the text is read, until th
 from collections.abc import Callable, Sequence
 from itertools import takewhile
 
-from ..errors import InputTooLong
+from ..errors import InputTooLong, InvalidInput
 from ..job import Job
 from .tokenizer import Tokenizer
 from .truncation import Side, Truncation
@@ -23,7 +23,8 @@ _MOST = 32
 _SHIFTS = 8
 # Words at the cut that do not count, since they may be parts of others, or of an added token.
 _WORDS = 32
-# Characters after which tokens count though they depend on the cut, as in a run of one character alone: a choice.
+# Characters after which tokens count though they depend on the cut, as in a run of one character alone, and after which
+# a text that has too few tokens is read no further: some seconds of work. A choice.
 _ENOUGH = 2**21
 # What stays of a text's other end where what stands next to it may matter: far more characters than a token has.
 _END = 256
@@ -50,7 +51,7 @@ class LongTexts:
 
         `own` bounds the text's tokens, of which it loses those at `own_side`. Where neither cuts it, it is refused if
         it is far too long. With `keep_end` its other end stays as it is, too.
-        Raises `InputTooLong`, and what `Job.check` raises.
+        Raises `InputTooLong`, what `Job.check` raises, and `InvalidInput` where millions of characters are no tokens.
         """
         tokens, side = (limits.total, limits.lost) if own is None else (own, own_side)
         if tokens is None:
@@ -77,6 +78,12 @@ class LongTexts:
             if self._settles(text, size, side, tokens, job):
                 return text[:size] if side == "right" else text[-size:]
             size *= 2
+            if size > max(_ENOUGH, _MOST * tokens):
+                where = "first" if side == "right" else "last"
+                raise InvalidInput(
+                    f"A text has {len(text):,} characters, and its {where} {size // 2:,} have fewer than {tokens:,} "
+                    "tokens: take out what is no text, such as white space."
+                )
         return text
 
     def _settles(self, text: str, size: int, side: Side, tokens: int, job: Job) -> bool:

@@ -194,6 +194,10 @@ class Tokenizer:
             encodings: list[tokenizers.Encoding] = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         return encodings
 
+    def has(self, token_id: int) -> bool:
+        """Whether there is a token of that id."""
+        return 0 <= token_id < 2**31 and self._tokenizer.id_to_token(token_id) is not None
+
     def content(self) -> str:
         """The tokenizer as its tokenizer.json holds it."""
         content: str = self._tokenizer.to_str()

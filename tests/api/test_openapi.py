@@ -13,6 +13,7 @@ from api import dialects
 from api.dialects.vllm.rerank import RerankRequest, RerankResponse
 from api.endpoint import Endpoint
 from api.errors import CLIENT_LEFT, Error, ErrorBody, RequestError, client_error
+from api.keys import HEALTH_PATHS
 from api.openapi import document
 from engine import (
     ArtifactError,
@@ -180,7 +181,7 @@ def test_an_answer_without_a_body(described: dict[str, Any]) -> None:
     health = described["paths"]["/health"]["get"]
     assert "content" not in health["responses"]["200"]
     assert "requestBody" not in health
-    assert list(health["responses"]) == ["200", "401", "404", "500"]
+    assert list(health["responses"]) == ["200", "404", "500"]
 
 
 def test_the_failures_are_those_that_are_answered() -> None:
@@ -210,3 +211,12 @@ def test_a_key_may_be_given(described: dict[str, Any]) -> None:
     assert described["security"] == [{}, {"bearer": []}, {"header": []}]
     assert described["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert described["components"]["securitySchemes"]["header"]["name"] == "Api-Key"
+
+
+def test_what_needs_no_key_has_no_padlock() -> None:
+    paths = document(dialects.ENDPOINTS, "1.2.3")["paths"]
+    opened = {path for path, methods in paths.items() if methods.get("get", {}).get("security") == []}
+    assert opened == set(HEALTH_PATHS)
+    assert not any("401" in paths[path]["get"]["responses"] for path in opened)
+    assert "security" not in paths["/ping"]["post"]
+    assert "401" in paths["/v1/models"]["get"]["responses"]

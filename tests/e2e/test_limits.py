@@ -251,9 +251,17 @@ def test_origins(guarded: Server, server: Server) -> None:
         preflight = guarded.client.options("/v1/embeddings", headers=wanted | {"Origin": "https://other.example"})
         assert preflight.status_code == 400
         assert "access-control-allow-origin" not in preflight.headers
+    private = headers | {"Access-Control-Request-Private-Network": "true"}
+    preflight = guarded.client.options("/rerank", headers=private)
+    assert preflight.status_code == 200
+    assert preflight.headers["access-control-allow-private-network"] == "true"
+    preflight = guarded.client.options("/rerank", headers=private | {"Origin": "https://other.example"})
+    assert preflight.status_code == 400
     refused = guarded.client.post("/rerank", json={}, headers={"Origin": "https://shop.example"})
     assert refused.status_code == 401
     assert refused.headers["access-control-allow-origin"] == "https://shop.example"
+    exposed = refused.headers["access-control-expose-headers"].lower().split(", ")
+    assert {"x-request-id", "www-authenticate", "metadata", "retry-after", "allow", "accept-encoding"} == {*exposed}
     for other in ({"Origin": "https://other.example"}, {"Origin": "https://shop.example"}):
         one = guarded if "other" in other["Origin"] else server
         assert "access-control-allow-origin" not in one.client.post("/score", json=SMALL, headers=other).headers

@@ -41,6 +41,12 @@ LONG: dict[str, tuple[str, dict[str, Any], int]] = {
         {"queries": DOTS, "documents": "b", "truncate_prompt_tokens": -1, "truncation_side": "left"},
         200,
     ),
+    "rerank, cut, white space": (
+        "/rerank",
+        {"query": "a", "documents": [" " * (20 * MILLION)], "truncate_prompt_tokens": -1},
+        400,
+    ),
+    "embed, white space": ("/embed", {"model": "minilm-bi", "inputs": [" " * (20 * MILLION)], "truncate": True}, 413),
     "classify": ("/classify", {"model": "minilm-ce", "input": [DOTS]}, 400),
     "embeddings": ("/v1/embeddings", {"model": "minilm-bi", "input": [DOTS]}, 400),
     "embed": ("/embed", {"model": "minilm-bi", "inputs": [DOTS], "truncate": True}, 200),
@@ -78,7 +84,8 @@ def test_others_are_answered_meanwhile(server: Server) -> None:
                 statuses.update(client.post(LONG[name][0], content=bodies[name]).status_code for name in names)
 
     threads = [
-        threading.Thread(target=load, args=[names]) for names in (["tokenize", "values"], ["rerank, cut", "decode"])
+        threading.Thread(target=load, args=[names])
+        for names in (["tokenize", "values"], ["rerank, cut", "decode", "rerank, cut, white space"])
     ]
     for thread in threads:
         thread.start()

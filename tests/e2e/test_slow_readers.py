@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.e2e.server import Server
 pytestmark = pytest.mark.slow
 
 READERS = 64
+PAUSE = 0.4
 # About 2 MB as JSON.
 BODY = json.dumps({"model": "minilm-bi", "input": [f"text {number}" for number in range(250)]}).encode()
 SMALL = {"model": "minilm-bi", "queries": "a", "documents": ["b"]}
@@ -56,3 +58,27 @@ def test_64_slow_readers(contract_artifacts: dict[str, Path]) -> None:
         assert server.client.post("/score", json=SMALL).status_code == 200
         assert server.stop() == 0
         assert server.stderr() == ""
+
+
+def test_what_clients_take_is_logged_apart_from_the_servers_work(contract_artifacts: dict[str, Path]) -> None:
+    options = ("--log-format", "json", "--log-level", "info", "--threads", "1")
+    with Server("--model", contract_artifacts["minilm-bi"], *options) as server:
+        server.client.post("/v1/embeddings", content=BODY)
+        with slow_reader(server) as reader:
+            time.sleep(PAUSE)
+            while b"]}" not in reader.recv(2**16):
+                pass
+        small = json.dumps(SMALL).encode()
+
+        def slowly() -> Iterator[bytes]:
+            yield small[:10]
+            time.sleep(PAUSE)
+            yield small[10:]
+
+        server.client.post("/score", content=slowly())
+        assert server.stop() == 0
+        lines = [json.loads(line) for line in server.stderr().splitlines()]
+    quick, read, sent = [line for line in lines if line.get("method") == "POST"]
+    assert read["send_ms"] >= 1000 * PAUSE > sent["work_ms"]
+    assert read["total_ms"] >= 1000 * PAUSE + read["work_ms"]
+    assert sent["receive_ms"] >= 1000 * PAUSE > quick["receive_ms"]

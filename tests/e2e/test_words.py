@@ -19,9 +19,9 @@ from tests.manifests import edit_manifest
 
 pytestmark = pytest.mark.slow
 
-LONG = "Cows eat grass in the meadow. " * 20
+LONG = "Cows eat grass. " * 12
 TEMPLATE = """{% for message in messages %}{{ message.role }}: {{ message.content }} {% endfor %}[SEP]"""
-MOST = 64
+MOST = 40
 MODELS = {
     "plain": "minilm-ce",
     "templated": "minilm-ce",
@@ -29,15 +29,11 @@ MODELS = {
     "cut": "minilm-bi",
     "col": "minilm-colbert",
 }
-    "plain": "minilm-ce",
-    "templated": "minilm-ce",
-    "bi": "minilm-bi",
-    "cut": "minilm-bi",
-    "col": "minilm-colbert",
-}
-VALUES = ["-2", "0", "3", "1000000", "1e999", '"nonsense"', "[]"]
+VALUES = ["-2", "0", "1000000", "1e999", '"nonsense"']
 WAYS = ["refuse", "truncate", "chunk"]
 
+# What a sentence says to set, and what must be otherwise.
+TOLD = (r"\bset (\w+(?:\.\w+)*)", r"^(\w+(?:\.\w+)*) must\b")
 # What sentences call things that are no field of any body.
 ELSEWHERE = {"max_model_len", "image_url", "model_type"}
 
@@ -122,15 +118,15 @@ def bodies(endpoint: Endpoint) -> Iterator[tuple[str | None, bool]]:
             yield json.dumps(long | {"long_documents": way}), True
             yield json.dumps(short | {"query": LONG, "long_documents": way}), True
     bounds = [path for path, kind in fields.items() if re.search("max_|chunk|trunc", path)]
-    for path, value, way in product(bounds, ["1", "12", "false", '"left"', '"NONE"'], [None, *WAYS]):
+    for path, value, way in product(bounds, ["1", "12", "false", '"left"', '"NONE"'], [None, "refuse", "chunk"]):
         if way is None or "long_documents" in fields:
-            yield changed(long | ({} if way is None else {"long_documents": way}), path, value), way != "truncate"
+            yield changed(long | ({} if way is None else {"long_documents": way}), path, value), True
 
 
 def wrong(sentence: str, parameter: str | None, fields: set[str], task: str) -> str | None:
     """What a sentence has that the body has not."""
     words = set(re.findall(r"\b[a-z]+(?:_[a-z0-9]+)+\b", sentence)) | NAMES & set(re.findall(r"\w+", sentence))
-    told = {found for pattern in (r"\bset (\w+(?:\.\w+)*)", r"^(\w+(?:\.\w+)*) must\b") for found in re.findall(pattern, sentence)}
+    told = {found for pattern in TOLD for found in re.findall(pattern, sentence)}
     parts = {part for path in fields for part in path.split(".")}
     foreign = (words & NAMES) - parts | {path for path in told - {"The", "body"} if path not in fields}
     top = None if parameter is None else parameter.removeprefix("body").removeprefix(".").partition(".")[0]

@@ -71,8 +71,24 @@ def test_a_request_is_an_object(lines: Lines) -> None:
         "tokenise_ms": pytest.approx(0.9),
         "wait_ms": pytest.approx(0.1),
         "infer_ms": pytest.approx(10.2),
+        "receive_ms": 0.0,
+        "work_ms": 12.3,
+        "send_ms": 0.0,
         "total_ms": 12.3,
     }
+
+
+def test_what_a_slow_client_takes_is_apart(lines: Lines) -> None:
+    slow = record(receiving=0.25, sending=4.0)
+    configure("text", "info")
+    log_request(slow)
+    assert "POST /rerank 200 12.3 ms " in (line := lines()[0])
+    assert "infer 10.2  receive 250.0 send 4000.0  client=" in line
+    configure("json", "info")
+    log_request(slow)
+    fields = json.loads(lines()[0])
+    times = [fields[f"{name}_ms"] for name in ("receive", "work", "send", "total")]
+    assert times == [250.0, 12.3, 4000.0, pytest.approx(4262.3)]
 
 
 def test_a_refusal_says_why_and_nothing_that_did_not_happen(lines: Lines) -> None:
