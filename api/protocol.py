@@ -24,6 +24,8 @@ _END = b"\r\n\r\n"
 
 # The bytes of a head, as h11 bounds it.
 _LONGEST = 2**16
+# Seconds that a client has for the rest of what it sends, and for reading why it is refused: a choice.
+_LINGER = 2.0
 
 
 class Config(uvicorn.Config):
@@ -52,6 +54,8 @@ class Protocol(HttpToolsProtocol):
         """Whether the parser has the beginning of a head, which came with the end of a body in chunks."""
         self._late_timer: TimerHandle | None = None
         self._untaken_timer: TimerHandle | None = None
+        self._lingering: TimerHandle | None = None
+        """Until it is closed. What comes meanwhile is thrown away."""
         self._bounds = self.config.connections
         self._answered: RequestResponseCycle | None = None
         super().connection_made(transport)
@@ -68,11 +72,13 @@ class Protocol(HttpToolsProtocol):
         self._bounds.work(self)
         self._in_time()
         self._unwatch()
+        if self._lingering is not None:
+            self._lingering.cancel()
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        while data and not self.transport.is_closing():
+        while data and self._lingering is None and not self.transport.is_closing():
             data = self._receive(data)
 
     def _receive(self, data: bytes) -> bytes:
@@ -218,7 +224,14 @@ class Protocol(HttpToolsProtocol):
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             headers.append(b"retry-after: 1")
         self.transport.write(STATUS_LINE[status] + b"\r\n".join([*headers, b"", body]))
-        self.transport.close()
+        if status == HTTPStatus.SERVICE_UNAVAILABLE or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        # To close a socket that has more to read resets the connection, and the client may lose the answer.
+        self.transport.write_eof()
+        self._in_time()
+        self._unset_keepalive_if_required()
+        self._lingering = self.loop.call_later(_LINGER, self.transport.close)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._answered = cycle

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,13 +90,37 @@ def test_a_body_may_speak_of_it(server: Server) -> None:
             assert (status, content["error"]["message"][:26]) == (400, "The body is not valid JSON")
 
 
-def test_a_head_without_end_is_not_kept_for_ever(server: Server) -> None:
+@pytest.mark.parametrize("lines", [8, 20, 400])
+def test_a_head_without_end_is_refused_in_an_answer_that_arrives(server: Server, lines: int) -> None:
+    long = b"X-Long: " + b"a" * 8192 + b"\r\n"
     with connected(server) as connection:
         connection.sendall(b"POST /score HTTP/1.1\r\nHost: a\r\n")
-        for _ in range(20):
-            connection.sendall(b"X-Long: " + b"a" * 8192 + b"\r\n")
-        connection.sendall(f"Content-Length: {len(BODY)}\r\n\r\n".encode() + BODY)
-        assert answer(connection)[0] in (200, 431)
+        for _ in range(lines):
+            connection.sendall(long)
+        status, content = answer(connection)
+        assert (status, content["error"]["type"]) == (431, "Request Header Fields Too Large")
+        # Its end follows, whatever the client says yet.
+        assert connection.recv(1) == b""
+    assert server.client.post("/score", content=BODY).status_code == 200
+
+
+def test_what_is_not_http_is_refused_in_an_answer_that_arrives(server: Server) -> None:
+    with connected(server) as connection:
+        connection.sendall(b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: many\r\n\r\n")
+        connection.sendall(b"x" * 300_000)
+        assert answer(connection)[0] == 400
+
+
+def test_a_refused_client_that_stays_is_left(server: Server) -> None:
+    with connected(server) as connection:
+        connection.sendall(b"nonsense\r\n\r\n")
+        assert answer(connection)[0] == 400
+        begun = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() - begun < 20:
+                connection.sendall(b"x" * 1000)
+                time.sleep(0.05)
+        assert time.monotonic() - begun < 10
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")

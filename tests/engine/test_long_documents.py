@@ -1,5 +1,6 @@
 """Documents longer than a model takes are scored by their chunks, each as a document of its own."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -182,6 +183,31 @@ def test_a_long_query_is_refused_or_cut_where_cutting_was_asked_for(engines):
     texts = [chunk.text for chunk in cut.chunks[0].chunks]
     alone = engines["cross-encoder"].score(query, texts, truncate_prompt_tokens=-1)
     np.testing.assert_allclose([chunk.score for chunk in cut.chunks[0].chunks], alone.scores, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["cross-encoder", "template", "bi-encoder", "late interaction"])
+def test_too_small_a_bound_is_named_and_not_the_query(engines, kind):
+    for few in (8, 9):
+        with pytest.raises(InvalidInput, match=r"^truncate_prompt_tokens must be") as raised:
+            engines[kind].score("Paris?", [LONG], truncate_prompt_tokens=few, **CHUNK)
+        assert "query" not in str(raised.value)
+    least = int(re.search(r"at least (\d+)", str(raised.value))[1])
+    assert engines[kind].score("a", [LONG], truncate_prompt_tokens=least + 8, **CHUNK).chunks[0].chunks
+
+
+def test_an_instruction_that_leaves_no_room_is_named(engines):
+    instruction = "Find the capital. " * 400
+    with pytest.raises(InvalidInput, match=r"tokens without its texts, .* shorten the instruction"):
+        engines["template"].score("Paris?", [LONG], instruction=instruction, **CHUNK)
+    with pytest.raises(InvalidInput, match=r"tokens without its texts, .* shorten the instruction"):
+        engines["template"].score("Paris?", [LONG], instruction=instruction, truncate_prompt_tokens=-1)
+
+
+def test_a_templates_long_query_is_cut_to_half_of_the_room(engines):
+    query = "What is the capital of France? " * 100
+    cut = engines["template"].score(query, [LONG], truncate_prompt_tokens=-1, **CHUNK)
+    assert len(cut.chunks[0].chunks) > 1
+    assert not cut.chunks[0].truncated
 
 
 @pytest.fixture(scope="module")

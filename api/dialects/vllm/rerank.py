@@ -2,7 +2,7 @@
 
 import dataclasses
 from functools import partial
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -31,8 +31,8 @@ class RerankRequest(Scoring, kw_only=True):
     top_n: int | None = None
     return_documents: bool | None = None
     truncation: bool | None = None
-    max_query_length: int | None = None
-    max_doc_length: int | None = None
+    max_query_length: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    max_doc_length: Annotated[int, msgspec.Meta(ge=0)] | None = None
     return_embeddings: bool | None = None
 
 

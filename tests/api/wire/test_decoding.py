@@ -213,3 +213,27 @@ def test_a_list_that_may_not_be_empty_says_so(body: bytes, kind: Any, path: str)
 def test_every_request_has_a_decoder(kind: Any) -> None:
     with pytest.raises(InvalidRequest):
         decode(b"x", kind)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "1e999", "-1e400"], ids=lambda own: own[:6])
+@pytest.mark.parametrize(
+    ("kind", "body", "field"),
+    [
+        (RerankRequest, '{"query": "q", "documents": ["d"], "top_n": N}', "top_n"),
+        (RerankRequest, '{"query": N, "documents": ["d"]}', "query"),
+        (RerankRequest, '{"query": "q", "documents": [], "chat_template_kwargs": {"a": [N]}}', "chat_template_kwargs"),
+        (EmbeddingsRequest, '{"input": [[1, N]]}', "input"),
+        (SimilarityRequest, '{"inputs": {}, "parameters": {"truncate": N}}', "parameters"),
+        (EmbedRequest, '{"texts": ["a"], "max_tokens": "1", "output_dimension": N}', "output_dimension"),
+    ],
+)
+def test_a_number_that_is_out_of_range_is_told_of_its_field(kind: Any, body: str, field: str, number: str) -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        decode(body.replace("N", number).encode(), kind)
+    assert str(raised.value) == f"{field} has a number that is out of range: send a smaller one."
+    assert raised.value.parameter == f"body.{field}"
+
+
+def test_what_is_no_object_at_all_is_told_so() -> None:
+    with pytest.raises(InvalidRequest, match="The body must be an object"):
+        decode(b"[1e999]", RerankRequest)

@@ -154,6 +154,16 @@ def test_a_query_that_leaves_no_room_is_named():
     assert len(found.pieces) == 1, "what fits needs no room for chunks"
 
 
+def test_it_is_not_the_query_where_nothing_leaves_room():
+    limits = Truncation(32, total=10)
+    reader = Pairs(tokenizer_of(WORD_PIECE), LAYOUT, tokenizer_of(WORD_PIECE).encode(["who"]), limits)
+    with pytest.raises(
+        InvalidInput, match=r"truncate_prompt_tokens must be at least 11: an input has 3 tokens"
+    ) as raised:
+        split(["the cat sat on the mat and " * 20], reader, Chunking(ALL, 0), Job())
+    assert raised.value.parameter == "truncate_prompt_tokens"
+
+
 def test_the_jobs_bounds_hold_while_chunks_are_looked_for():
     text = "The cat sat. " * 1000
     with pytest.raises(InvalidInput, match="more than the 5 chunks that one request may have"):
