@@ -9,47 +9,26 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from safetensors.numpy import save_file
 
 from engine.artifact.manifest import sha256
 
 from ..errors import ExportError
+from .adapter_settings import CONFIG, require_plain_adapter, require_rank, require_target, scale_of
 from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find
 from .reading import is_there, read_object
 from .settings import Settings
 from .weights import StoredTensor, names_in, stored_tensors
 from .whole import require_plain, require_whole
 
-_CONFIG = "adapter_config.json"
 _WEIGHTS = WeightFiles(
     description="adapter_model.safetensors or adapter_model.bin",
     needs=[[["adapter_model*.safetensors"], ["adapter_model*.bin"]]],
     beside=[],
     ignored=PYTORCH_WEIGHTS.ignored,
 )
-
-# What changes more than a product of two matrices can say, and the values that do not. The others must be empty.
-_ALLOWED: dict[str, Sequence[Any]] = {
-    "peft_type": ["LORA"],
-    "bias": ["none"],
-    # Others change the base's weights, too.
-    "init_lora_weights": [True, False, "gaussian", "orthogonal", "eva"],
-}
-_EMPTY = (
-    "alora_invocation_tokens",
-    "arrow_config",
-    "layer_replication",
-    "lora_bias",
-    "target_parameters",
-    "trainable_token_indices",
-    "use_dora",
-    "use_qalora",
-)
-
-# peft's, where its file does not say.
-_ALPHA = 8.0
 
 _FACTOR = re.compile(r"(.+)\.lora_(embedding_)?([AB])(?:\.default)?(?:\.weight)?")
 # Parts of names that come and go with the class that saved them and the age of transformers; the others tell layers of
@@ -69,16 +48,21 @@ class Merged:
 
 
 def is_adapter(found: Found) -> bool:
-    """Whether a folder has an adapter. Raises `ExportError` where it has whole weights, too: one of them would be lost.
+    """Whether a folder has an adapter where its body is. Raises `ExportError` where it would be lost, or others would.
 
     transformers would load the adapter and its base, and leave the weights that are there.
     """
-    if not is_there(found.root / _CONFIG):
+    if not any(is_there(folder / CONFIG) for folder in (found.root, found.folder)):
         return False
-    weights = {path.name for pattern in ("*.safetensors", "*pytorch_model*.bin") for path in found.root.glob(pattern)}
+    if not is_there(found.folder / CONFIG):
+        raise ExportError(
+            f"{found.model} has an adapter ({CONFIG}), and its modules.json the body in {found.folder.name}, which has "
+            "none: leave in the folder what is to be exported."
+        )
+    weights = {path.name for pattern in ("*.safetensors", "*pytorch_model*.bin") for path in found.folder.glob(pattern)}
     if whole := sorted(name for name in weights if not name.startswith("adapter_")):
         raise ExportError(
-            f"{found.model} has an adapter ({_CONFIG}) beside whole weights ({whole[0]}): leave in the folder what is "
+            f"{found.model} has an adapter ({CONFIG}) beside whole weights ({whole[0]}): leave in the folder what is "
             "to be exported."
         )
     return True
@@ -90,9 +74,9 @@ def merge(adapter: Found, folder: Path) -> Merged:
     What else the adapter's folder has is taken before the base's: its tokenizer, processors and README. Changed weights
     are float32. Raises `ExportError` for an adapter that is more than products, or that is not one of its base.
     """
-    settings = read_object(adapter.root / _CONFIG)
+    settings = read_object(adapter.folder / CONFIG)
     assert settings is not None, "an adapter is told by it"
-    _require_plain(settings)
+    require_plain_adapter(settings)
     base = _find_base(settings)
     files = {"": adapter.weights(_WEIGHTS), f"{base.model}/": base.weights(PYTORCH_WEIGHTS)}
     own, stored = files.values()
@@ -102,31 +86,21 @@ def merge(adapter: Found, folder: Path) -> Merged:
     names = {name for path in stored for name in names_in(path)}
     changes = _Changes.of([tensor for path in own for tensor in stored_tensors(path)], settings, names)
     folder.mkdir(parents=True)
-    for source in dict.fromkeys((base.root, base.folder, adapter.root)):
+    for source in dict.fromkeys((base.root, base.folder, adapter.root, adapter.folder)):
         _link_files(source, folder)
     _write_config(folder, settings)
     _write_weights(stored, changes, folder)
     return Merged(folder, {f"{prefix}{path.name}": sha256(path) for prefix, paths in files.items() for path in paths})
 
 
-def _require_plain(settings: Settings) -> None:
-    strange = [name for name, values in _ALLOWED.items() if settings.get(name) not in (None, *values)]
-    strange += [name for name in _EMPTY if settings.get(name)]
-    for name in strange:
-        raise ExportError(
-            f"The adapter's {_CONFIG} has {name} {json.dumps(settings[name])}, which ScoreRT cannot merge: merge it "
-            "with peft (merge_and_unload), and export the folder that this saves."
-        )
-
-
 def _find_base(settings: Settings) -> Found:
     name, revision = settings.name("base_model_name_or_path"), settings.name("revision")
     if not name:
-        raise ExportError(f"The adapter's {_CONFIG} names no base: give base_model_name_or_path, a folder or a hub id.")
+        raise ExportError(f"The adapter's {CONFIG} names no base: give base_model_name_or_path, a folder or a hub id.")
     try:
         return find(name, revision, PYTORCH_WEIGHTS)
     except ExportError as error:
-        raise ExportError(f"The base that the adapter's {_CONFIG} names cannot be opened: {error}") from None
+        raise ExportError(f"The base that the adapter's {CONFIG} names cannot be opened: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -164,9 +138,10 @@ class _Changes:
     @classmethod
     def of(cls, tensors: Sequence[StoredTensor], settings: Settings, names: set[str]) -> Self:
         """Place an adapter's tensors among the base's weights. Raises `ExportError` for one that has no place."""
+        if not tensors:
+            raise ExportError("The adapter's weights have no tensors, so it would change nothing: fetch them again.")
         base = _Names(names)
         saved = settings.texts("modules_to_save", ())
-        is_transposed = settings.flag("fan_in_fan_out", False)
         factors: dict[tuple[str, bool], dict[str, StoredTensor]] = {}
         whole: dict[str, StoredTensor] = {}
         additions = []
@@ -187,8 +162,10 @@ class _Changes:
             first = next(iter(pair.values()))
             if place is None or len(pair) < 2:
                 raise _not_of_this_base(first.name)
-            scale = _scale(module, _rank(pair["A"], pair["B"]), settings)
-            products[place] = _Lora(pair["A"], pair["B"], scale, is_embedding or is_transposed)
+            require_target(module, settings)
+            rank = _rank(pair["A"], pair["B"])
+            require_rank(module, rank, settings)
+            products[place] = _Lora(pair["A"], pair["B"], scale_of(module, rank, settings), is_embedding)
         return cls(products, whole, additions)
 
     def touch(self, names: set[str]) -> bool:
@@ -243,25 +220,10 @@ def _rank(a: StoredTensor, b: StoredTensor) -> int:
     return len(a.values)
 
 
-def _scale(module: str, rank: int, settings: Settings) -> float:
-    """alpha / r, or alpha / sqrt(r) where the adapter is rank-stabilised (https://arxiv.org/abs/2312.03732)."""
-    alpha = settings.number("lora_alpha", _ALPHA, above=-math.inf)
-    patterns = settings.section("alpha_pattern")
-    for pattern in patterns:
-        try:
-            is_named = re.fullmatch(rf"(.*\.)?({pattern})", module)
-        except re.error:
-            raise settings.refused("alpha_pattern", "an object of regular expressions, each with a number") from None
-        if is_named:
-            alpha = patterns.number(pattern, alpha, above=-math.inf)
-            break
-    return alpha / (math.sqrt(rank) if settings.flag("use_rslora", False) else rank)
-
-
 def _not_of_this_base(name: str) -> ExportError:
     return ExportError(
         f"The adapter's {name} changes no weight of its base, or several: give the base that it was trained on as "
-        f"base_model_name_or_path in its {_CONFIG}."
+        f"base_model_name_or_path in its {CONFIG}."
     )
 
 

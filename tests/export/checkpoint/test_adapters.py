@@ -115,7 +115,7 @@ def test_ranks_may_differ_between_modules(tmp_path):
     assert_merged(checkpoint, weights, {name: weights[name] + added for name, added in changed.items()})
 
 
-def test_an_embedding_and_a_convolution_and_transposed_layers(tmp_path):
+def test_an_embedding_and_a_convolution(tmp_path):
     torch.manual_seed(3)
     embedding = {
         "base_model.model.model.embed_tokens.lora_embedding_A": torch.randn(RANK, 20),
@@ -131,15 +131,106 @@ def test_an_embedding_and_a_convolution_and_transposed_layers(tmp_path):
     assert_merged(checkpoint, weights, {table: weights[table] + 2 * (b @ a).T, kernel: weights[kernel] + 2 * composed})
 
 
-def test_layers_that_keep_their_weight_transposed(tmp_path):
-    torch.manual_seed(4)
-    tensors = {
-        f"base_model.model.{QUERY}.lora_A.weight": torch.randn(RANK, 8),
-        f"base_model.model.{QUERY}.lora_B.weight": torch.randn(6, RANK),
-    }
+def test_linear_layers_are_not_transposed_whatever_the_settings_say(tmp_path):
+    """peft sets fan_in_fan_out back for them, and no body here has others."""
+    tensors = factors((QUERY, QUERY))
     weights, checkpoint = merged(tmp_path, tensors, fan_in_fan_out=True)
     name = f"{QUERY}.weight"
-    assert_merged(checkpoint, weights, {name: weights[name] + product(tensors, QUERY, 2).T})
+    assert_merged(checkpoint, weights, {name: weights[name] + product(tensors, QUERY, 2)})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"target_modules": ["q_proj"]},
+        {"target_modules": [QUERY], "layers_to_transform": [5]},
+        {"target_modules": r".*layers\.\d+\.self_attn\.(q|k)_proj"},
+        {"target_modules": "all-linear", "exclude_modules": ["k_proj"]},
+        {"target_modules": ["q_proj"], "layers_to_transform": 0},
+        {"target_modules": ["q_proj"], "layers_to_transform": [0, 3], "layers_pattern": "layers"},
+    ],
+)
+def test_layers_that_the_settings_name_are_changed(tmp_path, settings):
+    tensors = factors((QUERY, QUERY))
+    weights, checkpoint = merged(tmp_path, tensors, **settings)
+    assert_merged(checkpoint, weights, {f"{QUERY}.weight": weights[f"{QUERY}.weight"] + product(tensors, QUERY, 2)})
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"target_modules": ["k_proj"]}, 'target_modules ["k_proj"]'),
+        ({"target_modules": "q_proj"}, 'target_modules "q_proj"'),
+        ({"exclude_modules": ["q_proj"]}, 'exclude_modules ["q_proj"]'),
+        ({"exclude_modules": ".*q_proj"}, 'exclude_modules ".*q_proj"'),
+        ({"target_modules": ["q_proj"], "layers_to_transform": [1]}, "layers_to_transform [1]"),
+        (
+            {"target_modules": ["q_proj"], "layers_to_transform": [0], "layers_pattern": ["blocks"]},
+            "layers_to_transform [0]",
+        ),
+    ],
+)
+def test_layers_that_the_settings_leave_out_are_refused(tmp_path, settings, named):
+    with pytest.raises(ExportError) as refused:
+        merged(tmp_path, factors((QUERY, QUERY)), **settings)
+    assert str(refused.value).startswith(
+        f"The adapter has factors for {QUERY}, which its adapter_config.json leaves out ({named}): peft would pass"
+    )
+
+
+@pytest.mark.parametrize("settings", [{"r": 4}, {"rank_pattern": {"q_proj": 4}}])
+def test_factors_of_another_rank_than_the_settings_say_are_refused(tmp_path, settings):
+    with pytest.raises(
+        ExportError, match=r"factors for \S+q_proj have rank 3, and its adapter_config.json says 4 \(r, ra"
+    ):
+        merged(tmp_path, factors((QUERY, QUERY)), **settings)
+
+
+def test_an_adapter_without_tensors_is_refused(tmp_path):
+    with pytest.raises(ExportError, match="The adapter's weights have no tensors, so it would change nothing: fetch"):
+        merged(tmp_path, {})
+
+
+def nested(tmp_path, **settings):
+    """A folder of sentence-transformers whose Transformer, in a folder of its own, is an adapter."""
+    write_base(tmp_path / "base")
+    root = tmp_path / "nested"
+    root.mkdir()
+    write_adapter(root / "0_Transformer", tmp_path / "base", factors((QUERY, QUERY)), **settings)
+    (root / "1_Pooling").mkdir()
+    kinds = {"0_Transformer": "Transformer", "1_Pooling": "Pooling"}
+    listed = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()]
+    write_json(root / "modules.json", listed)
+    return root
+
+
+def opened(root, tmp_path):
+    return open_checkpoint(str(root), None, {}, False, scratch=tmp_path / "scratch")
+
+
+def test_an_adapter_is_merged_where_modules_say_the_body_is(tmp_path):
+    root = nested(tmp_path)
+    checkpoint = opened(root, tmp_path)
+    assert checkpoint.architecture == "ColQwen2"
+    assert checkpoint.json("tokenizer_config.json") == {"of": "adapter"}
+    assert (checkpoint.root / "1_Pooling").is_dir()
+    got = read_tensors(checkpoint.folder)[f"{QUERY}.weight"]
+    assert np.abs(got - read_tensors(tmp_path / "base")[f"{QUERY}.weight"]).max() > 0.1
+
+
+def test_an_adapter_beside_whole_weights_or_apart_from_the_body_is_named(tmp_path):
+    root = nested(tmp_path)
+    save_file({"a": torch.ones(2)}, root / "0_Transformer" / "model.safetensors")
+    with pytest.raises(
+        ExportError, match=r"nested has an adapter \(adapter_config.json\) beside whole weights \(model.s"
+    ):
+        opened(root, tmp_path)
+    for path in (root / "0_Transformer").glob("adapter_*"):
+        path.rename(root / path.name)
+    with pytest.raises(
+        ExportError, match=r"nested has an adapter \(.*\), and its modules.json the body in 0_Transformer"
+    ):
+        opened(root, tmp_path)
 
 
 def test_modules_that_were_trained_whole_take_the_place_of_the_bases_or_are_added(tmp_path):
