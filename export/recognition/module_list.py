@@ -6,12 +6,11 @@ from typing import Any
 from engine.vectors.similarity import Similarity
 
 from ..checkpoint.files import Checkpoint
-from ..checkpoint.modules import Module, read_modules
+from ..checkpoint.modules import read_modules
 from ..checkpoint.reading import read_object
 from ..checkpoint.settings import Settings
 from ..errors import ExportError
 from ..recipe import Head
-from .own_code import is_code_known
 
 POOLING_MODES = ("cls", "mean", "max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
@@ -104,7 +103,6 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
     modules = read_modules(checkpoint.root)
     if not modules:
         return None
-    _require_published(checkpoint, modules)
     heads = []
     for module in modules[1:]:
         path = checkpoint.root / module.path
@@ -117,18 +115,6 @@ def read_folder(checkpoint: Checkpoint) -> Folder | None:
         next(filter(None, map(checkpoint.json, _TRANSFORMER)), checkpoint.json(_TRANSFORMER[0])),
         has_pylate_modules=any(module.type.startswith("pylate.") for module in modules),
     )
-
-
-def _require_published(checkpoint: Checkpoint, modules: list[Module]) -> None:
-    """Raise `ExportError` for a module of somebody's own, which may compute anything whatever it is called."""
-    # A first module of a family whose code is known is part of that.
-    for module in modules[1:] if is_code_known(checkpoint) else modules:
-        if not module.is_published:
-            raise ExportError(
-                f"The folder's modules.json has the module {module.type}, which is neither sentence-transformers' nor "
-                f"PyLate's and is not run: where sentence_transformers.models.{module.kind} computes the same, name "
-                "that in its place."
-            )
 
 
 def require_kinds(folder: Folder, *known: str) -> None:

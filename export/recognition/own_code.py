@@ -12,6 +12,7 @@ import transformers
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from ..checkpoint.files import Checkpoint
+from ..checkpoint.modules import read_modules
 from ..checkpoint.published import is_translated
 from ..errors import ExportError
 from .families import FAMILIES, MULTIMODAL, is_decoder
@@ -47,7 +48,7 @@ def require_known(checkpoint: Checkpoint, architecture: str) -> list[str]:
             "--list`): where a class of transformers computes the same, name that (--hf-overrides "
             '\'{"architectures": ["..."]}\').'
         )
-    if is_code_known(checkpoint):
+    if _is_code_known(checkpoint):
         return []
     _refuse_own_code(checkpoint)
     kind = config.name("position_embedding_type") or "absolute"
@@ -59,9 +60,21 @@ def require_known(checkpoint: Checkpoint, architecture: str) -> list[str]:
     return [*_passed_over(checkpoint)]
 
 
-def is_code_known(checkpoint: Checkpoint) -> bool:
+def _is_code_known(checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint is of a family whose authors' own code is known here."""
     return is_translated(checkpoint.config) or checkpoint.architecture in _OWN_CLASSES
+
+
+def require_published_modules(checkpoint: Checkpoint) -> None:
+    """Raise `ExportError` for a module of somebody's own, which may compute anything whatever it is called."""
+    # A first module of a family whose code is known is part of that.
+    for module in read_modules(checkpoint.root)[1 if _is_code_known(checkpoint) else 0 :]:
+        if not module.is_published:
+            raise ExportError(
+                f"The folder's modules.json has the module {module.type}, which is neither sentence-transformers' nor "
+                f"PyLate's and is not run: where sentence_transformers.models.{module.kind} computes the same, name "
+                "that in its place."
+            )
 
 
 _GRAPHS = "if it was published with ONNX graphs, import those with --from-onnx"

@@ -38,6 +38,7 @@ def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Rec
     architecture = checkpoint.architecture
     require_known(checkpoint.native, architecture)
     warnings = own_code.require_known(checkpoint, architecture) if checkpoint.is_traced else []
+    own_code.require_published_modules(checkpoint)
     folder = read_folder(checkpoint)
     if reads_pictures(checkpoint):
         recipe = read_multimodal(checkpoint, folder, prompts)
