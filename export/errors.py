@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Characters, a choice.
+_MOST_SAID = 400
+
 
 class ExportError(Exception):
     """The checkpoint, the options or the machine do not allow this export."""
@@ -31,8 +34,9 @@ class VerificationError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """What another library's error says, in a line; its kind where it says nothing."""
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    """What another library's error says, in a line that may be cut; its kind where it says nothing."""
+    said = " ".join(str(error).partition("Exception raised from")[0].split())
+    return (said if len(said) <= _MOST_SAID else f"{said[: _MOST_SAID - 3]}...").rstrip(". ") or type(error).__name__
 
 
 @contextmanager

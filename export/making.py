@@ -17,6 +17,7 @@ from .exporter import Exporter
 from .graph import interface, max_batch, multiple, save
 from .mixed import Trial, mixed
 from .precisions import PRECISIONS
+from .stages import stage
 from .verification.expected import Expected
 from .verification.verify import seconds_of, verify
 
@@ -40,7 +41,7 @@ class Making:
 
     def text(self, precision: Precision) -> tuple[Graph, int]:
         """The text graph as it is saved, and how many weights it multiplies a token's states with."""
-        with self.progress.stage(f"convert to {precision}") as report:
+        with stage(self.progress, f"convert to {precision}") as report:
             model = self.exporter.convert(precision, self.samples, report=report)
             return self._save_text(model, precision), products(model)
 
@@ -48,7 +49,7 @@ class Making:
         """The graph of a model that reads texts alone, with its verification. Raises `VerificationError`."""
         check = self.check(manifest)
         try:
-            with self.progress.stage(f"verify {graph.precision}") as report:
+            with stage(self.progress, f"verify {graph.precision}") as report:
                 return msgspec.structs.replace(graph, verification=check(graph, report))
         except VerificationError as strays:
             if PRECISIONS[graph.precision].is_floating:

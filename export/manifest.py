@@ -114,8 +114,6 @@ def longest_input(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedT
             "correct max_position_embeddings and pad_token_id, or fetch the file again."
         )
     if asked is None:
-        if recipe.max_length is None:
-            checkpoint.json("tokenizer_config.json").length("model_max_length")
         return int(min(positions, recipe.max_length or tokenizer.model_max_length))
     if not SHORTEST <= asked <= positions:
         raise ExportError(

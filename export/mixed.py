@@ -12,6 +12,7 @@ from engine.progress import Progress, Report, part
 
 from .errors import VerificationError
 from .exporter import Costs
+from .stages import stage
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def mixed(trial: Trial, graph: Graph, strays: VerificationError, folder: Path, p
     `VerificationError` where it does not hold while anything is in 8 bits.
     """
     progress.say(f"  8 bits are too few for all of it: {strays.reason}")
-    with progress.stage(f"measure what each weight of {trial.name} costs in 8 bits") as report:
+    with stage(progress, f"measure what each weight of {trial.name} costs in 8 bits") as report:
         costs = trial.costs(report)
     order = [*costs]
     aside = _Aside(folder)
@@ -69,7 +70,7 @@ def _fewest(
     def holds(count: int) -> Graph | None:
         nonlocal last
         some = "1 weight" if count == 1 else f"{count} weights"
-        with progress.stage(f"try {trial.name} with {some} in float32") as report:
+        with stage(progress, f"try {trial.name} with {some} in float32") as report:
             graph = trial.make(order[:count], part(report, 0, 0.5))
             try:
                 found = trial.check(graph, part(report, 0.5, 1))

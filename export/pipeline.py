@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from transformers import PreTrainedTokenizerBase
 
-from engine.artifact.artifact import MANIFEST, SCORE_TEMPLATE, Prompts, Verification
+from engine.artifact.artifact import MANIFEST, SCORE_TEMPLATE, Manifest, Prompts, Verification
 from engine.artifact.manifest import files_of
 from engine.artifact.seal import seal
 from engine.progress import Progress
@@ -30,12 +31,14 @@ from . import tensorrt
 from .checkpoint.files import Checkpoint
 from .checkpoint.tokenizer import check_words, fit, load_tokenizer, save_tokenizer
 from .errors import ExportError
-from .exporter import OpenExporter
+from .exporter import Exporter, OpenExporter
 from .making import Making
 from .manifest import describe, longest_input
 from .precisions import PRECISIONS
+from .recipe import Recipe
 from .recognition.families import is_decoder
 from .recognition.recognise import recognise
+from .stages import stage
 from .staging import staged
 from .verification.expected import BUDGET_SECONDS, expected, samples
 from .verification.texts import texts
@@ -74,34 +77,24 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
         progress.say(f"warning: {warning}")
     target = options.output / options.name
     with staged(target, options.force) as folder:
-        with progress.stage("load the checkpoint"):
-            tokenizer = load_tokenizer(checkpoint, recipe)
-            if not is_decoder(checkpoint.native):
-                # Encoders count positions from the first token: on the left, padding would change scores.
-                tokenizer.padding_side = "right"
-            without = fit(tokenizer, checkpoint, recipe)
-            check_words(tokenizer, [*texts().queries, *texts().documents])
-            exporter = open_exporter(checkpoint, recipe, tokenizer)
-        if without:
-            progress.say(f"warning: {without}")
-            recipe = replace(recipe, warnings=[*recipe.warnings, without])
-        if exporter.warning:
-            progress.say(f"warning: {exporter.warning}")
+        with stage(progress, "load the checkpoint"):
+            loaded = load(checkpoint, recipe, open_exporter, options)
+        exporter, manifest = loaded.exporter, loaded.manifest
+        for warning in loaded.warnings:
+            progress.say(f"warning: {warning}")
         if options.provider is not None and not any(
             PRECISIONS[precision].is_floating for precision in exporter.precisions
         ):
             raise ExportError("TensorRT is given graphs in floating point: add fp16 or fp32 to --precision.")
-        max_length = longest_input(checkpoint, recipe, tokenizer, options.max_length)
-        save_tokenizer(tokenizer, folder)
+        save_tokenizer(loaded.tokenizer, folder)
         if recipe.template is not None:
             (folder / SCORE_TEMPLATE).write_text(recipe.template, encoding="utf-8")
-        manifest = describe(checkpoint, recipe, tokenizer, exporter, options.name, max_length, options.prompts)
         wanted = None
         for precision in exporter.precisions:
             model = exporter.reference_model(precision)
             if wanted is None or wanted.model is not model:
-                with progress.stage(f"score the verification texts with {model.name}") as report:
-                    reference = exporter.reference(model, max_length)
+                with stage(progress, f"score the verification texts with {model.name}") as report:
+                    reference = exporter.reference(model, manifest.max_length)
                     wanted = expected(reference, manifest, options.verify_seconds, report)
                     fed = samples(reference, manifest)
                 manifest = msgspec.structs.replace(manifest, dimension=wanted.dimension)
@@ -114,9 +107,9 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
             for line in _summary(graphs[0].verification):
                 progress.say(line)
             if options.provider is not None and PRECISIONS[precision].is_floating:
-                with progress.stage(f"convert to {precision} for TensorRT"):
+                with stage(progress, f"convert to {precision} for TensorRT"):
                     graph = tensorrt.save_graph(exporter.plain(precision), precision, manifest, folder)
-                with progress.stage(f"build TensorRT's plan of {precision}, and verify it"):
+                with stage(progress, f"build TensorRT's plan of {precision}, and verify it"):
                     verification = tensorrt.build(folder, manifest, graph, wanted, exporter.limit(precision))
                 for line in _summary(verification):
                     progress.say(line)
@@ -126,6 +119,32 @@ def export(checkpoint: Checkpoint, open_exporter: OpenExporter, options: Options
         (folder / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
         seal(folder)
     return target
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint's tokenizer and network, and the manifest of the artifact that they become, without graphs."""
+
+    tokenizer: PreTrainedTokenizerBase
+    exporter: Exporter
+    manifest: Manifest
+    warnings: list[str]
+
+
+def load(checkpoint: Checkpoint, recipe: Recipe, open_exporter: OpenExporter, options: Options) -> Loaded:
+    """Load what is to be exported. Raises `ExportError` for files that do not go together."""
+    tokenizer = load_tokenizer(checkpoint, recipe)
+    if not is_decoder(checkpoint.native):
+        # Encoders count positions from the first token: on the left, padding would change scores.
+        tokenizer.padding_side = "right"
+    without = fit(tokenizer, checkpoint, recipe)
+    check_words(tokenizer, [*texts().queries, *texts().documents])
+    if without:
+        recipe = replace(recipe, warnings=[*recipe.warnings, without])
+    exporter = open_exporter(checkpoint, recipe, tokenizer)
+    max_length = longest_input(checkpoint, recipe, tokenizer, options.max_length)
+    manifest = describe(checkpoint, recipe, tokenizer, exporter, options.name, max_length, options.prompts)
+    return Loaded(tokenizer, exporter, manifest, [*filter(None, (without, exporter.warning))])
 
 
 def _summary(found: Verification | None) -> list[str]:

@@ -13,6 +13,7 @@ from .graph import interface, max_batch, save
 from .making import Making, products
 from .mixed import Trial, mixed
 from .precisions import PRECISIONS
+from .stages import stage
 from .verification.verify import seconds_of
 
 _FLOAT: Precision = "fp32"
@@ -95,7 +96,7 @@ class Seeing:
 
     def _convert(self, manifest: Manifest, precision: Precision) -> tuple[Graph, int]:
         assert manifest.pictures is not None
-        with self._making.progress.stage(f"convert the vision tower to {precision}") as report:
+        with stage(self._making.progress, f"convert the vision tower to {precision}") as report:
             model = self._making.exporter.convert_vision(precision, manifest.pictures, report=report)
             path = self._making.folder / f"vision_{precision}.onnx"
             save(model, path)
@@ -113,6 +114,6 @@ class Seeing:
         return graph, products(model)
 
     def _verified(self, manifest: Manifest, text: Graph, vision: Graph) -> list[Graph]:
-        with self._making.progress.stage(f"verify {text.precision}, with pictures") as report:
+        with stage(self._making.progress, f"verify {text.precision}, with pictures") as report:
             found = self._making.check(manifest, vision)(text, report)
         return [msgspec.structs.replace(graph, verification=found) for graph in (text, vision)]

@@ -17,6 +17,7 @@ from .finding import PYTORCH_WEIGHTS, WeightFiles, find
 from .published import native_config
 from .reading import read_object
 from .settings import Settings
+from .sizes import require_sizes
 from .whole import require_parts, require_plain, require_whole
 
 # A model card's first headings, and the model it says it was made from.
@@ -91,8 +92,9 @@ def open_checkpoint(
         root, folder, digests = found.root, found.folder, {}
     config = read_object(folder / "config.json")
     if config is None:
-        raise _no_config(model, folder)
+        raise _no_config(model, root, folder)
     config |= overrides
+    require_sizes(config)
     if wanted is PYTORCH_WEIGHTS:
         require_plain(config, folder)
     if not digests:
@@ -105,8 +107,12 @@ def open_checkpoint(
     return Checkpoint(root, folder, config, overrides, source, found.name, trust_remote_code, found.others)
 
 
-def _no_config(model: str, folder: Path) -> ExportError:
+def _no_config(model: str, root: Path, folder: Path) -> ExportError:
     """What a folder without a configuration is, as far as its files tell."""
+    if folder != root:
+        return ExportError(
+            f"{folder} has no config.json, and {root / 'modules.json'} names it: fetch the whole folder."
+        )
     if (folder / "adapter_config.json").exists():
         return ExportError(
             f"{model} is an adapter (adapter_config.json), whose base has the config.json: export it from its weights, "

@@ -52,7 +52,7 @@ def read_modules(root: Path) -> list[Module]:
     if modules[0].kind not in FIRST:
         raise ExportError(
             f"The model begins with a {modules[0].kind} module, and ScoreRT exports those that begin with a "
-            f"{' or a '.join(FIRST)}."
+            f"{' or a '.join(FIRST)}: give another, or correct its modules.json."
         )
     for module in modules:
         # As it is written: a link may lead anywhere, as those to an adapter's base do.

@@ -25,14 +25,15 @@ class Settings(dict[str, Any]):
         self.file = file
         self.prefix = prefix
 
-    def whole(self, name: str, default: int, least: int = 0) -> int:
-        """A whole number of at least `least`; those that are written as 8.0 are whole."""
+    def whole(self, name: str, default: int, least: int, most: int | None = None) -> int:
+        """A whole number of at least `least`, and at most `most`; 8.0 is one, too."""
         found = self.get(name)
         if found is None:
             return default
         is_number = isinstance(found, int | float) and not isinstance(found, bool)
-        if not is_number or not math.isfinite(found) or found != int(found) or found < least:
-            raise self.refused(name, f"a whole number of at least {least}")
+        if not is_number or not math.isfinite(found) or found != int(found) or not least <= found <= (most or found):
+            bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+            raise self.refused(name, f"a whole number {bounds}")
         return int(found)
 
     def length(self, name: str) -> int | None:

@@ -5,6 +5,7 @@ import re
 import string
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 from tokenizers import Regex, Tokenizer, normalizers
@@ -28,6 +29,9 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
     """transformers' own. Raises `ExportError` for one that serving could not run, or would run otherwise."""
     folder = checkpoint.folder
     require_files(folder)
+    settings = checkpoint.json("tokenizer_config.json")
+    if recipe.max_length is None or not isinstance(settings.get("model_max_length"), int | float):
+        settings.length("model_max_length")
     try:
         tokenizer = _load(checkpoint)
     except MemoryError:
@@ -41,9 +45,29 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
         )
     # Without a mask padding would count, whatever the checkpoint's settings leave out of what texts become.
     tokenizer.model_input_names = [*dict.fromkeys(("input_ids", "attention_mask", *tokenizer.model_input_names))]
+    if tokenizer.pad_token_id is None:
+        _pad_with_any(tokenizer, recipe, checkpoint.native)
     if recipe.lower_case and tokenizer("A")["input_ids"] != tokenizer("a")["input_ids"]:
         _prepend(tokenizer, normalizers.Lowercase())
     return tokenizer
+
+
+def _pad_with_any(tokenizer: PreTrainedTokenizerBase, recipe: Recipe, config: dict[str, Any]) -> None:
+    """Name a token to pad with, where none is: the one that the model's configuration names, or else any.
+
+    What is padded is not attended to. Raises `ExportError` for a model that reads its padding.
+    """
+    reads_padding = recipe.query.fill is not None or (
+        recipe.query.expand and tokenizer.mask_token_id is None and tokenizer.eos_token_id is None
+    )
+    if reads_padding:
+        raise ExportError(
+            "The checkpoint's tokenizer_config.json names no pad_token, which this model reads after its texts: add it."
+        )
+    token: Any = config.get("pad_token_id")
+    if type(token) is not int or not 0 <= token < len(tokenizer):
+        token = next(iter(tokenizer.all_special_ids), 0)
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(token)
 
 
 def _load(checkpoint: Checkpoint) -> PreTrainedTokenizerBase:
@@ -104,7 +128,7 @@ def fit(tokenizer: PreTrainedTokenizerBase, checkpoint: Checkpoint, recipe: Reci
         if is_word or number in around or any(token in text for text in written if text):
             raise ExportError(
                 f"The checkpoint's tokenizer has the token {number} ({token}), and its model embeddings for {rows} "
-                "tokens: put the model's own tokenizer into the folder."
+                "tokens (vocab_size in config.json): put the model's own tokenizer into the folder."
             )
     content = json.loads(backend.to_str())
     content["added_tokens"] = [token for token in content["added_tokens"] if token["content"] not in beyond]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -69,14 +70,20 @@ class LoadedHead:
         return activation
 
 
-def load_heads(checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> list[LoadedHead]:
-    """The recipe's heads in order. Raises `ExportError` where the checkpoint lacks the weights of one."""
+def load_heads(
+    checkpoint: Checkpoint, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, width: int | None = None
+) -> list[LoadedHead]:
+    """The recipe's heads in order, which a body's states of that width go through, where it is known.
+
+    Raises `ExportError` where the checkpoint lacks the weights of one, or where they do not fit each other.
+    """
     with explained("The settings or weights of what comes after the checkpoint's body do not fit ({}): correct them."):
         loaded = [_load(head, checkpoint, tokenizer) for head in recipe.heads]
     for head, own in zip(recipe.heads, loaded, strict=True):
         for name, tensor in own.weights.items():
             if not np.isfinite(tensor).all():
                 raise no_numbers(f"{head.tensors.get(name, name)} of {head.weights.name}")
+        width = _width_after(own, width, head.weights)
     return loaded
 
 
@@ -102,6 +109,22 @@ def _load(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokenizerBase
     return load_head(head)
 
 
+def _width_after(head: LoadedHead, width: int | None, place: Path) -> int | None:
+    """The width of states after a head. Raises `ExportError` where those before it are not of the width it takes."""
+    if head.kind == "Pooling":
+        return None if width is None else width * len(head.modes)
+    name = "norm.weight" if head.kind == "LayerNorm" else "linear.weight"
+    if name not in head.weights:
+        return width
+    shape = head.weights[name].shape
+    if len(shape) != (1 if head.kind == "LayerNorm" else 2) or shape[-1] != (width or shape[-1]):
+        raise ExportError(
+            f"{place} has a {head.kind} module whose {name} is {list(shape)}, and the states before it have the width "
+            f"{width}: give the modules in the order that they were trained in, each with its own weights."
+        )
+    return int(shape[0])
+
+
 def load_head(head: Head) -> LoadedHead:
     """A head that has weights of its own, or none. Raises `ExportError` where they are not those that it needs."""
     if head.kind not in _NEEDED:
@@ -110,7 +133,8 @@ def load_head(head: Head) -> LoadedHead:
     for name in _NEEDED[head.kind]:
         if name not in weights:
             raise ExportError(
-                f"{head.weights} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module."
+                f"{head.weights} has no weights named '{head.tensors.get(name, name)}' for its {head.kind} module, as "
+                f"{'config.json' if head.tensors else 'modules.json'} names it: give the whole checkpoint."
             )
     if not head.tensors:
         _require_said(head, weights)

@@ -152,8 +152,9 @@ def require_known(native: dict[str, Any], architecture: str) -> None:
         raise ExportError("The checkpoint's config.json names no model_type: give the folder of a whole checkpoint.")
     if native["model_type"] not in bodies:
         raise ExportError(
-            f"{architecture or 'This checkpoint'} has the model type '{native['model_type']}', which ScoreRT "
-            f"cannot export; it exports {', '.join(bodies)} (see `python -m export --list`)."
+            f"{architecture or 'This checkpoint'} has the model type '{native['model_type']}', which ScoreRT cannot "
+            f"export; it exports {', '.join(bodies)} (see `python -m export --list`): give another, or correct "
+            "config.json."
         )
 
 

@@ -67,7 +67,8 @@ def text_layout(
     if marking.tail:
         suffix = [*tokenizer.encode(marking.tail, add_special_tokens=False), *suffix]
     if marking.marker:
-        prefix = [*prefix[:1], known_token(tokenizer, marking.marker, "marks queries or documents"), *prefix[1:]]
+        purpose = "marks queries or documents by config_sentence_transformers.json or artifact.metadata"
+        prefix = [*prefix[:1], known_token(tokenizer, marking.marker, purpose), *prefix[1:]]
     instruction = _INSTRUCTION.match(prompt)
     return TextLayout(
         prefix=prefix,

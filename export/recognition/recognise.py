@@ -90,7 +90,7 @@ def _score_type(checkpoint: Checkpoint, folder: Folder | None) -> ScoreTypeName:
             "sentence-transformers' modules.json."
         )
     raise ExportError(
-        f"{architecture or 'A checkpoint without architectures'} has no scoring head ScoreRT knows: export a "
+        f"{architecture or 'A config.json without architectures'} has no scoring head ScoreRT knows: export a "
         "...ForSequenceClassification, a sentence-transformers or ColBERT folder, or a plain ...Model"
         f"{'; with --score-type bi-encoder its body embeds' if architecture.endswith(_HEADS_OF_WORDS) else ''}."
     )

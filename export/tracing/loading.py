@@ -25,7 +25,18 @@ LOADING: dict[str, Any] = {"dtype": torch.float32, "output_loading_info": True, 
 """How transformers loads weights: what does not fit is in its report, as what is missing is."""
 
 
-NOT_LOADED = "transformers cannot load the checkpoint: {}."
+NOT_LOADED = (
+    "transformers cannot load the checkpoint as its config.json describes it ({}): correct that, or fetch it again."
+)
+
+# What a network returns besides its states, and in which form, is of no matter to a graph; neither is that layers take
+# a text in chunks, which some do for the memory.
+_AS_TRACED = {
+    "return_dict": True,
+    "output_attentions": False,
+    "output_hidden_states": False,
+    "chunk_size_feed_forward": 0,
+}
 
 
 def require_numbers(model: torch.nn.Module) -> None:
@@ -46,7 +57,7 @@ def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tu
     `config` is a native one, changed as the user likes; `auto` one of transformers' Auto classes. A checkpoint with
     adapters gets a body with one more input, `adapter`: see `AdaptedBody`.
     """
-    settings = as_transformers(config)
+    settings = as_transformers(config | _AS_TRACED)
     adapted = bool(adapters(config))
     body, report = auto.from_pretrained(
         folder, config=settings, key_mapping=lora.RENAMED if adapted else None, **LOADING
@@ -59,6 +70,11 @@ def load_body(folder: Path, config: dict[str, Any], auto: Any = AutoModel) -> tu
     return lora.adapted(body, folder), report | {"unexpected_keys": unexpected}
 
 
+def misshapen(report: dict[str, Any]) -> list[str]:
+    """What transformers' report says of weights that do not fit."""
+    return [f"{key} {list(got)} and not {list(wanted)}" for key, got, wanted in sorted(report["mismatched_keys"])]
+
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A multimodal model in float32, unsplit, and its strays as `network.Loaded` has them."""
@@ -66,6 +82,7 @@ class LoadedModel:
     model: PreTrainedModel
     missing: list[str]
     unexpected: list[str]
+    misshapen: list[str]
 
 
 # Weights that no embedding or score depends on: those of training, and the rows of a language model's output.
@@ -75,7 +92,7 @@ _NOT_READ = re.compile(r"(^|\.)(position_ids|lm_head\..*|logit_scale|logit_bias)
 def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
     """Load the body of a checkpoint that reads pictures. Raises `ExportError` where transformers cannot."""
     use_own_cores()
-    native = checkpoint.native
+    native = checkpoint.native | _AS_TRACED
     kind = native["model_type"]
     is_nemotron = kind not in CONFIG_MAPPING
     config = LlamaNemotronVLConfig(**native) if is_nemotron else as_transformers(native)
@@ -86,10 +103,9 @@ def load_multimodal(checkpoint: Checkpoint, recipe: Recipe) -> LoadedModel:
         _without_last_norm(model)
     model.eval()
     require_numbers(model)
-    missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
     used = {name for head in recipe.heads for name in head.tensors.values()}
     unexpected = [name for name in report["unexpected_keys"] if name not in used and not _NOT_READ.search(name)]
-    return LoadedModel(model, sorted(missing), sorted(unexpected))
+    return LoadedModel(model, sorted(report["missing_keys"]), sorted(unexpected), misshapen(report))
 
 
 def _without_last_norm(model: Any) -> None:

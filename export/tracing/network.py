@@ -21,7 +21,7 @@ from engine.score_types import CROSS_ENCODER
 from ..checkpoint.files import Checkpoint
 from ..errors import ExportError, explained
 from ..recipe import Recipe
-from .loading import LOADING, NOT_LOADED, load_body, require_numbers, use_own_cores
+from .loading import LOADING, NOT_LOADED, load_body, misshapen, require_numbers, use_own_cores
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
 _NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
@@ -121,44 +121,47 @@ class Strays(Protocol):
     @property
     def unexpected(self) -> list[str]: ...
 
+    @property
+    def misshapen(self) -> list[str]: ...
+
 
 @dataclass(frozen=True)
 class Loaded:
     """A network in float32, ready for inference.
 
     `missing` and `unexpected` are the names of weights that its checkpoint lacks, or that neither it nor a head reads.
+    `misshapen` says of others which shapes they have and should have.
     """
 
     network: Network
     missing: list[str]
     unexpected: list[str]
+    misshapen: list[str]
 
 
 def load_network(checkpoint: Checkpoint, recipe: Recipe) -> Loaded:
     """Load the checkpoint's body. Raises `ExportError` where transformers cannot."""
     use_own_cores()
     with explained(NOT_LOADED):
-        body, missing, unexpected = _load_body(checkpoint, recipe)
+        body, report = _load_body(checkpoint, recipe)
     require_numbers(body)
+    # A pooler is not part of any graph but a classifier's own.
+    missing = [key for key in report["missing_keys"] if recipe.own_classifier or not key.startswith("pooler.")]
+    unneeded = _NOT_NEEDED if recipe.own_classifier else _NOT_NEEDED_BY_A_BODY
+    unexpected = [key for key in sorted(report["unexpected_keys"]) if not unneeded.search(key)]
     used = {name for head in recipe.heads for name in head.tensors.values()}
     network = Network(body, recipe.own_classifier, recipe.positive)
     network.eval()
-    return Loaded(network, missing, [name for name in unexpected if name not in used])
+    unexpected = [name for name in unexpected if name not in used]
+    return Loaded(network, sorted(missing), unexpected, misshapen(report))
 
 
-def _load_body(checkpoint: Checkpoint, recipe: Recipe) -> tuple[PreTrainedModel, list[str], list[str]]:
+def _load_body(checkpoint: Checkpoint, recipe: Recipe) -> tuple[PreTrainedModel, dict[str, Any]]:
     auto = AutoModelForSequenceClassification if recipe.own_classifier else AutoModel
     if checkpoint.trust_remote_code:
-        body, report = _load_remote(checkpoint, auto)
-    else:
-        # A graph scores whole inputs, so keys and values would be kept for nothing.
-        body, report = load_body(checkpoint.folder, checkpoint.native | {"use_cache": False}, auto)
-    missing = [*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])]
-    # A pooler is not part of any graph but a classifier's own.
-    missing = [key for key in missing if recipe.own_classifier or not key.startswith("pooler.")]
-    unneeded = _NOT_NEEDED if recipe.own_classifier else _NOT_NEEDED_BY_A_BODY
-    unexpected = [key for key in report["unexpected_keys"] if not unneeded.search(key)]
-    return body, sorted(missing), sorted(unexpected)
+        return _load_remote(checkpoint, auto)
+    # A graph scores whole inputs, so keys and values would be kept for nothing.
+    return load_body(checkpoint.folder, checkpoint.native | {"use_cache": False}, auto)
 
 
 def _load_remote(checkpoint: Checkpoint, auto: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
@@ -174,6 +177,12 @@ def stray_weights(loaded: Strays, architecture: str, allow_missing: bool) -> str
 
     Raises it, unless they are allowed. Layers of the body are never: with random ones every score is noise.
     """
+    if loaded.misshapen:
+        first, *more = loaded.misshapen
+        raise ExportError(
+            f"The checkpoint's weights have other shapes than its config.json says: {first}"
+            f"{f', and so have {len(more)} more' if more else ''}: correct the one, or fetch the other again."
+        )
     parts = [
         f"{what} {', '.join(names[:5])}{f' and {len(names) - 5} more' if len(names) > 5 else ''}"
         for what, names in (("lacks the weights", loaded.missing), ("has unexpected weights", loaded.unexpected))
@@ -181,7 +190,7 @@ def stray_weights(loaded: Strays, architecture: str, allow_missing: bool) -> str
     ]
     if not parts:
         return None
-    warning = f"The checkpoint {' and '.join(parts)}: it is not what {architecture} loads."
+    warning = f"The checkpoint {' and '.join(parts)}: it is not what {architecture} loads, as config.json describes it."
     if any(not _OF_A_HEAD.match(name) for name in loaded.missing):
         raise ExportError(
             f"{warning} Its files are incomplete, of another architecture or named by code of its own: give the whole "

@@ -57,7 +57,7 @@ def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Rec
             '\'{"classifier_from_token": ["no", "yes"]}\')'
         )
     raise ExportError(
-        f"{architecture or 'A checkpoint without architectures'} is a model of pictures and texts, and neither its "
+        f"{architecture or 'A config.json without architectures'} is a model of pictures and texts, and neither its "
         f"files nor its name ({checkpoint.name}) say how it scores: {named}."
     )
 

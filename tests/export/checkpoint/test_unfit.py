@@ -70,7 +70,7 @@ def test_tokens_that_inputs_are_made_of_must_have_embeddings(bert: Path, content
         fitted(bert)
     assert str(refused.value) == (
         f"The checkpoint's tokenizer has the token {BEYOND} ({content}), and its model embeddings for "
-        f"{tiny.VOCABULARY} tokens: put the model's own tokenizer into the folder."
+        f"{tiny.VOCABULARY} tokens (vocab_size in config.json): put the model's own tokenizer into the folder."
     )
 
 

@@ -93,7 +93,7 @@ def test_prompts_of_each_role_are_found(tmp_path):
             r"neither its files nor its name \(\S+\) say how it scores",
         ),
         ({"model_type": "t5", "architectures": ["T5Model"]}, "model type 't5', which ScoreRT cannot export"),
-        ({"model_type": "bert"}, "A checkpoint without architectures has no scoring head"),
+        ({"model_type": "bert"}, "A config.json without architectures has no scoring head"),
         (
             {"model_type": "llava_next", "architectures": ["LlavaNextForConditionalGeneration"]},
             "model type 'llava_next', which ScoreRT cannot export",
