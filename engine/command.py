@@ -18,6 +18,9 @@ DONE, UNWRITTEN, REFUSED, NOT_VERIFIED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 1
 """Exit codes. 1 is coreutils' for a stdout that is full or closed. 130 is what a shell gives for Ctrl-C, and 141 for a
 pipe that nobody reads, as `head` leaves it."""
 
+LONGEST_NAME = 200
+"""Of a folder that is made, in bytes: Linux takes 255, and while it is being written its name is longer."""
+
 # What is asked to end: Ctrl-C, `docker stop` and `timeout`, and the end of the terminal.
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -94,6 +97,10 @@ def _told(work: Callable[[], int], refused: tuple[type[Exception], ...], unfinis
         return say(f"error: Standard output could not be written: {error}.", UNWRITTEN)
     except refused as error:
         return say(f"error: {error}", REFUSED)
+    except UnicodeEncodeError as error:
+        if is_utf8(error.object):
+            raise
+        return say(f"error: {error.object} has a name that is no UTF-8, which it needs to be read: rename it.", REFUSED)
     except OSError as error:
         if error.errno is None or error.filename is None:
             raise
@@ -112,13 +119,18 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
     return near[0] if near else None
 
 
-def legible(name: str) -> str:
-    """A name from the command line, as text that can be sent: bytes that the console's encoding lacks are UTF-8."""
+def is_utf8(name: str) -> bool:
+    """Whether a name from the command line or of a file is text, and not bytes that are none."""
     try:
         name.encode()
     except UnicodeEncodeError:
-        return os.fsencode(name).decode("utf-8", "replace")
-    return name
+        return False
+    return True
+
+
+def legible(name: str) -> str:
+    """A name from the command line, as text that can be sent: bytes that the console's encoding lacks are UTF-8."""
+    return name if is_utf8(name) else os.fsencode(name).decode("utf-8", "replace")
 
 
 def _interrupt() -> Callable[..., None]:

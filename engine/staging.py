@@ -48,13 +48,38 @@ def staged(target: Path, replace: bool = True) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder for temporary files, removed when the block ends; those that killed processes left are, too."""
-    there = Path(tempfile.gettempdir())
-    for folder in there.glob("scorert-*"):
-        if re.fullmatch(f"scorert-{_OWNER}", folder.name):
-            _remove_abandoned(folder)
-    with _made(there / f"scorert-{_owner()}", mode=0o700) as folder:
-        yield folder
+    """A folder for temporary files, removed when the block ends; those that killed processes left are, too.
+
+    Raises `StagingError` where there is no place for it.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            there = Path(tempfile.gettempdir())
+            for folder in there.glob("scorert-*"):
+                if re.fullmatch(f"scorert-{_OWNER}", folder.name):
+                    _remove_abandoned(folder)
+            made = held.enter_context(_made(there / f"scorert-{_owner()}", mode=0o700))
+        except OSError as error:
+            raise _no_scratch(error) from None
+        yield made
+
+
+@contextlib.contextmanager
+def writing_scratch() -> Iterator[None]:
+    """For a block that writes into `scratch` alone: what the system says is of that place, and of no target."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise _no_scratch(error) from None
+
+
+def _no_scratch(error: OSError) -> StagingError:
+    into = f" into {tempfile.tempdir}" if tempfile.tempdir is not None else ""
+    return StagingError(
+        f"Temporary files cannot be written{into}: {error.strerror}; free some, or set TMPDIR to a folder with room."
+    )
 
 
 def refuse_taken(target: Path) -> None:

@@ -3,15 +3,17 @@
 import argparse
 import json
 import math
+import os
 import re
 import shlex
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
 from engine.artifact.precisions import Precision
-from engine.command import DONE, NOT_VERIFIED, Parser, carry_out, say
+from engine.command import DONE, LONGEST_NAME, NOT_VERIFIED, Parser, carry_out, is_utf8, say
 from engine.extras import needing
 
 from .errors import ExportError, VerificationError
@@ -76,9 +78,12 @@ def _parser(command: str) -> Parser:
             "--from-onnx Xenova/all-MiniLM-L6-v2",
         ],
     )
-    parser.add_argument("model", metavar="MODEL", nargs="?", help="a checkpoint's folder, or a hub id such as org/name")
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", type=_text, help="a checkpoint's folder, or a hub id such as org/name"
+    )
     parser.add_argument(
         "--from-onnx",
+        type=_text,
         metavar="FOLDER_OR_HUB_ID",
         help="instead of MODEL: import the graphs in its folder onnx, or beside its config.json; needs no PyTorch",
     )
@@ -87,10 +92,10 @@ def _parser(command: str) -> Parser:
         choices=["transformers", "optimum"],
         help="what makes a graph of MODEL's PyTorch weights (transformers); optimum needs the extra of that name",
     )
-    parser.add_argument("--revision", help="branch, tag or commit of a hub id")
+    parser.add_argument("--revision", type=_text, help="branch, tag or commit of a hub id")
     parser.add_argument(
         "--output",
-        type=Path,
+        type=lambda text: Path(_text(text)),
         default=Path("models"),
         help="parent folder: the artifact becomes OUTPUT/NAME (models)",
     )
@@ -175,6 +180,8 @@ def _overrides(text: str) -> dict[str, Any]:
         overrides = json.loads(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"not valid JSON: {error}") from None
+    except RecursionError:
+        raise argparse.ArgumentTypeError("has too many levels of brackets") from None
     if not isinstance(overrides, dict):
         raise argparse.ArgumentTypeError('must be a JSON object, such as {"max_position_embeddings": 512}')
     return overrides
@@ -198,12 +205,22 @@ def _bytes(text: str) -> int:
     if found is None:
         raise argparse.ArgumentTypeError("must be a size, such as 8GB, 500MB or 6GiB")
     number, unit, binary = found.groups()
-    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(unit or " "))
+    return int(Decimal(number) * (1024 if binary else 1000) ** " kmgt".index(unit or " "))
+
+
+def _text(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    if not is_utf8(text):
+        raise argparse.ArgumentTypeError(f"{text} is not UTF-8, which every name must be: rename it")
+    return text
 
 
 def _name(text: str) -> str:
-    if not text or "/" in text or text.startswith("."):
+    if "/" in _text(text) or text.startswith("."):
         raise argparse.ArgumentTypeError("must be a plain folder name")
+    if len(os.fsencode(text)) > LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"must have at most {LONGEST_NAME} bytes")
     return text
 
 

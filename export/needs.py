@@ -1,5 +1,6 @@
 """Tells what disk and memory an export needs, before it begins."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,8 +50,8 @@ def weights_in_files(checkpoint: Checkpoint, most: int | None) -> bool:
     needed = memory_bytes(weights, in_files=True)
     if needed > most:
         raise ExportError(
-            f"The export needs about {needed / 1e9:.3g} GB of memory for {weights / 1e9:.3g} GB of weights in "
-            f"float32, and --max-memory is {most / 1e9:.3g} GB: give it as much, on a machine that has it."
+            f"The export needs about {math.ceil(needed / 1e6):,} MB of memory for {weights / 1e6:,.0f} MB of weights "
+            f"in float32, and --max-memory is {math.floor(most / 1e6):,} MB: give it as much, on a machine that has it."
         )
     return weights >= _LARGE or memory_bytes(weights, in_files=False) > most
 

@@ -4,8 +4,10 @@ What can be refused without PyTorch and transformers, which take seconds to impo
 """
 
 import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +47,7 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
         from .tensorrt import require_tensorrt
 
         require_tensorrt()
-    with scratch() as folder:
+    with scratch() as folder, _compiling_in(folder / "inductor"):
         checkpoint, open_exporter = _open(options, folder)
         with needing(*("Importing graphs", "import") if options.from_onnx is not None else ("Exporting", "export")):
             from transformers.utils import logging as transformers_logging
@@ -65,6 +67,19 @@ def run(options: argparse.Namespace, progress: Progress) -> Path:
             template=template,
         )
         return export(checkpoint, open_exporter, settings, progress)
+
+
+@contextlib.contextmanager
+def _compiling_in(folder: Path) -> Iterator[None]:
+    """Have PyTorch's compiler keep what it keeps in a folder, which it makes where temporary files are otherwise."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    given = os.environ.get(name)
+    os.environ[name] = given or str(folder)
+    try:
+        yield
+    finally:
+        if given is None:
+            del os.environ[name]
 
 
 def _open(options: argparse.Namespace, folder: Path) -> "tuple[Checkpoint, OpenExporter]":

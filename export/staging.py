@@ -1,6 +1,7 @@
 """Writes an artifact so that it is there whole, or not at all, and sees before whether it can be written."""
 
 import contextlib
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -32,6 +33,11 @@ def check_target(target: Path, force: bool) -> None:
     """Raises `ExportError` for a target that exists (unless `force`), or whose folder cannot be written."""
     if not force and os.path.lexists(target):
         raise _is_taken(target)
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            target.lstat()
+    except OSError as error:
+        raise ExportError(f"{target.parent} cannot be written: {error.strerror}.") from None
     place = _nearest(target)
     if not place.is_dir():
         raise ExportError(f"{target.parent} cannot be written: {place} is not a directory.")
@@ -44,8 +50,8 @@ def check_space(target: Path, needed: int) -> None:
     free = shutil.disk_usage(_nearest(target)).free
     if free < needed:
         raise ExportError(
-            f"{target} needs about {needed / 1e9:,.1f} GB and its disk has {free / 1e9:,.1f} GB: free some, or give "
-            "another --output."
+            f"{target} needs about {math.ceil(needed / 1e6):,} MB and its disk has {math.floor(free / 1e6):,} MB: free "
+            "some, or give another --output."
         )
 
 

@@ -193,3 +193,34 @@ def test_a_server_goes_on_without_its_streams(streams: str, tmp_path: Path) -> N
     finally:
         process.terminate()
         assert process.wait(30) == 0
+
+
+@pytest.mark.parametrize("name", ["a" * 5_000, os.fsdecode(b"\xff\xfe"), "none"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "info {}",
+        "verify {}",
+        "index --output /proc/made {} docs.jsonl",
+        "index --output /proc/made models/all-MiniLM-L6-v2 {}",
+        "serve --port 0 --model {}",
+        "serve --port 0 --index {}",
+        "serve --port 0 --config {}",
+    ],
+)
+def test_a_path_that_cannot_be_is_one_sentence(arguments: str, name: str) -> None:
+    command = [*SCORERT, *(word.format(name) for word in arguments.split())]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60)
+    assert done.returncode == 2
+    assert os.fsencode(name) in done.stderr
+    assert done.stderr.count(b"\n") == 1
+
+
+def test_an_artifact_where_no_name_is_utf_8_is_one_sentence(tmp_path: Path) -> None:
+    place = tmp_path / os.fsdecode(b"\xff\xfe")
+    place.symlink_to(ROOT / "models" / "all-MiniLM-L6-v2")
+    for arguments in (("verify", place), ("serve", "--port", "0", "--model", place)):
+        done = subprocess.run([*SCORERT, *arguments], cwd=ROOT, capture_output=True)
+        assert done.returncode == 2
+        assert b"\xff\xfe is not UTF-8, which an artifact's path must be: rename it.\n" in done.stderr
+        assert done.stderr.count(b"\n") == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from ..command import is_utf8
 from ..errors import ArtifactError
 from .artifact import INDEX_MANIFEST, MANIFEST, READABLE_VERSIONS, TOKENIZER, File, Manifest
 from .fitting import check_fit
@@ -30,21 +31,25 @@ def decode_manifest(folder: Path) -> Manifest:
     Raises `ArtifactError` for a missing folder, an unknown schema version, or what is no manifest.
     """
     path = folder / MANIFEST
-    if not path.is_file():
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         if (folder / INDEX_MANIFEST).is_file():
             raise ArtifactError(
                 f"{folder} is an index, and no artifact: give the artifact that made it, and the index with --index."
-            )
+            ) from None
         is_source = (folder / "config.json").is_file() or _HUB_ID.fullmatch(str(folder))
+        has_none = f"it has no {MANIFEST}" if folder.is_dir() else "there is no such folder"
         raise ArtifactError(
-            f"{folder} is not an artifact: it has no {MANIFEST}. Make one with "
+            f"{folder} is not an artifact: {has_none}. Make one with "
             + (
                 f"`python -m export {shlex.quote(str(folder))}`, and use models/{folder.name} then."
                 if is_source
                 else "`python -m export MODEL`."
             )
-        )
-    content = path.read_bytes()
+        ) from None
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}.") from None
     try:
         version = msgspec.json.decode(content, type=_Versioned).schema_version
         if version not in READABLE_VERSIONS:
@@ -63,6 +68,8 @@ def read_manifest(folder: Path) -> Manifest:
     Raises `ArtifactError` for a missing folder or file, a wrong size or hash, or an unknown schema version.
     """
     manifest = decode_manifest(folder)
+    if not is_utf8(str(folder)):
+        raise ArtifactError(f"{folder} is not UTF-8, which an artifact's path must be: rename it.")
     path = folder / MANIFEST
     for name, expected in manifest.files.items():
         _check_file(folder / name, expected)

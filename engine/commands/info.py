@@ -173,4 +173,7 @@ def _total(folder: Path) -> int:
 
 
 def _moment(seconds: int) -> str:
-    return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d %H:%M} UTC"
+    try:
+        return f"{datetime.datetime.fromtimestamp(seconds, datetime.UTC):%Y-%m-%d %H:%M} UTC"
+    except (OverflowError, ValueError, OSError):  # not a year of the calendar
+        return f"{seconds:,} s after 1970"

@@ -120,12 +120,15 @@ def check_files(folder: Path) -> IndexManifest:
 def read_index_manifest(folder: Path) -> IndexManifest:
     """What an index's folder says of itself. Raises `InvalidIndex`."""
     path = folder / INDEX_MANIFEST
-    if not path.is_file():
-        raise InvalidIndex(
-            f"{folder} is not an index: it has no {INDEX_MANIFEST}. Make one with `python -m engine index`."
-        )
     try:
-        manifest = msgspec.json.decode(path.read_bytes(), type=IndexManifest)
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        has_none = f"it has no {INDEX_MANIFEST}" if folder.is_dir() else "there is no such folder"
+        raise InvalidIndex(f"{folder} is not an index: {has_none}. Make one with `python -m engine index`.") from None
+    except OSError as error:
+        raise InvalidIndex(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        manifest = msgspec.json.decode(content, type=IndexManifest)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidIndex(f"{path} cannot be read: {error}. Make the index again.") from None
     if manifest.schema_version not in READABLE_VERSIONS:

@@ -3,6 +3,7 @@
 Numpy and safetensors do it, one file of weights at a time.
 """
 
+import errno
 import json
 import math
 import re
@@ -11,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from engine.artifact.manifest import sha256
+from engine.staging import writing_scratch
 
-from ..errors import ExportError
+from ..errors import ExportError, one_line
 from .adapter_settings import CONFIG, require_plain_adapter, require_rank, require_target, scale_of
 from .finding import PYTORCH_WEIGHTS, Found, WeightFiles, find
 from .reading import is_there, read_object
@@ -85,11 +88,12 @@ def merge(adapter: Found, folder: Path) -> Merged:
     require_plain(read_object(base.folder / "config.json") or {}, base.folder)
     names = {name for path in stored for name in names_in(path)}
     changes = _Changes.of([tensor for path in own for tensor in stored_tensors(path)], settings, names)
-    folder.mkdir(parents=True)
-    for source in dict.fromkeys((base.root, base.folder, adapter.root, adapter.folder)):
-        _link_files(source, folder)
-    _write_config(folder, settings)
-    _write_weights(stored, changes, folder)
+    with writing_scratch():
+        folder.mkdir(parents=True)
+        for source in dict.fromkeys((base.root, base.folder, adapter.root, adapter.folder)):
+            _link_files(source, folder)
+        _write_config(folder, settings)
+        _write_weights(stored, changes, folder)
     return Merged(folder, {f"{prefix}{path.name}": sha256(path) for prefix, paths in files.items() for path in paths})
 
 
@@ -257,6 +261,9 @@ def _write_weights(stored: Sequence[Path], changes: _Changes, folder: Path) -> N
             file.symlink_to(path.resolve())
             continue
         tensors = [*map(changes.applied, stored_tensors(path)), *additions]
-        save_file({tensor.name: tensor.values for tensor in tensors}, file, {"format": "pt"})
+        try:
+            save_file({tensor.name: tensor.values for tensor in tensors}, file, {"format": "pt"})
+        except SafetensorError as error:  # which is the system's in other clothes
+            raise OSError(errno.EIO, one_line(error)) from None
     index = {"metadata": {}, "weight_map": places}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")

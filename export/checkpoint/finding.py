@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from engine.command import LONGEST_NAME, is_utf8
 from engine.extras import needing
 
 from ..errors import ExportError
@@ -90,18 +91,32 @@ def find(model: str, revision: str | None, wanted: WeightFiles) -> Found:
     The Hub is asked with the token of the environment (HF_TOKEN, or `hf auth login`). Raises `ExportError`.
     """
     local = Path(model).expanduser()
-    if local.is_dir():
-        return _found_here(local, revision)
-    if local.exists() or model.startswith((".", "/", "~")):
+    # Not by `Path`, which raises for what is longer than any path.
+    if os.path.isdir(local):
+        found = _found_here(local, revision)
+        if not is_utf8(str(found.root)):
+            raise ExportError(f"{found.root} is not UTF-8, which every name must be: rename it.")
+        return found
+    if os.path.exists(local) or model.startswith((".", "/", "~")):
         raise ExportError(f"{model} is not a folder: give a checkpoint's folder or a hub id such as org/name.")
     root = _download(model, revision, wanted)
     return Found(root, model, root.name)
 
 
 def name_of(model: str) -> str:
-    """As `Found.name` will be."""
+    """As `Found.name` will be. Raises `ExportError` for one that no artifact could have."""
     local = Path(model).expanduser()
-    return (_found_here(local, None) if local.is_dir() else Found(local, model, None)).name
+    is_here = os.path.isdir(local)
+    name = (_found_here(local, None) if is_here else Found(local, model, None)).name
+    if name and len(os.fsencode(name)) <= LONGEST_NAME:
+        return name
+    if is_here:
+        raise ExportError(f"{model} has no name that its artifact could have: give one with --name.")
+    raise _is_nothing(model)
+
+
+def _is_nothing(model: str) -> ExportError:
+    return ExportError(f"{model} is neither a folder here nor a hub id such as org/name.")
 
 
 def _found_here(folder: Path, revision: str | None) -> Found:
@@ -153,7 +168,7 @@ def _download(model: str, revision: str | None, wanted: WeightFiles) -> Path:
                     break
         return root
     except HFValidationError:
-        raise ExportError(f"{model} is neither a folder here nor a hub id such as org/name.") from None
+        raise _is_nothing(model) from None
     except LocalEntryNotFoundError:
         raise ExportError(
             f"{model} is not in the local cache and the Hub could not be reached: check the network, or give a folder."

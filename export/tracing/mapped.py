@@ -7,6 +7,8 @@ import onnx_ir as ir
 import torch
 from torch import nn
 
+from engine.staging import writing_scratch
+
 _SMALL_TENSOR = 1 << 16
 
 
@@ -25,7 +27,7 @@ class Mapped:
             return
         parameters = [*network.parameters()]
         path = self._folder / "mapped.network"
-        with path.open("wb") as file:
+        with writing_scratch(), path.open("wb") as file:
             for parameter in parameters:
                 # Not by numpy, whose error does not say what the system said.
                 file.write(parameter.detach().contiguous().numpy().data)
@@ -40,7 +42,8 @@ class Mapped:
         """Have a graph's weights read from a file of that name."""
         if self._folder is not None:
             file = f"mapped.{name}"
-            ir.external_data.unload_from_model(model, self._folder, file, size_threshold_bytes=_SMALL_TENSOR)
+            with writing_scratch():
+                ir.external_data.unload_from_model(model, self._folder, file, size_threshold_bytes=_SMALL_TENSOR)
 
 
 IN_MEMORY = Mapped()

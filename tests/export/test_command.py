@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -187,14 +188,75 @@ def test_missing_and_unexpected_weights_are_named_and_taken_only_when_asked(chec
         (["--hf-overrides", "[]"], "must be a JSON object"),
         (["--name", "a/b"], "must be a plain folder name"),
         (["--max-memory", "much"], "must be a size, such as 8GB"),
+        (["--name", os.fsdecode(b"\xff\xfe")], "is not UTF-8, which every name must be: rename it"),
+        (["--name", "a" * 201], "must have at most 200 bytes"),
+        (["--output", os.fsdecode(b"\xff\xfe")], "is not UTF-8, which every name must be: rename it"),
+        (["--revision", os.fsdecode(b"\xff\xfe")], "is not UTF-8, which every name must be: rename it"),
+        (["--hf-overrides", "[" * 60_000], "has too many levels of brackets"),
+        (["--from-onnx", ""], "Argument --from-onnx: must not be empty"),
         (["--max-memory", "8GB", "--exporter", "optimum"], "leave it out where those are not traced"),
     ],
 )
-def test_options_that_cannot_be_read_are_refused(arguments, message, capsys):
+def test_options_that_cannot_be_read_are_refused(arguments, message, capsysbinary):
     assert main(["model", *arguments]) == 2
-    said = capsys.readouterr().err
+    said = os.fsdecode(capsysbinary.readouterr().err)
     assert message in said
     assert said.endswith("; see `python -m export --help`.\n")
+
+
+@pytest.mark.parametrize("option", [[], ["--from-onnx"]])
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("", "must not be empty"),
+        ("a" * 5_000, "is neither a folder here nor a hub id such as org/name."),
+        ("a/" + "b" * 5_000, "is neither a folder here nor a hub id such as org/name."),
+        ("/" + "b" * 5_000, "is neither a folder here nor a hub id such as org/name."),
+        (os.fsdecode(b"\xff\xfe"), "is not UTF-8, which every name must be: rename it"),
+        ("/", "/ has no name that its artifact could have: give one with --name."),
+    ],
+)
+def test_a_model_that_no_folder_can_be_is_one_sentence(option, model, said, tmp_path, capsysbinary):
+    assert main([*option, model, "--output", str(tmp_path)]) == 2
+    told = os.fsdecode(capsysbinary.readouterr().err)
+    assert said in told
+    assert told.count("\n") == 1
+
+
+def test_a_target_that_no_folder_can_be_is_one_sentence(checkpoint, tmp_path, capsys):
+    assert main([str(checkpoint), "--output", "a" * 5_000]) == 2
+    assert capsys.readouterr().err == "error: " + "a" * 5_000 + " cannot be written: File name too long.\n"
+
+
+def test_a_folder_that_is_not_utf_8_is_one_sentence(checkpoint, tmp_path, monkeypatch, capsysbinary):
+    """Also where the argument is, because libraries are given the whole path."""
+    place = tmp_path / os.fsdecode(b"\xff\xfe")
+    shutil.copytree(checkpoint, place)
+    monkeypatch.chdir(place)
+    assert main([".", "--output", str(tmp_path / "out"), "--name", "a"]) == 2
+    assert "is not UTF-8, which every name must be: rename it." in os.fsdecode(capsysbinary.readouterr().err)
+
+
+@pytest.mark.slow
+def test_any_memory_is_a_bound_and_the_compiler_leaves_no_folder(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    arguments = [str(checkpoint), "--output", str(tmp_path / "out"), "--max-memory", "9" * 400]
+    assert main(arguments) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ
+
+
+@pytest.mark.slow
+def test_temporary_files_that_find_no_room_are_not_blamed_on_the_target(checkpoint, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with files_of_at_most(200_000):
+        assert main([str(checkpoint), "--output", str(tmp_path / "out"), "--max-memory", "704MB"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(
+        f"error: Temporary files cannot be written into {tmp_path}: File too large; free some, or set"
+    )
+    assert list(tmp_path.glob("*/*")) == []
 
 
 def test_a_length_past_the_positions_is_refused(checkpoint, tmp_path, capsys):

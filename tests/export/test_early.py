@@ -100,9 +100,13 @@ CASES: dict[str, tuple[Callable[[Path, Path], list[str]], int, str]] = {
     "little memory": (
         lambda bert, place: [str(bert), "--output", str(place), "--max-memory", "20MB"],
         2,
-        "--max-memory is 0.02 GB: give it as much",
+        "--max-memory is 20 MB: give it as much",
     ),
-    "little disk": (lambda bert, place: [str(bert), "--output", str(place)], 2, "GB: free some, or give another"),
+    "little disk": (
+        lambda bert, place: [str(bert), "--output", str(place)],
+        2,
+        "needs about 2 MB and its disk has 0 MB: free some, or give another",
+    ),
 }
 
 
