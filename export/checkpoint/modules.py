@@ -19,10 +19,11 @@ _PUBLISHED = re.compile(
 
 
 class Module(msgspec.Struct, frozen=True):
-    """A module's Python class and the folder of its files, "" for the model's own."""
+    """A module's Python class, the folder of its files, "" for the model's own, and what it is called."""
 
     type: str
     path: str
+    name: str | None = None
 
     @property
     def kind(self) -> str:
@@ -54,6 +55,13 @@ def read_modules(root: Path) -> list[Module]:
             f"The model begins with a {modules[0].kind} module, and ScoreRT exports those that begin with a "
             f"{' or a '.join(FIRST)}: give another, or correct its modules.json."
         )
+    names = [module.name for module in modules if module.name is not None]
+    for name in names:
+        if names.count(name) > 1:
+            raise ExportError(
+                f"{root / 'modules.json'} has {names.count(name)} modules with the name {name!r}, of which "
+                "sentence-transformers keeps the last: give each a name of its own, or leave some out."
+            )
     for module in modules:
         # As it is written: a link may lead anywhere, as those to an adapter's base do.
         if not Path(os.path.normpath(root / module.path)).is_relative_to(os.path.normpath(root)):

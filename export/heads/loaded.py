@@ -12,6 +12,7 @@ from engine.arrays import Floats
 
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.published import as_transformers
+from ..checkpoint.reading import is_there
 from ..checkpoint.weights import Weights, no_numbers, read_rows, read_tensors
 from ..errors import ExportError, explained
 from ..recipe import Head, Recipe
@@ -20,6 +21,8 @@ from ..recognition.module_list import pooling_modes
 # Where a language model keeps the rows of its output vocabulary; tied ones are those of the input.
 _OUTPUT_ROWS = "lm_head.weight"
 _INPUT_ROWS = ("model.embed_tokens.weight", "embed_tokens.weight", "model.language_model.embed_tokens.weight")
+# Where a module's own weights are, in the order in which sentence-transformers looks for them.
+_FILES = ("model.safetensors", "pytorch_model.bin")
 _NEEDED = {"Dense": ("linear.weight",), "LayerNorm": ("norm.weight", "norm.bias")}
 
 ACTIVATIONS = (
@@ -179,7 +182,8 @@ def _require_said(head: Head, weights: Weights) -> None:
 
 def _head_weights(head: Head) -> Weights:
     if not head.tensors:
-        return read_tensors(head.weights)
+        files = (head.weights / name for name in _FILES)
+        return read_tensors(next((file for file in files if is_there(file)), head.weights))
     found = read_tensors(head.weights, set(head.tensors.values()).__contains__)
     return {own: found[name] for own, name in head.tensors.items() if name in found}
 
@@ -188,11 +192,21 @@ def _token_rows(head: Head, checkpoint: Checkpoint, tokenizer: PreTrainedTokeniz
     """float32 `[1, dim]`: the output row of the one token, or of the second less that of the first."""
     config = as_transformers(checkpoint.native)
     tied = config.tie_word_embeddings or config.get_text_config().tie_word_embeddings
-    names = [*_INPUT_ROWS] if tied else [_OUTPUT_ROWS, *_INPUT_ROWS]
     ids = [_token_id(token, tokenizer) for token in head.config["tokens"]]
-    rows = read_rows(head.weights, names, ids)
+    shared = read_rows(head.weights, _INPUT_ROWS, ids) if tied else None
+    own = read_rows(head.weights, [_OUTPUT_ROWS], ids)
+    rows = own if shared is None else shared
     if rows is None:
-        raise ExportError(f"{head.weights} has no weights named {' or '.join(names)} to make the classifier of.")
+        says = "" if tied else ", and its config.json has no tie_word_embeddings true"
+        raise ExportError(
+            f"{head.weights} has no weights named {_OUTPUT_ROWS} to make the classifier of{says}: fetch the whole "
+            "checkpoint, or say --hf-overrides '{\"tie_word_embeddings\": true}' where it shares those of the input."
+        )
+    if shared is not None and own is not None and not np.array_equal(shared, own):
+        raise ExportError(
+            f"{head.weights} has an {_OUTPUT_ROWS} that is not that of the input, though config.json says so "
+            "(tie_word_embeddings): say --hf-overrides '{\"tie_word_embeddings\": false}' where it counts."
+        )
     return rows if len(ids) == 1 else rows[1:] - rows[:1]
 
 

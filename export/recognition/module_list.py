@@ -24,6 +24,8 @@ _LEGACY_MODES = {
     "pooling_mode_lasttoken": "lasttoken",
 }
 
+_POOLING = {"embedding_dimension", "word_embedding_dimension", "pooling_mode", "include_prompt"}
+
 # What sentence-transformers' Dense has where its settings do not say; PyLate's has none.
 _DENSE = {"activation_function": "torch.nn.modules.activation.Tanh"}
 _WITHOUT_SETTINGS = frozenset({"Normalize"})
@@ -135,6 +137,8 @@ def require_kinds(folder: Folder, *known: str) -> None:
 
 
 def _require_pooling(settings: Settings) -> None:
+    for name in settings.keys() - _LEGACY_MODES.keys() - _POOLING:
+        raise settings.refused(name, "absent, since no release of sentence-transformers has it for a Pooling module")
     for flag in _LEGACY_MODES:
         settings.flag(flag, False)
     settings.flag("include_prompt", True)

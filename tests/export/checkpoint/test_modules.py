@@ -306,3 +306,23 @@ def test_a_modules_weights_are_what_its_settings_say(
         load_head(Head("Dense", settings, folder))
     assert str(refused.value).startswith("The Dense module in 2_Dense should have ")
     assert sentence in str(refused.value)
+
+
+def test_a_modules_weights_are_in_the_file_that_sentence_transformers_reads(tmp_path: Path) -> None:
+    settings = {"in_features": 6, "out_features": 4, "bias": False}
+    folder = tmp_path / "2_Dense"
+    folder.mkdir()
+    for name, value in (("model", 1), ("other", 2)):
+        save_file({"linear.weight": np.full((4, 6), value, np.float32)}, folder / f"{name}.safetensors")
+    assert (load_head(Head("Dense", settings, folder)).weights["linear.weight"] == 1).all()
+
+
+def test_modules_of_one_name_are_refused(folder: Path) -> None:
+    """sentence-transformers has them in a dictionary."""
+    write_json(folder / "modules.json", [TRANSFORMER | {"name": "0"}, POOLING | {"name": "0"}])
+    assert refusal(folder).startswith(f"{folder / 'modules.json'} has 2 modules with the name '0', of which sentence-")
+
+
+def test_a_setting_of_pooling_that_no_release_has_is_refused(folder: Path) -> None:
+    write_json(folder / "1_Pooling" / "config.json", {"pooling_mode": "cls", "pooling_layers": 4})
+    assert "has pooling_layers 4, and it must be absent, since no release of sentence-t" in refusal(folder)
