@@ -1,5 +1,6 @@
 """Writes docs/reference from the code: settings, paths and metrics of the server, and families of checkpoints."""
 
+import argparse
 import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -50,6 +51,8 @@ _METRICS = """\
 
 
 def main() -> None:
+    """Write every page. Its only option is `--help`."""
+    argparse.ArgumentParser(prog="python -m scripts.reference", description=__doc__).parse_args()
     for name, page in PAGES.items():
         (FOLDER / name).write_text(page(), encoding="utf-8")
         print(FOLDER / name)

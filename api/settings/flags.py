@@ -1,15 +1,17 @@
 """Reads flags from the command line, `SCORERT_*` variables and a TOML file, and says where one is wrong."""
 
 import argparse
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.command import Parser, UsageError, nearest
+from engine.command import Parser, UsageError, nearest, say
 
 from .errors import SettingsError
+from .values import content
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +54,17 @@ _TOML: dict[type, tuple[tuple[type, ...], str]] = {
 }
 _METAVARS = {int: "N", Path: "FILE"}
 
+# In the pods beside a Service that is called scorert, SCORERT_PORT says where that is, unless they set it themselves.
+_OF_A_SERVICE = re.compile(r"(tcp|udp|sctp)://")
+
 
 def read_flags(
     groups: Groups, arguments: Sequence[str], environment: Mapping[str, str], command: str
 ) -> dict[str, Any]:
     """The value of every flag by its name: from the command line, or its variable, or the file, or its default.
 
-    An empty variable is one that is not set. `--help` prints the groups and exits with 0. `command` is what the user
-    typed before the arguments. Raises `SettingsError`.
+    An empty variable is one that is not set, and so is one of Kubernetes' own. `--help` prints the groups and exits
+    with 0. `command` is what the user typed before the arguments. Raises `SettingsError`.
     """
     flags = [flag for group in groups.values() for flag in group]
     given = _variables([*flags, _CONFIG], environment) | _command_line(groups, arguments, command)
@@ -131,11 +136,16 @@ def _shown(default: Any) -> str:
 
 
 def _variables(flags: Sequence[Flag], environment: Mapping[str, str]) -> _Given:
-    return {
-        flag.name: (flag.variable, listed(text) if flag.repeats else [text])
-        for flag in flags
-        if (text := environment.get(flag.variable))
-    }
+    given: _Given = {}
+    for flag in flags:
+        text = environment.get(flag.variable)
+        if not text:
+            continue
+        if _OF_A_SERVICE.match(text) and flag.kind is int:
+            say(f"{flag.variable} is {text}, as Kubernetes sets it for a Service of that name: it is passed over.")
+            continue
+        given[flag.name] = (flag.variable, listed(text) if flag.repeats else [text])
+    return given
 
 
 def listed(text: str) -> list[str]:
@@ -146,12 +156,12 @@ def listed(text: str) -> list[str]:
 def _file(flags: Sequence[Flag], path: Path, label: str, command: str) -> _Given:
     """The keys of a TOML file; `label` is what named it."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{label}: {path} cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{label}: {path} is not UTF-8 text.") from None
+        text = content(str(path))
     except ValueError as error:
+        raise SettingsError(f"{label}: {error}.") from None
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{label}: {path} is not TOML: {str(error).rstrip('.')}.") from None
     known = {flag.name: flag for flag in flags}
     for key in document:

@@ -8,14 +8,19 @@ from urllib.parse import urlsplit
 
 from engine.command import legible
 
+_MOST_DIGITS = 18
+"""Whatever is counted, there are fewer."""
+
 
 def whole(noun: str, least: int = 1, most: int | None = None) -> Callable[[str], int]:
     bounds = f"{least} or more" if most is None else f"{least} to {most}"
 
     def read(text: str) -> int:
-        if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
+        # Python reads no number of more than 4,300 digits.
+        number = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+        if number is None or number < least or (most is not None and number > most):
             raise ValueError(f"{text!r} is not {noun} ({bounds})")
-        return int(text)
+        return number
 
     return read
 
@@ -88,9 +93,10 @@ def url(text: str) -> str:
 
 
 def content(path: str) -> str:
+    """The text of a file; editors of Windows begin it with a byte order mark."""
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text") from None
+        raise ValueError(f"{path} is not UTF-8 text: save it as that") from None

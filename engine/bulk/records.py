@@ -25,6 +25,13 @@ _BYTES_AT_A_TIME = 2**20
 # In bytes, of Linux and most others.
 _LONGEST_PATH, _LONGEST_NAME = 4095, 255
 
+# How a file of another encoding begins, with a mark or with the brace of its first line.
+_MARKS = (
+    *((codecs.BOM_UTF32_LE, "UTF-32"), (codecs.BOM_UTF32_BE, "UTF-32")),
+    *((codecs.BOM_UTF16_LE, "UTF-16"), (codecs.BOM_UTF16_BE, "UTF-16")),
+    *((b"{\0\0\0", "UTF-32"), (b"\0\0\0{", "UTF-32"), (b"{\0", "UTF-16"), (b"\0{", "UTF-16")),
+)
+
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -43,6 +50,8 @@ def read_lines(path: Path) -> Iterator[Document]:
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if number == 1:
+                if encoding := next((name for mark, name in _MARKS if line.startswith(mark)), None):
+                    raise InvalidDocuments(f"{path} is {encoding}: save it as UTF-8.")
                 line = line.removeprefix(codecs.BOM_UTF8)  # some editors begin a file with one
             if line.isspace():
                 continue

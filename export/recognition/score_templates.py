@@ -29,7 +29,7 @@ _GENERATION_PROMPT = "{%- set add_generation_prompt = true -%}"
 def given_template(file: Path) -> str:
     """The score template of a file that an export is given. Raises `ExportError` where it cannot be used."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         messages = [{"role": "query", "content": _QUERY}, {"role": "document", "content": _DOCUMENT}]
         prompt = render(compile_template(text), {"messages": messages, "add_generation_prompt": False})
     except OSError as error:

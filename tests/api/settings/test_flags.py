@@ -178,7 +178,9 @@ def test_a_file_with_nothing_in_it(config: Path) -> None:
         ('chat-template = ["x="]', "chat-template in {file}: 'x=' is neither FILE nor NAME=FILE."),
         ("port = ", "--config: {file} is not TOML: "),
         ("port = 1\nport = 2", "--config: {file} is not TOML: Cannot overwrite a value"),
-        (b"# \xff", "--config: {file} is not UTF-8 text."),
+        (b"# \xff", "--config: {file} is not UTF-8 text: save it as that."),
+        ("port = 1".encode("utf-16"), "--config: {file} is not UTF-8 text: save it as that."),
+        ("model = " + "[" * 60_000, "--config: {file} is not TOML: "),
         (None, "--config: {file} cannot be read (No such file or directory)."),
     ],
 )
@@ -203,3 +205,33 @@ def test_what_is_wrong_in_the_file_counts_even_where_a_flag_wins(config: Path) -
 def test_the_variable_is_named_where_it_names_the_file() -> None:
     with pytest.raises(SettingsError, match=r"^SCORERT_CONFIG: no/such\.toml cannot be read"):
         read_settings([], {"SCORERT_CONFIG": "no/such.toml"})
+
+
+def test_a_byte_order_mark_is_passed_over(config: Path) -> None:
+    """As Notepad begins files with."""
+    keys, template = config.parent / "keys", config.parent / "template.jinja"
+    for file, text in ((config, "port = 1"), (keys, "secret"), (template, "{{ messages[0].content }}")):
+        file.write_text(text, encoding="utf-8-sig")
+    arguments = ["--config", str(config), "--api-key-file", str(keys), "--chat-template", str(template)]
+    settings = read_settings(arguments, {})
+    assert settings.network.port == 1
+    assert settings.access.api_keys == {"secret"}
+    assert settings.serving.chat_template == "{{ messages[0].content }}"
+
+
+def test_a_port_that_kubernetes_sets_is_passed_over_with_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """For a Service that is called scorert, besides variables that no setting has."""
+    address = "tcp://10.0.0.1:8000"
+    links = {"SCORERT_PORT": address, "SCORERT_SERVICE_HOST": "10.0.0.1", "SCORERT_PORT_8000_TCP": address}
+    assert read_settings([], links).network.port == read_settings([], {}).network.port
+    assert capsys.readouterr().err == (
+        "SCORERT_PORT is tcp://10.0.0.1:8000, as Kubernetes sets it for a Service of that name: it is passed over.\n"
+    )
+    assert read_settings(["--port", "1"], links).network.port == 1
+
+
+@pytest.mark.parametrize("name", ["port", "threads", "max-body-bytes"])
+@pytest.mark.parametrize("text", ["9" * 400, "9" * 5_000, "\N{SUPERSCRIPT TWO}", "-1", ""])
+def test_numbers_of_any_size_are_refused_by_name(name: str, text: str) -> None:
+    with pytest.raises(SettingsError, match=f"^--{name}: .* is not a (port|number of)"):
+        read_settings([f"--{name}", text], {})

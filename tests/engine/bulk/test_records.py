@@ -169,3 +169,11 @@ def test_few_pictures_of_a_parquet_file_are_in_memory(tmp_path: Path) -> None:
     finally:
         pyarrow.set_memory_pool(ordinary)
     assert 16 * size <= counting.max_memory() < 48 * size
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
+def test_a_file_of_another_encoding_is_named(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "docs.jsonl"
+    file.write_text('{"text": "a"}\n', encoding=encoding)
+    with pytest.raises(InvalidDocuments, match=rf"docs\.jsonl is {encoding[:6].upper()}: save it as UTF-8\."):
+        list(read_documents(file))
