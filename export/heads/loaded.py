@@ -141,6 +141,13 @@ def load_head(head: Head) -> LoadedHead:
             )
     if not head.tensors:
         _require_said(head, weights)
+    if "positive" in head.config:
+        rows, labels = len(weights["linear.weight"]), 1 if head.config["positive"] is None else 2
+        if rows != labels:
+            raise ExportError(
+                f"{head.tensors['linear.weight']} has {rows} row{'s' * (rows > 1)}, and config.json {labels} "
+                f"label{'s' * (labels > 1)} (id2label, num_labels): name as many as it has by --hf-overrides."
+            )
     # A classifier's 1 / temperature multiplies what is there before the activation, and a shift is added to that.
     scale = head.config.get("scale", 1.0)
     scaled = {name: tensor * scale if name.startswith("linear.") else tensor for name, tensor in weights.items()}

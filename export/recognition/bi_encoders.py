@@ -31,6 +31,8 @@ def _sentence_transformer(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     require_kinds(folder, "Pooling", "Dense", "LayerNorm", "Normalize")
     if folder.kinds.count("Pooling") != 1 or folder.kinds[0] != "Pooling":
         raise ExportError("The folder's modules.json has no Pooling right after its Transformer, so it embeds no text.")
+    if folder.settings.get("truncate_dim") is not None:
+        raise folder.settings.refused("truncate_dim", "null: embeddings are cut where a request asks for dimensions")
     require_states(folder)
     require_flow(folder.heads, TOKENS, TEXT)
     query_prompt, document_prompt = _prompts(checkpoint, folder)

@@ -86,6 +86,8 @@ def _colbert(checkpoint: Checkpoint) -> Recipe:
     metadata = read_object(checkpoint.folder / "artifact.metadata")
     if metadata is None:
         return recipe
+    if metadata.get("similarity", "cosine") != "cosine":
+        raise metadata.refused("similarity", "cosine, which ScoreRT has")
     return replace(
         recipe,
         query=Marking(

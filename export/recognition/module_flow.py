@@ -70,4 +70,6 @@ def require_states(folder: Folder) -> None:
         raise settings.refused("module_output_name", TOKENS)
     for name in _SIDES:
         if settings.get(name):
-            raise settings.refused(name, "absent, since ScoreRT has it for models of late interaction alone")
+            raise settings.refused(
+                name, "absent: of models of late interaction it is read in config_sentence_transformers.json"
+            )

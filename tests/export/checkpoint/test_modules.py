@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 from sentence_transformers.base.modules import Dense
 
+from checkpoints.embedders import colbert
 from checkpoints.minilm import write_json
 from checkpoints.tiny import build
 from export.checkpoint.files import open_checkpoint
@@ -231,7 +232,7 @@ DENSE = {"path": "2_Dense", "type": "sentence_transformers.models.Dense"}
         ),
         ("", {"transformer_task": "fill-mask"}, 'has transformer_task "fill-mask", and it must be feature-extraction'),
         ("", {"module_output_name": "sentence_embedding"}, 'has module_output_name "sentence_embedding", and it must'),
-        ("", {"query_length": 16}, "has query_length 16, and it must be absent, since ScoreRT has it for"),
+        ("", {"query_length": 16}, "has query_length 16, and it must be absent: of models of late intera"),
         (
             "",
             {"modality_config": {"text": {"method": "forward", "method_output_name": "pooler_output"}}},
@@ -326,3 +327,17 @@ def test_modules_of_one_name_are_refused(folder: Path) -> None:
 def test_a_setting_of_pooling_that_no_release_has_is_refused(folder: Path) -> None:
     write_json(folder / "1_Pooling" / "config.json", {"pooling_mode": "cls", "pooling_layers": 4})
     assert "has pooling_layers 4, and it must be absent, since no release of sentence-t" in refusal(folder)
+
+
+def test_embeddings_that_are_cut_without_asking_are_refused(folder: Path) -> None:
+    write_json(folder / "config_sentence_transformers.json", {"truncate_dim": 64})
+    assert "has truncate_dim 64, and it must be null: embeddings are cut where a request asks for dim" in refusal(
+        folder
+    )
+
+
+def test_colberts_compared_by_distance_are_refused(tmp_path: Path) -> None:
+    root = colbert(tmp_path / "colbert")
+    metadata = json.loads((root / "artifact.metadata").read_text())
+    write_json(root / "artifact.metadata", metadata | {"similarity": "l2"})
+    assert 'has similarity "l2", and it must be cosine, which ScoreRT has' in refusal(root)

@@ -14,8 +14,11 @@ from checkpoints.minilm import write_json
 from checkpoints.onnx_folders import folder_of, write_body
 from engine import Engine
 from export.__main__ import main
+from export.checkpoint.files import open_checkpoint
 from export.errors import ExportError
+from export.heads.loaded import load_head
 from export.recognition.labels import positive_label
+from export.recognition.recognise import recognise
 
 PAIRS = [("What is a list?", "A list is mutable."), ("who", "nobody, and never at any time"), ("a b", "c")]
 
@@ -142,3 +145,20 @@ def test_names_that_contradict_themselves_are_refused_until_the_user_says_which(
     assert str(refused.value).endswith(SAY_SO)
     said = {"id2label": numbered("relevant", "not relevant")}
     assert positive_label("X", config | said, said) == 0
+
+
+@pytest.mark.parametrize(("count", "labels"), [(3, ["no", "yes"]), (1, ["no", "yes"]), (2, ["relevant"])])
+def test_a_classifier_of_other_rows_than_labels_is_refused(tmp_path, count, labels):
+    folder = rerankers.qwen3_reranker_seq_cls(tmp_path / "qwen3-reranker")
+    weights = load_file(folder / "model.safetensors")
+    row = weights["score.weight"]
+    weights["score.weight"] = torch.cat([row * number for number in range(1, count + 1)])
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    write_json(folder / "config.json", config | {"id2label": numbered(*labels), "label2id": None})
+    recipe = recognise(open_checkpoint(str(folder), None, {}, False))
+    with pytest.raises(ExportError) as refused:
+        load_head(recipe.heads[-1])
+    assert str(refused.value).startswith(
+        f"score.weight has {count} row{'s' * (count > 1)}, and config.json {len(labels)} label"
+    )
