@@ -48,11 +48,13 @@ def find_contents(graph: PublishedGraph, recipe: Recipe, load: Load, is_plain: b
     states = _states(graph)
     if states is None:
         wanted = [_LOGITS] if recipe.own_classifier else _STATES
+        task = "text-classification" if recipe.own_classifier else "feature-extraction"
         raise ExportError(
             f"{graph.path} has the outputs {', '.join(graph.outputs)}, and a {recipe.score_type} needs "
-            f"{' or '.join(wanted)}."
+            f"{' or '.join(wanted)}: export it with that (optimum-cli export onnx --task {task})."
         )
     heads = load()
+    _check_shape(graph, states, recipe, heads, sample)
     _check_width(graph, states, heads, sample)
     return Contents(states, [], heads)
 
@@ -110,10 +112,32 @@ def _explanations(heads: list[LoadedHead], is_plain: bool) -> list[tuple[list[Lo
 def _embedding_alone(graph: PublishedGraph, heads: list[LoadedHead], sample: Feeds) -> Contents:
     """With nothing to compare it with, only its length can be looked at."""
     (embedding,) = graph.run([_EMBEDDING], sample)
+    if embedding.ndim != 2:
+        raise ExportError(
+            f"{graph.path} gives a {_EMBEDDING} of shape {list(embedding.shape)} for {len(embedding)} texts, and not a "
+            f"vector each: call states of tokens {_STATES[0]}, as optimum-cli does."
+        )
     has_length_1 = bool(np.allclose(np.linalg.norm(embedding, axis=-1), 1, atol=_SAME))
     if has_length_1 or heads[-1].kind != "Normalize":
         return Contents(_EMBEDDING, heads, [])
     return Contents(_EMBEDDING, heads[:-1], heads[-1:])
+
+
+def _check_shape(
+    graph: PublishedGraph, output: str, recipe: Recipe, heads: Sequence[LoadedHead], sample: Feeds
+) -> None:
+    (states,) = graph.run([output], sample)
+    if recipe.scoring.reads_pairs and not heads:
+        if states.ndim != 2 or states.shape[1] != 1:
+            raise ExportError(
+                f"{graph.path} gives a {output} and no {_LOGITS}, so it lacks the classifier that its config.json "
+                "names: export it with that (optimum-cli export onnx --task text-classification)."
+            )
+    elif states.ndim != 3:
+        raise ExportError(
+            f"{graph.path} gives a {output} of shape {list(states.shape)} for {len(states)} texts, and not a state of "
+            "each token: export the body (optimum-cli export onnx --task feature-extraction)."
+        )
 
 
 def _check_width(graph: PublishedGraph, output: str, heads: Sequence[LoadedHead], sample: Feeds) -> None:

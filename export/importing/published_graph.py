@@ -1,15 +1,18 @@
 """Runs an ONNX graph as it was published, after checking that ScoreRT can fill its inputs."""
 
+import bisect
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 import onnxruntime
+from numpy.typing import NDArray
 
 from engine.arrays import Feeds, Floats
 from engine.runtime.machine.cores import cores
 
-from ..errors import ExportError, explained
+from ..errors import ExportError, explained, one_line
 
 POSITIONS = "position_ids"
 _REQUIRED = ["input_ids", "attention_mask"]
@@ -25,7 +28,7 @@ class PublishedGraph:
         self._names = _check_inputs(path, load_graph(path).graph)
         self.inputs = [name for name in _FED if name in self._names]
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what fails is said in a sentence
         options.intra_op_num_threads = cores()
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -38,8 +41,37 @@ class PublishedGraph:
         mask = feeds["attention_mask"]
         # As transformers counts positions where padding may be on the left.
         feeds = feeds | {POSITIONS: np.maximum(mask.cumsum(axis=1) - 1, 0)}
-        found = self._session.run(outputs, {name: feeds[name] for name in self._names})
-        return [array.astype(np.float32) for array in found]
+        return [array.astype(np.float32) for array in self._run(outputs, feeds)]
+
+    def _run(self, outputs: list[str], feeds: Feeds) -> list[NDArray[Any]]:
+        try:
+            return self._session.run(outputs, {name: feeds[name] for name in self._names})  # type: ignore[no-any-return]
+        except Exception as error:
+            tokens = feeds["input_ids"].shape[1]
+            most = self._longest(feeds)
+            if 0 < most < tokens:
+                raise ExportError(
+                    f"{self.path} takes inputs of at most {most} tokens, and its config.json allows {tokens} or more: "
+                    f"give --max-length {most}, or put the config.json that it was exported with beside it."
+                ) from None
+            raise ExportError(
+                f"{self.path} does not run on its tokenizer's tokens ({one_line(error)}): put the tokenizer and the "
+                "config.json that it was exported with beside it."
+            ) from None
+
+    def _longest(self, feeds: Feeds) -> int:
+        """Of inputs of one token again and again, which every vocabulary has, the most tokens that run; 0 for none."""
+        same = {name: np.ascontiguousarray(array[:1]) for name, array in feeds.items()}
+        same["input_ids"] = np.zeros_like(same["input_ids"])
+
+        def fails(tokens: int) -> bool:
+            try:
+                self._session.run(None, {name: same[name][:, :tokens] for name in self._names})
+            except Exception:
+                return True
+            return False
+
+        return bisect.bisect_left(range(1, same["input_ids"].shape[1] + 1), True, key=fails)
 
 
 def load_graph(path: Path) -> ir.Model:

@@ -291,6 +291,49 @@ def test_a_classifier_has_one_logit(labels: int, folder: Path, capsys: pytest.Ca
     assert read_manifest(artifact).graphs[0].outputs[0].dims == ["batch"]
 
 
+@pytest.mark.parametrize(
+    ("config", "toy", "inputs", "output", "message"),
+    [
+        (
+            *(
+                {"max_position_embeddings": 600},
+                {},
+                ("input_ids", "attention_mask", "position_ids"),
+                "token_embeddings",
+            ),
+            "takes inputs of at most 512 tokens, and its config.json allows 600 or more: give --max-length 512, or",
+        ),
+        (
+            *({}, {"vocabulary": 50}, ("input_ids", "attention_mask"), "token_embeddings"),
+            "put the tokenizer and the config.json that it was exported with beside it.",
+        ),
+        (
+            *({}, {}, ("input_ids", "attention_mask"), "sentence_embedding"),
+            "and not a vector each: call states of tokens last_hidden_state, as optimum-cli does.",
+        ),
+        ({}, {}, ("input_ids", "attention_mask"), "logits", "export it with that (optimum-cli export onnx --task feat"),
+        (
+            *({"architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}, {}),
+            *(("input_ids", "attention_mask"), "last_hidden_state"),
+            "so it lacks the classifier that its config.json names: export it with that (optimum-cli",
+        ),
+    ],
+)
+def test_a_graph_that_is_not_of_its_configuration_is_one_sentence(
+    config: dict[str, Any],
+    toy: dict[str, int],
+    inputs: tuple[str, ...],
+    output: str,
+    message: str,
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for name, changes in (("config.json", config), ("tokenizer_config.json", {"model_max_length": 10**30})):
+        write_json(folder / name, json.loads((folder / name).read_text()) | changes)
+    Toy(**toy).write(folder / "model.onnx", output=output, inputs=inputs)
+    assert message in refusal(folder, capfd)
+
+
 def test_a_reranker_made_of_a_language_model_needs_its_states_and_its_rows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
