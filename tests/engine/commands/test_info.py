@@ -93,3 +93,16 @@ def test_what_is_neither_is_one_sentence(tmp_path, capsys):
     assert said.out == ""
     assert said.err.startswith(f"error: {tmp_path} is not an artifact: it has no manifest.json.")
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("created", [2**62, -(2**62), 10**12])
+def test_a_moment_of_no_calendar_is_said_in_seconds(created, tmp_path, capsys):
+    """As a manifest that somebody edited may have."""
+    own = json.loads((DEFAULT / "manifest.json").read_text())
+    (tmp_path / "manifest.json").write_text(json.dumps(own | {"created": created}))
+    assert f"{created:,} s after 1970" in told(capsys, tmp_path)
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_none(tmp_path, capsys):
+    assert main(["info", str(tmp_path / "none")]) == 2
+    assert f"{tmp_path / 'none'} is not an artifact: there is no such folder." in capsys.readouterr().err
