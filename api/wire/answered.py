@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from engine import InvalidInput
 
 from ..endpoint import Call
@@ -14,12 +12,13 @@ from .long_documents import refuse_elsewhere
 
 
 def answered(body: bytes, kind: Any, answer: Callable[[Any, Call], Any], words: Words, call: Call) -> Any:
-    """What `answer` says to a body of that type; to a `msgspec.Raw` it says what that is, and comes here again.
+    """What `answer` says to a body of that type. Of one that is no struct, as a `msgspec.Raw`, it says itself what that
+    is, and comes here again.
 
     Raises as `decode`, `refuse_elsewhere` and `answer`.
     """
     request = decode(body, kind)
-    if kind is msgspec.Raw:
+    if not hasattr(kind, "__struct_fields__"):
         return answer(request, call)
     refuse_elsewhere(body, kind)
     try:

@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,28 @@ def test_pictures_are_ranked_beside_texts(page: Browser, server: Server) -> None
     # The focus does not fall off the page.
     focused = page.driver.execute_script("return document.activeElement.ariaLabel")
     assert focused == "Remove photograph.jpg"
+
+
+def test_a_row_says_what_was_ranked_whatever_was_typed_since(page: Browser, server: Server) -> None:
+    slide = SAMPLES / "slide.png"
+    fill(page, QUERY, DOCUMENTS)
+    add(page, slide)
+    texts: list[tuple[str, Content]] = [(text, text) for text in DOCUMENTS]
+    wait_for(page, ranked(server, QUERY, [*texts, ("slide.png", pictured(slide))]))
+    page.delay(800)
+    try:
+        # The next rankings wait for as long as this one took.
+        page.driver.execute_script("document.querySelector('#status').textContent = ''; form.requestSubmit()")
+        page.wait(lambda: page.texts("#status")[0].startswith("3 documents ·"), "a slow ranking")
+        page.driver.execute_script("form.requestSubmit()")
+        time.sleep(0.4)
+        page.write("#document-pictures input", "passengers")
+        page.wait(lambda: "passengers" in page.texts("#results .text"), "the caption")
+        want = ranked(server, QUERY, [*texts, ("passengers", pictured(slide, "passengers"))])
+        assert [text for text, _ in shown(page)] == [text for text, _ in want]
+        assert [score for _, score in shown(page)] == pytest.approx([score for _, score in want], abs=1e-5)
+    finally:
+        page.delay(0)
 
 
 def test_pictures_are_dropped_and_pasted(page: Browser, server: Server) -> None:
