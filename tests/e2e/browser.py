@@ -77,15 +77,8 @@ class Browser:
 
     def disconnect(self, gone: bool) -> None:
         """Make every request fail from now on, or none."""
-        self._network(offline=gone)
-
-    def delay(self, milliseconds: int) -> None:
-        """Make every answer take so much longer from now on."""
-        self._network(latency=milliseconds)
-
-    def _network(self, *, offline: bool = False, latency: int = 0) -> None:
         self.driver.execute_cdp_cmd("Network.enable", {})
-        conditions = {"offline": offline, "latency": latency, "downloadThroughput": -1, "uploadThroughput": -1}
+        conditions = {"offline": gone, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
         self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
 
     def requested(self) -> list[str]:
