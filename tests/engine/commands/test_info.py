@@ -95,7 +95,7 @@ def test_what_is_neither_is_one_sentence(tmp_path, capsys):
     assert said.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("created", [2**62, -(2**62), 10**12])
+@pytest.mark.parametrize("created", [2**53 - 1, 10**12])
 def test_a_moment_of_no_calendar_is_said_in_seconds(created, tmp_path, capsys):
     """As a manifest that somebody edited may have."""
     own = json.loads((DEFAULT / "manifest.json").read_text())
