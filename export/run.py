@@ -97,7 +97,7 @@ def _open(options: argparse.Namespace, folder: Path) -> "tuple[Checkpoint, OpenE
     if options.exporter == "transformers":
         mapped_in = folder if weights_in_files(checkpoint, options.max_memory) else None
         allow_missing = options.allow_missing
-        return checkpoint, partial(_traced, precisions=precisions, allow_missing=allow_missing, mapped_in=mapped_in)
+        return checkpoint, partial(traced, precisions=precisions, allow_missing=allow_missing, mapped_in=mapped_in)
     if precisions != ["fp32"]:
         raise ExportError("--exporter optimum makes fp32 graphs: leave --precision out, or --exporter.")
     return checkpoint, partial(_from_optimum, folder=folder)
@@ -111,7 +111,7 @@ def _check(checkpoint: Checkpoint, options: argparse.Namespace) -> None:
     check_space(target, artifact_bytes(checkpoint, options.precision or ["fp32"]))
 
 
-def _traced(
+def traced(
     checkpoint: Checkpoint,
     recipe: Recipe,
     tokenizer: "PreTrainedTokenizerBase",
@@ -119,6 +119,7 @@ def _traced(
     allow_missing: bool,
     mapped_in: Path | None,
 ) -> "Exporter":
+    """The exporter of a checkpoint's PyTorch weights. Raises `ExportError`."""
     # Imported here, because the other ways need no PyTorch or an older transformers.
     with needing("Exporting from PyTorch weights (--from-onnx imports graphs without)", "export"):
         from .tracing.multimodal import TracedTowers

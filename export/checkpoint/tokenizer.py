@@ -32,6 +32,7 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
     settings = checkpoint.json("tokenizer_config.json")
     if recipe.max_length is None or not isinstance(settings.get("model_max_length"), int | float):
         settings.length("model_max_length")
+    settings.texts("model_input_names", ())
     try:
         tokenizer = _load(checkpoint)
     except MemoryError:

@@ -45,8 +45,8 @@ def require_known(checkpoint: Checkpoint, architecture: str) -> list[str]:
     if not is_known and not is_translated(config) and not architecture.startswith("ColBERT"):
         raise ExportError(
             f"{architecture} is no class of transformers, and no family's that ScoreRT knows (see `python -m export "
-            "--list`), but config.json names it: where a class of transformers computes the same, name that "
-            '(--hf-overrides \'{"architectures": ["..."]}\').'
+            "--list`), but config.json or adapter_config.json names it: where a class of transformers computes the "
+            'same, name that (--hf-overrides \'{"architectures": ["..."]}\').'
         )
     if _is_code_known(checkpoint):
         return []

@@ -71,8 +71,8 @@ class TracedTowers:
         loaded = load_multimodal(checkpoint, recipe)
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers", "pillow"]
-        self.heads = load_heads(checkpoint, recipe, tokenizer)
         self.warning = stray_weights(loaded, recipe.architecture, allow_missing)
+        self.heads = load_heads(checkpoint, recipe, tokenizer)
         with explained(
             "The settings of the checkpoint's image processor are not what such a processor has ({}): correct them."
         ):

@@ -49,8 +49,8 @@ class TracedNetwork:
         self.preprocessing: Preprocessing | None = None
         self.precisions = precisions
         self.built_with = ["torch", "transformers", "onnx", "onnxscript", "onnxruntime", "tokenizers"]
-        self.heads = load_heads(checkpoint, recipe, tokenizer, loaded.network.config.hidden_size)
         self.warning = stray_weights(loaded, recipe.architecture, allow_missing)
+        self.heads = load_heads(checkpoint, recipe, tokenizer, loaded.network.config.hidden_size)
         self._network = loaded.network
         mapped = Mapped(mapped_in)
         mapped.network(self._network)
