@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, NoReturn
 
 from . import __version__
@@ -100,7 +101,7 @@ def _told(work: Callable[[], int], refused: tuple[type[Exception], ...], unfinis
     except UnicodeEncodeError as error:
         if is_utf8(error.object):
             raise
-        return say(f"error: {error.object} has a name that is no UTF-8, which it needs to be read: rename it.", REFUSED)
+        return say(f"error: {error.object} is not UTF-8, which every name must be: rename it.", REFUSED)
     except OSError as error:
         if error.errno is None or error.filename is None:
             raise
@@ -117,6 +118,13 @@ def nearest(name: str, names: Sequence[str]) -> str | None:
     """The one of some names that was probably meant: it differs by a slip of the hand."""
     near = get_close_matches(name, names, n=1, cutoff=0.7)
     return near[0] if near else None
+
+
+def place(text: str) -> Path:
+    """The path of an argument. Raises `ArgumentTypeError` for none, which Python takes for the working directory."""
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)
 
 
 def is_utf8(name: str) -> bool:

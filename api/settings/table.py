@@ -8,7 +8,7 @@ from ..media.hosts import host_name
 from .flags import Flag
 from .keys import API_KEY, key_file
 from .settings import Settings
-from .values import alias, one_of, origin, root_path, seconds, switch, template, url, whole
+from .values import alias, one_of, origin, path, root_path, seconds, switch, template, url, whole
 
 _DEFAULT = Settings()
 
@@ -17,7 +17,7 @@ FLAGS: dict[str, list[Flag]] = {
         Flag(
             "model",
             "artifacts to serve (default: the all-MiniLM-L6-v2 that comes with ScoreRT)",
-            Path,
+            path,
             Path,
             repeats=True,
             metavar="FOLDER",
@@ -32,7 +32,7 @@ FLAGS: dict[str, list[Flag]] = {
         Flag(
             "index",
             "documents that `python -m engine index` has embedded, for requests with their ids (default: none)",
-            Path,
+            path,
             Path,
             repeats=True,
             metavar="FOLDER",
@@ -79,7 +79,7 @@ FLAGS: dict[str, list[Flag]] = {
     "Network": [
         Flag("host", f"address to listen on, 0.0.0.0 for all (default: {_DEFAULT.network.host})"),
         Flag("port", f"0 for any that is free (default: {_DEFAULT.network.port})", whole("a port", 0, 65535), int),
-        Flag("uds", "Unix socket to listen on, instead of --host and --port (default: none)", Path, Path),
+        Flag("uds", "Unix socket to listen on, instead of --host and --port (default: none)", path, Path),
         Flag(
             "root-path",
             "what a proxy in front leaves out of paths, such as /scorert; the API's description names it",
@@ -201,7 +201,7 @@ FLAGS: dict[str, list[Flag]] = {
         Flag(
             "allowed-media-path",
             "folder of images that file: URLs may name (default: none)",
-            Path,
+            path,
             Path,
             metavar="FOLDER",
         ),

@@ -92,6 +92,12 @@ def url(text: str) -> str:
     return text
 
 
+def path(text: str) -> Path:
+    if not text:
+        raise ValueError("'' is not a path")
+    return Path(text)
+
+
 def content(path: str) -> str:
     """The text of a file; editors of Windows begin it with a byte order mark."""
     try:

@@ -2,9 +2,8 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
-from ..command import DONE, Parser, carry_out
+from ..command import DONE, Parser, carry_out, place
 from ..extras import needing
 
 
@@ -67,16 +66,16 @@ def _parser(command: str) -> Parser:
             "models/colqwen2-v1.0-hf report.pdf --output indexes/report",
         ],
     )
-    parser.add_argument("artifact", metavar="ARTIFACT", type=Path, help="a bi-encoder or late-interaction model")
+    parser.add_argument("artifact", metavar="ARTIFACT", type=place, help="a bi-encoder or late-interaction model")
     parser.add_argument(
         "documents",
         metavar="DOCUMENTS",
-        type=Path,
+        type=place,
         help='JSON lines, {"id": …, "text": …, "image": …} each, with a text, an image (a path or a data URL) or both; '
         ".parquet with such columns; a PDF; or a folder of pictures and PDFs. Without an id: the line's number, or the "
         "path in the folder",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="where the index goes")
+    parser.add_argument("--output", type=place, required=True, metavar="FOLDER", help="where the index goes")
     parser.add_argument("--store", choices=STORES, default="float32", help="what embeddings are kept as (float32)")
     parser.add_argument("--precision", help="which of the artifact's graphs (default: its first)")
     parser.add_argument(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..command import DONE, Parser, carry_out
+from ..command import DONE, Parser, carry_out, place
 from ..extras import needing
 from .facts import as_json, beside, size
 
@@ -34,7 +34,7 @@ def _parser(command: str) -> Parser:
         "Files are not checked: verify does that.",
         examples=["models/ms-marco-MiniLM-L6-v2", "models/ms-marco-MiniLM-L6-v2 --json", "indexes/docs"],
     )
-    parser.add_argument("artifact", metavar="ARTIFACT", type=Path, help="the folder of an artifact or of an index")
+    parser.add_argument("artifact", metavar="ARTIFACT", type=place, help="the folder of an artifact or of an index")
     parser.add_argument("--json", action="store_true", help="print the manifest's own fields, with sizes, as JSON")
     return parser
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..command import DONE, Parser, carry_out
+from ..command import DONE, Parser, carry_out, place
 from ..extras import needing
 
 if TYPE_CHECKING:  # numpy may not be installed
@@ -60,7 +60,7 @@ def _parser(command: str) -> Parser:
         "for what is wrong.",
         examples=["models/ms-marco-MiniLM-L6-v2", "models/ms-marco-MiniLM-L6-v2 --provider cuda", "indexes/docs"],
     )
-    parser.add_argument("artifact", metavar="ARTIFACT", type=Path, help="the folder of an artifact or of an index")
+    parser.add_argument("artifact", metavar="ARTIFACT", type=place, help="the folder of an artifact or of an index")
     parser.add_argument(
         "--provider", choices=["cpu", "cuda", "tensorrt"], default="cpu", help="what its graphs run on (cpu)"
     )

@@ -51,9 +51,29 @@ def test_exit_codes(
     assert capsys.readouterr().err.splitlines() == said
 
 
-def test_others_are_not_swallowed() -> None:
-    with pytest.raises(ZeroDivisionError):
-        carry_out(lambda: raising(ZeroDivisionError()), (OSError,), "")
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(36, "File name too long", "x"), "error: x cannot be used: File name too long.\n"),
+        (
+            UnicodeEncodeError("utf-8", "x\udcff", 1, 2, "surrogates not allowed"),
+            "error: x\udcff is not UTF-8, which every name must be: rename it.\n",
+        ),
+    ],
+)
+def test_what_the_system_says_of_a_file_is_a_sentence(
+    error: Exception, said: str, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert carry_out(lambda: raising(error), (), "") == 2
+    assert os.fsdecode(capsysbinary.readouterr().err) == said
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), OSError("a library's own"), UnicodeEncodeError("ascii", "ü", 0, 1, "")]
+)
+def test_others_are_not_swallowed(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        carry_out(lambda: raising(error), (), "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
