@@ -45,12 +45,12 @@ class Words:
         if _has(request, "long_documents"):
             refuses = request.long_documents == _REFUSES  # type: ignore[attr-defined]
             remedy = _CUTS if refuses or (remedy is None and not own) else remedy
-        if own:
-            return error if remedy is None else InvalidInput(error.plain, error.parameter, remedy)
-        sentence = f"An input has {error.size}, more than this model takes: shorten it"
+        if own and remedy is None:
+            return error
+        sentence = error.plain if own else f"An input has {error.size}, more than this model takes: shorten it."
         if remedy is None:
-            return InvalidInput(f"{sentence}.", error.parameter)
-        return InvalidRequest(f"{sentence}, or set {remedy}.", f"body.{_top(remedy)}")
+            return InvalidInput(sentence)
+        return InvalidRequest(f"{sentence.removesuffix('.')}, or set {remedy}.", f"body.{_top(remedy)}")
 
     def _translated(self, sentence: str) -> str:
         return _ARGUMENTS.sub(lambda found: self.arguments.get(found[0], found[0]), sentence)
