@@ -49,9 +49,7 @@ def test_where_the_words_are_the_engines_own_they_stay() -> None:
 
 def test_arguments_go_by_the_names_that_the_body_has() -> None:
     words = Words({"truncate_prompt_tokens": "max_tokens", "dimensions": "output_dimension"})
-    said = words.said(
-        InvalidInput("dimensions must be less than truncate_prompt_tokens.", "dimensions"), EmbedRequest()
-    )
+    said = words.said(InvalidInput("dimensions is above truncate_prompt_tokens.", "dimensions"), EmbedRequest())
     assert str(said) == "output_dimension is above max_tokens."
     assert isinstance(said, InvalidInput)
     assert said.parameter == "output_dimension"
