@@ -168,7 +168,7 @@ class TestLlamaCpp:
         assert refused(server, "/reranking", {"query": QUERY}) == (400, "documents is missing: add it, or texts.")
         status, sentence = refused(server, "/reranking", {"model": "minilm-ce", "query": QUERY, "documents": [LONG]})
         assert (status, sentence.partition(": ")[2]) == (
-            400, "shorten it, or send it to /v1/rerank with truncate_prompt_tokens -1.",
+            400, "shorten it, or set long_documents to \"truncate\".",
         )  # fmt: skip
 
 

@@ -180,7 +180,7 @@ def test_similarity(server: Server, path: str) -> None:
     assert refusal(server, path, 400, model="minilm-bi", inputs=nothing).startswith("inputs.sentences is empty")
     inputs["sentences"] = [LONG]
     refused = refusal(server, path, model="minilm-bi", inputs=inputs, parameters={"truncate": False})
-    assert refused.endswith("or set truncate to true.")
+    assert refused.endswith("or set parameters.truncate to true.")
     for parameters in ({"truncate": True}, {}, None):
         assert len(post(server, path, model="minilm-bi", inputs=inputs, parameters=parameters)) == 1
     assert "is a cross-encoder model" in refusal(server, path, 424, model="minilm-ce", inputs=inputs)
