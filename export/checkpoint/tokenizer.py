@@ -35,7 +35,7 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
     settings.texts("model_input_names", ())
     try:
         tokenizer = _load(checkpoint)
-    except MemoryError:
+    except (MemoryError, ExportError):
         raise
     # What is wrong with a tokenizer's files decides what is raised: the library in Rust knows no kinds of errors.
     except Exception as error:

@@ -187,6 +187,7 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
         {"num_attention_heads": 3},
         "config.json describes it (The hidden size (128) is not",
     ),
+    ("cross-encoder", "config.json", {"layer_norm_eps": "x"}, "error: The checkpoint's config.json has a setting that"),
     ("cross-encoder", "config.json", {"hidden_act": "x"}, "as its config.json describes it (there is no 'x')"),
     (
         "cross-encoder",
