@@ -164,14 +164,15 @@ def _cross_encoder_folder(checkpoint: Checkpoint, folder: Folder) -> Recipe:
     """A folder of sentence-transformers 5 or newer: its modules end in a LogitScore, or in a Dense that scores."""
     require_kinds(folder, "Pooling", "Dense", "LayerNorm", "LogitScore")
     heads = []
+    known = range(checkpoint.config.whole("vocab_size", 2**31, least=1))
     for head in folder.heads:
         if head.kind == "LogitScore":
             ids = [head.config.get("false_token_id"), head.config.get("true_token_id")]
             tokens = [token for token in ids if token is not None]
-            if ids[1] is None or not all(isinstance(token, int) and token >= 0 for token in tokens):
+            if ids[1] is None or not all(type(token) is int and token in known for token in tokens):
                 raise ExportError(
                     f"{head.weights / 'config.json'} must have a true_token_id, and may have a false_token_id, both "
-                    "numbers of tokens: fetch it again."
+                    "numbers of tokens that the model has: fetch it again."
                 )
             heads.append(Head("Pooling", {"pooling_mode": _LAST_TOKEN}, checkpoint.folder))
             heads.append(Head("TokenRows", {"tokens": tokens, "scale": 1.0}, checkpoint.folder))

@@ -23,7 +23,7 @@ from export.run import traced
 VALUES: list[Any] = [None, "x", -1, 0, 1.5, [], {}, True, 2**70]
 QUERY = "base_model.model.bert.encoder.layer.0.attention.self.query"
 # Of each checkpoint: a choice, for the time they take.
-CASES = 14
+CASES = 8
 
 
 def embedder(folder: Path) -> Path:
@@ -72,6 +72,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
     "colbert": colbert,
     "adapter": adapter,
     "Qwen3-Reranker-0.6B": rerankers.qwen3_reranker,
+    "cross-encoder-folder": rerankers.cross_encoder_folder,
 }
 
 
@@ -200,6 +201,12 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("adapter", "adapter_config.json", {"alpha_pattern": {"(": 3}}, "and it must be an object of regular expressions"),
     ("adapter", "adapter_config.json", {"alpha_pattern": [1]}, "alpha_pattern [1], and it must be an object"),
     ("adapter", "adapter_config.json", {"auto_mapping": "x"}, 'auto_mapping "x", and it must be an object'),
+    (
+        "cross-encoder-folder",
+        "1_LogitScore/config.json",
+        {"true_token_id": 2**70},
+        "numbers of tokens that the model has",
+    ),
     ("Qwen3-Reranker-0.6B", "config.json", {"classifier_from_token": 5}, "and it must be a list of texts"),
 ]
 
