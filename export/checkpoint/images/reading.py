@@ -251,4 +251,7 @@ def _positive(numbers: dict[str, Any]) -> dict[str, int]:
 def _refused(setting: str, value: Any, change: str) -> ExportError:
     """What is wrong with one of the checkpoint's settings. `change` says what to do."""
     said = json.dumps(value, default=str)
-    return ExportError(f"Pictures cannot be prepared while the checkpoint's {setting} is {said}: {change}.")
+    return ExportError(
+        "Pictures cannot be prepared as preprocessor_config.json or processor_config.json says, while the checkpoint's "
+        f"{setting} is {said}: {change}."
+    )
