@@ -25,13 +25,16 @@ _OWNER = r"\d+(?:-[0-9a-f]{8})?"
 def staged(target: Path, replace: bool = True) -> Iterator[Path]:
     """A folder beside `target` to write into, renamed into place when the block ends well and removed when it fails.
 
+    Folders that the target is in are made, too, and removed with it where they are empty.
     What a killed process left beside the target is cleared by the next one. Raises `StagingError` where the target
     cannot be written, and `TargetTaken` where it is there in the end and not to be replaced.
     """
     staging = target.parent / f".{target.name}.{_owner()}.partial"
     with contextlib.ExitStack() as held:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            # Removed again, last of all, where nothing comes to be in them.
+            for folder in _made_parents(target):
+                held.callback(_remove_empty, folder)
             _clear_abandoned(target)
             held.enter_context(_made(staging))
         except OSError as error:
@@ -80,6 +83,18 @@ def _no_scratch(error: OSError) -> StagingError:
     return StagingError(
         f"Temporary files cannot be written{into}: {error.strerror}; free some, or set TMPDIR to a folder with room."
     )
+
+
+def _made_parents(target: Path) -> list[Path]:
+    """Make the folders that a target is in. Returns those that were not there, the outermost first."""
+    there = [folder for folder in reversed(target.absolute().parents) if not os.path.lexists(folder)]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return there
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def refuse_taken(target: Path) -> None:

@@ -38,6 +38,20 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["artifact"]
 
 
+def test_a_failure_leaves_no_empty_folders(tmp_path: Path) -> None:
+    target = tmp_path / "some" / "where" / "artifact"
+    with pytest.raises(ZeroDivisionError), staged(target):
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "some").mkdir()
+    with pytest.raises(ZeroDivisionError), staged(target):
+        raise ZeroDivisionError
+    assert list(tmp_path.rglob("*")) == [tmp_path / "some"]
+    with staged(target) as folder:
+        (folder / "file").touch()
+    assert (target / "file").exists()
+
+
 def test_a_target_that_exists_is_replaced(tmp_path: Path) -> None:
     target = tmp_path / "artifact"
     target.mkdir()
