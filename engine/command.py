@@ -72,11 +72,11 @@ def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], un
     refused: tuple[type[Exception], ...] = (UsageError, ScoreRTError, *refusals)
     # A signal that the caller ignores, as `nohup` does, stays ignored.
     previous = {number: own for number in _ENDS if (own := signal.getsignal(number)) != signal.SIG_IGN}
-    handler = _interrupt()
+    interrupt = _Interrupt()
     for number in previous:
-        signal.signal(number, handler)
+        signal.signal(number, interrupt)
     try:
-        return _told(work, refused, unfinished)
+        return _told(work, interrupt, refused, unfinished)
     except Unread:
         return UNREAD
     finally:
@@ -85,14 +85,24 @@ def carry_out(work: Callable[[], int], refusals: tuple[type[Exception], ...], un
             signal.signal(number, own)
 
 
-def _told(work: Callable[[], int], refused: tuple[type[Exception], ...], unfinished: str) -> int:
+def _told(
+    work: Callable[[], int], interrupt: "_Interrupt", refused: tuple[type[Exception], ...], unfinished: str
+) -> int:
     """Do the work, and say how it ended. Raises `Unread`."""
     try:
         try:
             return work()
+        except Exception:
+            # Modules in C that are being imported make an ImportError of it.
+            if interrupt.came:
+                raise KeyboardInterrupt from None
+            raise
         finally:
             sys.stdout.flush()
     except KeyboardInterrupt:
+        # Python ends itself with SIGINT, whatever the exit code, once one has come out of an `exec` of text, as
+        # dataclasses do while they are imported; the next `exec` makes it forget that.
+        exec("")
         return say(f"interrupted: {unfinished}", INTERRUPTED)
     except Unwritten as error:
         return say(f"error: Standard output could not be written: {error}.", UNWRITTEN)
@@ -141,15 +151,19 @@ def legible(name: str) -> str:
     return name if is_utf8(name) else os.fsencode(name).decode("utf-8", "replace")
 
 
-def _interrupt() -> Callable[..., None]:
+class _Interrupt:
     """A handler of signals that passes over one that follows on another: `timeout` sends it twice, and the second would
     end the clearing up."""
-    last = -math.inf
 
-    def handle(*_: object) -> None:
-        nonlocal last
-        before, last = last, time.monotonic()
-        if last - before > _AT_ONCE:
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    @property
+    def came(self) -> bool:
+        """Whether there has been a signal."""
+        return self._last > -math.inf
+
+    def __call__(self, *_: object) -> None:
+        before, self._last = self._last, time.monotonic()
+        if self._last - before > _AT_ONCE:
             raise KeyboardInterrupt
-
-    return handle

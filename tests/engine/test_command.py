@@ -2,6 +2,9 @@
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -109,3 +112,33 @@ def test_a_signal_that_the_caller_ignores_is_ignored() -> None:
         assert carry_out(lambda: os.kill(os.getpid(), signal.SIGHUP) or 3, (), "") == 3
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+INTERRUPTED_WHILE = """
+import os, signal, sys
+from engine.command import carry_out
+END = "os.kill(os.getpid(), signal.{number})"
+
+def work():
+    {work}
+
+if __name__ == "__main__":
+    sys.exit(carry_out(work, (), "half is there."))
+"""
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        pytest.param("exec(END)", id="text-is-carried-out"),
+        pytest.param("try: exec(END)\n    except BaseException: raise ImportError", id="a-library-is-imported"),
+    ],
+)
+def test_the_code_of_a_signal_is_that_of_an_interrupt_wherever_it_comes(work: str, number: str, tmp_path: Path) -> None:
+    """Python itself would end by SIGINT, and a library would say that it cannot be imported."""
+    (tmp_path / "interrupted.py").write_text(INTERRUPTED_WHILE.format(work=work, number=number), "utf-8")
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "interrupted"]
+    paths = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    ended = subprocess.run(command, cwd=tmp_path, env=paths, stderr=subprocess.PIPE, text=True)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted: half is there.\n")
