@@ -24,6 +24,10 @@ class Connection(Protocol):
     def begun(self) -> bool:
         """Whether a part of a head is there."""
 
+    @property
+    def unread(self) -> bool:
+        """Whether the client has still to take a part of an answer."""
+
     def make_room(self) -> None:
         """Close it."""
 
@@ -60,11 +64,13 @@ class Connections:
     def admit(self, connection: Connection, there: int, loop: AbstractEventLoop) -> bool:
         """Whether a new connection, which waits, may stay, of `there` that are open with it.
 
-        Another makes room for it where one has no request, those with half a head first.
+        Another makes room for it where one has no request and no answer to read, those with half a head first.
         """
         if there <= self.limit:
             return True
-        others: Iterable[Connection] = [waiting for waiting in self._waiting if waiting is not connection]
+        others: Iterable[Connection] = [
+            waiting for waiting in self._waiting if waiting is not connection and not waiting.unread
+        ]
         victim = next((other for other in others if other.begun), next(iter(others), None))
         if victim is None:
             self.tell(f"refused, since {self.limit:,} are open, the most there may be (--max-connections)", loop)

@@ -124,7 +124,7 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self.transport.get_write_buffer_size():
+        if self.unread:
             self._watch_taking()
         if self.timeout_keep_alive_task is not None:
             self._bounds.wait(self)
@@ -144,6 +144,11 @@ class Protocol(HttpToolsProtocol):
     def begun(self) -> bool:
         """Whether a part of a head is there."""
         return self._parsing or bool(self._head)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the client has still to take a part of an answer."""
+        return self.transport.get_write_buffer_size() > 0
 
     def make_room(self) -> None:
         """Close it for another: it has no request."""
@@ -209,7 +214,7 @@ class Protocol(HttpToolsProtocol):
 
     def _watch_anew(self) -> None:
         self._unwatch()
-        if self.transport.get_write_buffer_size():
+        if self.unread:
             self._watch_taking()
 
     def _unwatch(self) -> None:

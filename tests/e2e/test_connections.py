@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.server import Server, run_to_exit
 from tests.e2e.test_limits import until
+from tests.e2e.test_unix_socket import served
 
 HALF = b"POST /score HTTP/1.1\r\nHost: a\r\n"
 WHOLE = HALF + b"Content-Length: 34\r\n\r\n" + b'{"queries": "a", "documents": "b"}'
@@ -46,7 +47,9 @@ def answer(connection: socket.socket) -> bytes:
         found += connection.recv(1)
     length = next(int(line.split(b":")[1]) for line in found.split(b"\r\n") if line.startswith(b"content-length:"))
     while length:
-        length -= len(connection.recv(length))
+        part = connection.recv(length)
+        assert part, f"{length:,} bytes are missing"
+        length -= len(part)
     return found.split(b"\r\n")[0]
 
 
@@ -156,3 +159,31 @@ def test_more_connections_than_descriptors_are_refused_at_the_start() -> None:
     ended = run_to_exit("--port", "0", "--max-connections", str(most))
     assert ended.returncode == 2
     assert f"--max-connections is {most:,} and this process may have {most:,} descriptors" in ended.stderr
+
+
+def test_an_answer_that_is_still_read_is_not_cut_off_to_make_room(
+    contract_artifacts: dict[str, Path], tmp_path: Path
+) -> None:
+    """It is sent in one part, and a Unix socket holds a quarter of that."""
+    body = b'{"input": [%s]}' % b",".join([b'"text"'] * 100)
+    whole = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    health = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+    path = tmp_path / "s"
+    with served(contract_artifacts["minilm-bi"], path, "--max-connections", "2"), ExitStack() as held:
+
+        def connection(request: bytes) -> socket.socket:
+            own = held.enter_context(socket.socket(socket.AF_UNIX))
+            own.settimeout(30)
+            own.connect(str(path))
+            own.sendall(request)
+            return own
+
+        reader = connection(whole)
+        assert reader.recv(12, socket.MSG_WAITALL | socket.MSG_PEEK) == b"HTTP/1.1 200"
+        for _ in range(3):
+            assert answer(connection(health)) == b"HTTP/1.1 200 OK"
+        assert answer(reader) == b"HTTP/1.1 200 OK"
+        # Once it has its answer, it goes.
+        for _ in range(2):
+            assert answer(connection(health)) == b"HTTP/1.1 200 OK"
+        assert reader.recv(1) == b""

@@ -14,9 +14,9 @@ from tests.e2e.server import ROOT, STOP_TIMEOUT, run_to_exit
 
 
 @contextmanager
-def served(model: Path, path: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+def served(model: Path, path: Path, *options: str) -> Iterator[tuple["subprocess.Popen[str]", str]]:
     """The process and its ready line."""
-    command = [sys.executable, "-m", "api", "--model", model, "--uds", path]
+    command = [sys.executable, "-m", "api", "--model", model, "--uds", path, *options]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
