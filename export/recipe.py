@@ -90,7 +90,8 @@ class Recipe:
     the adapter of each side, "query" and "document", of a checkpoint that has some: the graph's input `adapter`.
     `pictures` is None for a model that reads text alone; `end` are tokens that come after a pair's prompt.
     `warnings` are sentences for whoever exports it. `positive` is the relevant one of a classifier's two labels, whose
-    difference is the logit, so that a sigmoid makes of it what a softmax makes of the two.
+    difference is the logit, so that a sigmoid makes of it what a softmax makes of the two. `by_class` says that nothing
+    but the name of its class tells how it scores, which a classifier among the weights then contradicts.
     """
 
     score_type: ScoreTypeName
@@ -113,6 +114,7 @@ class Recipe:
     end: tuple[int, ...] = ()
     warnings: list[str] = field(default_factory=list)
     positive: int | None = None
+    by_class: bool = False
 
     @property
     def scoring(self) -> ScoreType:

@@ -59,7 +59,12 @@ def _recognise(checkpoint: Checkpoint, score_type: str, prompts: Prompts) -> Rec
     recipe = _read(checkpoint, folder, found)
     if wanted != found:
         recipe = late_interaction.from_embedder(checkpoint, recipe)
-    return replace(recipe, adapters=adapters(checkpoint.native), warnings=[*recipe.warnings, *warnings])
+    return replace(
+        recipe,
+        adapters=adapters(checkpoint.native),
+        warnings=[*recipe.warnings, *warnings],
+        by_class=score_type == "auto" and folder is None and found != "late-interaction",
+    )
 
 
 def _read(checkpoint: Checkpoint, folder: Folder | None, score_type: ScoreTypeName) -> Recipe:

@@ -24,12 +24,17 @@ from ..recipe import Recipe
 from .loading import LOADING, NOT_LOADED, load_body, misshapen, require_numbers, use_own_cores
 
 # Weights that no score depends on: buffers, other tasks' heads, and a pooler that only a classifier reads.
-_NOT_NEEDED = re.compile(r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|^(cls|lm_head|head|decoder)\.")
-# What a body was trained with: heads of masked words, classes, answers, and rewards.
+_NOT_NEEDED = re.compile(
+    r"(^|\.)(position_ids|inv_freq|original_inv_freq|pooler\..*)$|"
+    r"^(cls\.(predictions|seq_relationship)|lm_head|head\.(dense|norm)|decoder)\."
+)
+# What a body was trained with: heads of masked words and of answers.
 _NOT_NEEDED_BY_A_BODY = re.compile(
-    _NOT_NEEDED.pattern + r"|^(vocab_(transform|layer_norm|projector)|(pre_)?classifier|score|qa_outputs|"
+    _NOT_NEEDED.pattern + r"|^(vocab_(transform|layer_norm|projector)|qa_outputs|"
     r"(lm|mask|generator|discriminator)_(predictions|head)|predictions)\."
 )
+# Heads of classes and of rewards. An embedder was trained with one, or a reranker is called by the name of its body.
+_CLASSIFIES = re.compile(r"^(pre_classifier|classifier|score)\.")
 
 # What transformers' classes with a classifier have after their body, by the beginnings of names.
 _OF_A_HEAD = re.compile(r"(classifier|head|score|pre_classifier|pooler|\w+\.pooler)\.")
@@ -149,6 +154,8 @@ def load_network(checkpoint: Checkpoint, recipe: Recipe) -> Loaded:
     missing = [key for key in report["missing_keys"] if recipe.own_classifier or not key.startswith("pooler.")]
     unneeded = _NOT_NEEDED if recipe.own_classifier else _NOT_NEEDED_BY_A_BODY
     unexpected = [key for key in sorted(report["unexpected_keys"]) if not unneeded.search(key)]
+    if not recipe.own_classifier and not recipe.by_class:
+        unexpected = [key for key in unexpected if not _CLASSIFIES.match(key)]
     used = {name for head in recipe.heads for name in head.tensors.values()}
     network = Network(body, recipe.own_classifier, recipe.positive)
     network.eval()
@@ -195,6 +202,13 @@ def stray_weights(loaded: Strays, architecture: str, allow_missing: bool) -> str
         raise ExportError(
             f"{warning} Its files are incomplete, of another architecture or named by code of its own: give the whole "
             "checkpoint as transformers saves it, or import ONNX graphs that it was published with (--from-onnx)."
+        )
+    if not allow_missing and any(map(_CLASSIFIES.match, loaded.unexpected)):
+        classifier = f"{re.sub('(Model|ForCausalLM)$', '', architecture)}ForSequenceClassification"
+        embeds = ", or say --score-type bi-encoder where its body alone embeds" if architecture.endswith("Model") else ""
+        raise ExportError(
+            f"{warning} A classifier has such: for its scores name its class "
+            f'(--hf-overrides \'{{"architectures": ["{classifier}"]}}\'){embeds}.'
         )
     if not allow_missing:
         raise ExportError(f"{warning} Give the whole checkpoint, or take it as it is with --allow-missing.")
