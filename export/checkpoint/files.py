@@ -20,8 +20,11 @@ from .settings import Settings
 from .sizes import require_sizes
 from .whole import require_parts, require_plain, require_whole
 
-# A model card's first headings, and the model it says it was made from.
-_NAMES_IN_README = re.compile(r"^(?:# |base_model:\s*(?:\n- )?)(.+)$", re.MULTILINE)
+# A model card's first heading, and the model it says it was made from.
+_HEADING = re.compile(r"^# (.+)$", re.MULTILINE)
+_BASE = re.compile(r"^base_model:\s*(?:\n- )?(.+)$", re.MULTILINE)
+# What a heading says where the name in it is another model's.
+_OF_ANOTHER = re.compile(r"\b(based on|fine-?tuned?|trained)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -59,13 +62,27 @@ class Checkpoint:
 
     @cached_property
     def names(self) -> list[str]:
-        """The names of the model: those given by the user, by its configuration, and by the head of its README."""
-        names = [self.name, self.source.model, *self.other_names, str(self.config.get("_name_or_path") or "")]
+        """The names of the model: those given by the user, and by the heading of its README."""
+        names = [self.name, self.source.model, *self.other_names]
+        return [*filter(None, names), *(heading for heading in self._headings if not _OF_ANOTHER.search(heading))]
+
+    @cached_property
+    def made_from(self) -> list[str]:
+        """The names of models that it says it was made from, with more training or none."""
+        names = [str(self.config.get("_name_or_path") or ""), *_BASE.findall(self._readme)[:1]]
+        return [name for name in (*names, *filter(_OF_ANOTHER.search, self._headings)) if name]
+
+    @cached_property
+    def _readme(self) -> str:
         # What it says only helps, so that nothing is lost with it.
         with suppress(OSError):
-            readme = (self.root / "README.md").read_text(encoding="utf-8", errors="replace")
-            names += _NAMES_IN_README.findall(readme)[:3]
-        return [name for name in names if name]
+            return (self.root / "README.md").read_text(encoding="utf-8", errors="replace")
+        return ""
+
+    @property
+    def _headings(self) -> list[str]:
+        """The first heading of its README, or none."""
+        return _HEADING.findall(self._readme)[:1]
 
     def json(self, name: str) -> Settings:
         """The object in a JSON file of the folder; nothing where it has no file of that name."""

@@ -69,13 +69,19 @@ def prompted(checkpoint: Checkpoint, recipe: Recipe, template: str | None) -> Re
             f"{f' and its scale of {borrowed.scale}' if borrowed.scale != 1 else ''}: if it was trained with another "
             "prompt, give that by --chat-template FILE."
         )
+    elif recipe.template is None and recipe.score_type == "cross-encoder" and (row := _base_row(checkpoint)):
+        warning = (
+            f"{checkpoint.name} was made from a model that is prompted ({row.template.removesuffix('.jinja')}) and has "
+            "no score template, so that its pairs are run as they are: if it was trained with that prompt, give it by "
+            "--chat-template FILE."
+        )
     return replace(recipe, warnings=[*recipe.warnings, warning]) if warning else recipe
 
 
 def _borrowed(checkpoint: Checkpoint, recipe: Recipe) -> Reranker | None:
-    """The family whose template a model has for the tokens it answers with alone, and not for its name."""
-    tokens = checkpoint.config.get("classifier_from_token")
-    row = _row(checkpoint, tokens) if tokens is not None and _row(checkpoint, None) is None else None
+    """The family whose template a model has for what it was made from or answers with, and not for its name."""
+    language_model = any(head.kind == "TokenRows" for head in recipe.heads)
+    row = _row(checkpoint, _tokens(checkpoint.config)) if language_model and _own_row(checkpoint) is None else None
     return row if row is not None and recipe.template == read_template(row.template) else None
 
 
@@ -94,7 +100,17 @@ def _tokens(config: Settings) -> list[str] | None:
 
 
 def _row(checkpoint: Checkpoint, tokens: Sequence[str] | None) -> Reranker | None:
-    return reranker_of(checkpoint.names, str(checkpoint.native["model_type"]), tokens)
+    """The family of a language model: by its name, by what it was made from, or by the tokens it answers with."""
+    by_tokens = reranker_of((), str(checkpoint.native["model_type"]), tokens)
+    return _own_row(checkpoint) or _base_row(checkpoint) or by_tokens
+
+
+def _own_row(checkpoint: Checkpoint) -> Reranker | None:
+    return reranker_of(checkpoint.names, str(checkpoint.native["model_type"]), None)
+
+
+def _base_row(checkpoint: Checkpoint) -> Reranker | None:
+    return reranker_of(checkpoint.made_from, str(checkpoint.native["model_type"]), None)
 
 
 def _language_model(checkpoint: Checkpoint, tokens: list[str] | None) -> Recipe:
@@ -130,7 +146,8 @@ def _language_model(checkpoint: Checkpoint, tokens: list[str] | None) -> Recipe:
 def _classifier(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
     config = checkpoint.config
     positive = positive_label(checkpoint.architecture, config, checkpoint.overrides)
-    row = _row(checkpoint, None)
+    # One that was made from such a model may have been trained with pairs as they are, as sentence-transformers does.
+    row = _own_row(checkpoint)
     built_in = read_template(row.template) if row else template_of(checkpoint.architecture)
     own = own_template(checkpoint.folder, folder)
     return Recipe(

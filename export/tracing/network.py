@@ -205,7 +205,9 @@ def stray_weights(loaded: Strays, architecture: str, allow_missing: bool) -> str
         )
     if not allow_missing and any(map(_CLASSIFIES.match, loaded.unexpected)):
         classifier = f"{re.sub('(Model|ForCausalLM)$', '', architecture)}ForSequenceClassification"
-        embeds = ", or say --score-type bi-encoder where its body alone embeds" if architecture.endswith("Model") else ""
+        embeds = (
+            ", or say --score-type bi-encoder where its body alone embeds" if architecture.endswith("Model") else ""
+        )
         raise ExportError(
             f"{warning} A classifier has such: for its scores name its class "
             f'(--hf-overrides \'{{"architectures": ["{classifier}"]}}\'){embeds}.'

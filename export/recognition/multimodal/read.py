@@ -63,4 +63,4 @@ def read(checkpoint: Checkpoint, folder: Folder | None, prompts: Prompts) -> Rec
 
 
 def _is_named(checkpoint: Checkpoint, pattern: str) -> bool:
-    return any(re.search(pattern, name, re.IGNORECASE) for name in checkpoint.names)
+    return any(re.search(pattern, name, re.IGNORECASE) for name in (*checkpoint.names, *checkpoint.made_from))

@@ -172,6 +172,50 @@ def test_language_models_that_rerank_are_known_by_name_by_readme_or_by_overrides
         assert words in found.template
 
 
+SEQ_CLS = {
+    "model_type": "qwen3",
+    "architectures": ["Qwen3ForSequenceClassification"],
+    "id2label": {"0": "LABEL_0"},
+    "hidden_size": 128,
+}
+CARDS = ["---\nbase_model: {}\n---\n# my finetune\n", "---\nbase_model:\n- {}\n---\n", "# CrossEncoder based on {}\n"]
+
+
+@pytest.mark.parametrize("card", [*CARDS, None])
+def test_a_classifier_that_was_made_from_a_prompted_model_is_not_prompted_and_that_is_said(tmp_path, card):
+    """sentence-transformers gives it pairs as they are, whatever its model card says."""
+    base = "Qwen/Qwen3-Reranker-0.6B"
+    path = folder(tmp_path / "mine", SEQ_CLS | ({} if card else {"_name_or_path": base}))
+    if card is not None:
+        (path / "README.md").write_text(card.format(base), encoding="utf-8")
+    found = recipe(path)
+    (warning,) = found.warnings
+    assert found.template is None
+    assert warning == (
+        "mine was made from a model that is prompted (qwen3-reranker) and has no score template, so that its pairs are "
+        "run as they are: if it was trained with that prompt, give it by --chat-template FILE."
+    )
+    assert recognise(open_checkpoint(str(path), None, {}, False), template="t").warnings == []
+    # A conversion is the model itself, by the name of its folder or of its card.
+    named = folder(tmp_path / "Qwen3-Reranker-0.6B-seq-cls", SEQ_CLS)
+    (path / "README.md").write_text(f"---\nbase_model: {base}\n---\n# Qwen3-Reranker-0.6B-seq-cls\n", encoding="utf-8")
+    for whole in (path, named):
+        assert "Judge whether" in recipe(whole).template
+        assert recipe(whole).warnings == []
+
+
+@pytest.mark.parametrize("card", CARDS)
+def test_a_language_model_that_was_made_from_a_reranker_is_given_its_template_and_that_is_said(tmp_path, card):
+    path = folder(tmp_path / "mine", {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]})
+    (path / "README.md").write_text(card.format("Qwen/Qwen3-Reranker-0.6B"), encoding="utf-8")
+    found = recipe(path)
+    (warning,) = found.warnings
+    assert "Judge whether" in found.template
+    assert warning.startswith(
+        "mine answers with no and yes and has no score template, so that it is given that of qwen"
+    )
+
+
 def test_overrides_of_other_rerankers_are_followed_or_refused(tmp_path):
     path = folder(tmp_path, {"model_type": "qwen3", "architectures": ["Qwen3ForCausalLM"]})
     found = recipe(path, classifier_from_token=["bad", "good"])
