@@ -33,6 +33,8 @@ def load_tokenizer(checkpoint: Checkpoint, recipe: Recipe) -> PreTrainedTokenize
     if recipe.max_length is None or not isinstance(settings.get("model_max_length"), int | float):
         settings.length("model_max_length")
     settings.texts("model_input_names", ())
+    if settings.flag("split_special_tokens", False):
+        raise settings.refused("split_special_tokens", "false: ScoreRT reads a special token in a text as that token")
     try:
         tokenizer = _load(checkpoint)
     except (MemoryError, ExportError):

@@ -44,10 +44,11 @@ def _sentence_transformer(checkpoint: Checkpoint, folder: Folder) -> Recipe:
         folder.transformer.length("max_seq_length"),
         folder.heads,
         similarity=folder.similarity,
-        lower_case=folder.transformer.flag("do_lower_case", False),
+        lower_case=folder.lower_case,
         query_prompt=query_prompt,
         document_prompt=document_prompt,
         matryoshka=_matryoshka(checkpoint.config),
+        warnings=folder.warnings,
     )
 
 

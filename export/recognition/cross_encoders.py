@@ -157,6 +157,7 @@ def _classifier(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
         heads=_classifier_heads(checkpoint, positive),
         activation=_activation(config, folder) if positive is None else "sigmoid",
         template=own or built_in,
+        lower_case=folder.lower_case if folder else False,
         instruction=(folder.default_prompt or None) if folder else None,
         surrounded=own is None,
         positive=positive,
@@ -208,6 +209,7 @@ def _cross_encoder_folder(checkpoint: Checkpoint, folder: Folder) -> Recipe:
         heads=heads,
         activation=_activation(checkpoint.config, folder),
         template=own_template(checkpoint.folder, folder),
+        lower_case=folder.lower_case,
         instruction=folder.default_prompt or None,
         surrounded=False,
     )

@@ -69,6 +69,7 @@ def _pylate(checkpoint: Checkpoint, folder: Folder) -> Recipe:
         checkpoint.architecture,
         heads=[*heads, Head("Normalize", {}, checkpoint.folder)],
         similarity="cosine",
+        lower_case=folder.lower_case,
         query_prompt=folder.default_prompt,
         document_prompt=folder.default_prompt,
         query=query,

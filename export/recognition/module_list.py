@@ -43,8 +43,7 @@ _SIMILARITIES: dict[str, Similarity] = {
 }
 
 # The names, and their order, of SentenceTransformer.encode_query and encode_document; and e5-mistral's.
-_QUERY_PROMPTS = ("query", "web_search_query")
-_DOCUMENT_PROMPTS = ("document", "passage", "corpus")
+_ROLES = {"queries": ("query", "web_search_query"), "documents": ("document", "passage", "corpus")}
 
 
 @dataclass(frozen=True)
@@ -74,13 +73,29 @@ class Folder:
 
     @property
     def role_prompts(self) -> tuple[str, str]:
-        """The query's and the document's."""
-        default = self.default_prompt
+        """The query's and the document's: its own, or the default."""
         query, document = (
-            next((self.prompts.text(name) for name in names if name in self.prompts), default)
-            for names in (_QUERY_PROMPTS, _DOCUMENT_PROMPTS)
+            next((self.prompts.text(name) for name in names if name in self.prompts), self.default_prompt)
+            for names in _ROLES.values()
         )
         return query, document
+
+    @property
+    def warnings(self) -> list[str]:
+        """That a default prompt goes before texts of a role, which not every release of sentence-transformers does."""
+        default = self.default_prompt
+        roles = [role for role, names in _ROLES.items() if not any(name in self.prompts for name in names)]
+        if not default or not roles:
+            return []
+        return [
+            f"The default prompt {default!r} goes before {' and '.join(roles)}, which have no prompt of their own, as "
+            "SentenceTransformer.encode puts it; encode_query and encode_document of sentence-transformers 6 put none."
+        ]
+
+    @property
+    def lower_case(self) -> bool:
+        """Whether texts are lower-cased before they are tokenised."""
+        return self.transformer.flag("do_lower_case", False)
 
     @property
     def similarity(self) -> Similarity:

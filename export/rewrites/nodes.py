@@ -85,7 +85,8 @@ def _type(operator: str, inputs: Sequence[ir.Value], attributes: Mapping[str, An
         return ir.TensorType(ir.DataType(attributes["to"]))
     if operator in {"ArgMax", "Equal"}:
         return ir.TensorType(ir.DataType.INT64 if operator == "ArgMax" else ir.DataType.BOOL)
-    return inputs[1 if operator == "Where" else 0].type
+    # A constant has none of its own.
+    return next((value.type for value in inputs[operator == "Where" :] if value.type is not None), None)
 
 
 class NodeList:

@@ -180,6 +180,12 @@ REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
         f"model_max_length 1.5, and it must be {WHOLE}",
     ),
     ("cross-encoder", "tokenizer_config.json", {"chat_template": 5}, "chat_template 5, and it must be a text"),
+    (
+        "cross-encoder",
+        "tokenizer_config.json",
+        {"split_special_tokens": True},
+        "split_special_tokens true, and it must be false: ScoreRT reads",
+    ),
     ("cross-encoder", "config.json", {"num_hidden_layers": 2**70}, "and it must be a whole number from 1 to 1000"),
     ("cross-encoder", "config.json", {"hidden_size": "128"}, 'hidden_size "128", and it must be a whole number from 1'),
     (

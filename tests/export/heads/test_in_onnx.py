@@ -58,6 +58,7 @@ def in_onnx(chain: list[LoadedHead], opset: int, states: NDArray[Any], mask: NDA
     graph = ir.Graph([states_in, mask_in], [], nodes=[], opset_imports={"": opset}, name="heads")
     nodes = NodeList(graph, "scorert")
     made = add_heads(nodes, chain, states_in, mask_in)
+    assert made.dtype == ir.DataType.FLOAT  # which a manifest tells
     # Identity, so that a chain without a node still has an output of its own.
     output = nodes.add("Identity", made)
     output.type, output.shape = made.type, made.shape

@@ -73,6 +73,41 @@ def test_prompts_of_each_role_are_found(tmp_path):
     assert (found.query_prompt, found.document_prompt, found.similarity) == ("q: ", "p: ", "dot")
 
 
+def test_a_default_prompt_of_texts_with_a_role_is_warned_of(tmp_path):
+    """Releases of sentence-transformers differ in whether it goes before them."""
+    path = build_minilm_bi(tmp_path / "bi")
+    for prompts, warned in (
+        ({"x": "X: "}, "before queries and documents,"),
+        ({"x": "X: ", "query": "q: "}, "before documents,"),
+        ({"x": "X: ", "query": "q: ", "document": ""}, None),
+    ):
+        write_json(path / "config_sentence_transformers.json", {"prompts": prompts, "default_prompt_name": "x"})
+        found = recipe(path)
+        assert found.query_prompt == prompts.get("query", "X: ")
+        assert found.document_prompt == prompts.get("document", "X: ")
+        assert len(found.warnings) == (warned is not None)
+        assert all(warned in warning for warning in found.warnings)
+
+
+def test_texts_are_lower_cased_for_every_kind_of_folder_that_says_so(tmp_path):
+    cross_encoder = {
+        "modules.json": [{"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}],
+        "config_sentence_transformers.json": {"model_type": "CrossEncoder"},
+    }
+    paths = [
+        folder(tmp_path / "ce", BERT, cross_encoder),
+        build_minilm_bi(tmp_path / "bi"),
+        build_minilm_pylate(tmp_path / "pylate"),
+    ]
+    for path in paths:
+        assert not recipe(path).lower_case
+        write_json(path / "sentence_bert_config.json", {"do_lower_case": True})
+        assert recipe(path).lower_case
+        write_json(path / "sentence_bert_config.json", {"do_lower_case": [1]})
+        with pytest.raises(ExportError, match="has do_lower_case \\[1\\], and it must be true or false"):
+            recipe(path)
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
