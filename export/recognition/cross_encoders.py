@@ -23,6 +23,8 @@ _ACTIVATIONS: dict[str | None, Activation] = {
 }
 # Bodies that read from left to right: what they say of a pair is in its last token.
 _LAST_TOKEN = "lasttoken"
+# Encoders that read from left to right where `is_decoder` says so.
+_CAUSAL_WHERE_SAID = frozenset({"bert", "roberta", "xlm-roberta"})
 
 
 def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
@@ -168,6 +170,9 @@ def _classifier_heads(checkpoint: Checkpoint, positive: int | None) -> list[Head
     """None for an encoder, whose transformers class has its own; a decoder's, for which padding must not count."""
     config = checkpoint.native
     if not is_decoder(checkpoint.native):
+        # A decoder's first token, which such a classifier reads, has seen no other.
+        if checkpoint.is_traced and config.get("model_type") in _CAUSAL_WHERE_SAID and config.get("is_decoder"):
+            raise checkpoint.config.refused("is_decoder", "false, since all texts have the same score otherwise")
         return []
     mode = nemotron.POOLING.get(str(config.get("pooling")), _LAST_TOKEN)
     scale = 1.0 / float(config.get("temperature") or 1.0)

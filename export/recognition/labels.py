@@ -6,7 +6,8 @@ from typing import Any
 from ..errors import ExportError
 
 _INFERENCE = re.compile(r"entail|contradict|neutral", re.IGNORECASE)
-_NUMBERED = re.compile(r"(?:label[ _-]?)?([01])", re.IGNORECASE)
+# The numbers of columns of floating point, too.
+_NUMBERED = re.compile(r"(?:label[ _-]?)?([01])(?:\.0+)?", re.IGNORECASE)
 # The words of a name, those of "notRelevant" too.
 _WORD = re.compile(r"[^\W\d_A-Z]+|[A-Z](?:[A-Z]*(?![^\W\d_A-Z])|[^\W\d_A-Z]*)")
 _NEGATIVE = {

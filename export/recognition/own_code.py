@@ -19,22 +19,31 @@ from .families import FAMILIES, MULTIMODAL, is_decoder
 
 _OWN_CLASSES = {family.architecture.split(" ")[0] for family in (*FAMILIES, *MULTIMODAL)} - {*dir(transformers)}
 
-# Settings that no score depends on: what files and tools are called, how training went, how fast attention is, what
-# ScoreRT or sentence-transformers reads, and what older classes had and made nothing of.
+# Settings that no score depends on: what files and tools are called, how training went and words were generated, how
+# fast attention is, what ScoreRT or sentence-transformers reads, what older classes had and made nothing of, and sizes
+# of weights, which are refused where they have others.
 _HARMLESS = {
     "_attn_implementation", "_attn_implementation_autoset", "_commit_hash", "_name_or_path", "_sliding_window_pattern",
-    "adapters", "architectures", "attn_implementation", "auto_map", "bos_token", "classifier_from_token",
-    "custom_pipelines", "directionality", "emb_size", "eos_token", "finetuning_task", "gradient_checkpointing",
-    "id2label", "is_causal", "is_matryoshka", "is_original_qwen3_reranker", "label2id", "language",
-    "matryoshka_dimensions", "max_window_layers", "method", "model_max_length", "model_type", "name_or_path",
-    "norm_bias", "num_labels", "output_attentions", "output_past", "pad_token", "padding_side", "pooler_fc_size",
-    "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head", "pooler_type",
-    "position_embedding_type", "pretraining_tp", "quantization_config", "reference_compile",
-    "sbert_ce_default_activation_function", "sentence_transformers", "sliding_window", "summary_activation",
-    "summary_first_dropout", "summary_last_dropout", "summary_type", "summary_use_proj", "tokenizer_class",
-    "torch_dtype", "transformers_version", "trust_remote_code", "unsloth_fixed", "unsloth_version", "use_cache",
-    "use_flash_attn", "use_return_dict",
+    "adapters", "architectures", "attn_implementation", "auto_map", "bad_words_ids", "begin_suppress_tokens",
+    "bos_token", "classifier_from_token", "custom_pipelines", "directionality", "diversity_penalty", "do_sample",
+    "early_stopping", "emb_size", "embedding_size", "encoder_no_repeat_ngram_size", "eos_token",
+    "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id", "forced_eos_token_id",
+    "gradient_checkpointing", "hidden_size", "id2label", "intermediate_size", "is_causal", "is_matryoshka",
+    "is_original_qwen3_reranker", "label2id", "language", "length_penalty", "matryoshka_dimensions", "max_length",
+    "max_position_embeddings", "max_window_layers", "method", "min_length", "model_max_length", "model_type",
+    "name_or_path", "no_repeat_ngram_size", "norm_bias", "num_beam_groups", "num_beams", "num_hidden_layers",
+    "num_labels", "num_return_sequences", "output_attentions", "output_past", "output_scores", "pad_token",
+    "padding_side", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers", "pooler_size_per_head",
+    "pooler_type", "position_embedding_type", "prefix", "pretraining_tp", "quantization_config", "reference_compile",
+    "remove_invalid_values", "repetition_penalty", "return_dict_in_generate", "sbert_ce_default_activation_function",
+    "sentence_transformers", "sliding_window", "summary_activation", "summary_first_dropout", "summary_last_dropout",
+    "summary_type", "summary_use_proj", "suppress_tokens", "task_specific_params", "temperature", "tf_legacy_loss",
+    "tie_encoder_decoder", "tie_weights_", "tie_word_embeddings", "tokenizer_class", "top_k", "top_p", "torch_dtype",
+    "torchscript", "transformers_version", "trust_remote_code", "type_vocab_size", "typical_p", "unsloth_fixed",
+    "unsloth_version", "use_bfloat16", "use_cache", "use_flash_attn", "use_return_dict", "vocab_size",
 }  # fmt: skip
+# Of training, too: what is left out of it at random, and what weights were before it.
+_OF_TRAINING = re.compile(r"dropout|_pdrop$|^(embd|attn|resid)_drop$|layerdrop|^initializer_|label_smoothing")
 _MOST_NAMED = 8
 
 
@@ -106,7 +115,8 @@ def _passed_over(checkpoint: Checkpoint) -> Iterator[str]:
     strange = [
         f"{name} {value!r}"
         for name, value in checkpoint.config.items()
-        if name not in known and value not in (None, False, [], {}) and not name.endswith("_token_id")
+        if name not in known and value not in (None, False, [], {})
+        if not name.endswith("_token_id") and not _OF_TRAINING.search(name)
     ]
     if strange:
         more = f" and {len(strange) - _MOST_NAMED} more" if len(strange) > _MOST_NAMED else ""

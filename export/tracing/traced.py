@@ -5,7 +5,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PretrainedConfig, PreTrainedTokenizerBase
 
 from engine.arrays import Feeds, Floats
 from engine.artifact.artifact import PAST
@@ -15,6 +15,7 @@ from engine.images.reading import PictureReading
 from engine.progress import Report, unheard
 
 from ..checkpoint.files import Checkpoint
+from ..errors import ExportError
 from ..exporter import Costs
 from ..heads.in_numpy import apply
 from ..heads.loaded import load_heads
@@ -58,6 +59,7 @@ class TracedNetwork:
         # What transformers would feed: not every tokenizer makes token type ids, and not every body reads them.
         if "token_type_ids" in tokenizer("a") and self._network.reads("token_type_ids"):
             inputs.append("token_type_ids")
+            _require_types(tokenizer, self._network.config, recipe.scoring.reads_pairs)
         if recipe.adapters:
             inputs.append("adapter")
         # What prompts have in common at their beginning is then computed once.
@@ -113,3 +115,15 @@ class TracedNetwork:
             return states
         made = apply(self.heads, states, feeds["attention_mask"])
         return made[:, 0] if self._scoring.reads_pairs else made
+
+
+def _require_types(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, in_pairs: bool) -> None:
+    """Raise `ExportError` for a type of token that the body has no embedding for, while it has some."""
+    rows = getattr(config, "type_vocab_size", 0)
+    last = max(tokenizer("a", *(["b"] if in_pairs else []))["token_type_ids"])
+    if 0 < rows <= last:
+        raise ExportError(
+            f"The checkpoint's tokenizer gives the token types 0 to {last}, and its model embeddings for {rows} "
+            "(type_vocab_size in config.json): put the model's own tokenizer into the folder, or one whose pairs have "
+            "no other type."
+        )

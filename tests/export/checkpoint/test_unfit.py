@@ -146,18 +146,36 @@ def test_a_published_graph_whose_scores_are_no_numbers_is_named(
     assert sentence.startswith("The checkpoint itself gives scores that are no numbers: its weights")
 
 
-@pytest.mark.parametrize("setting", [{}, {"is_decoder": True}])
 def test_a_checkpoint_that_ranks_nothing_is_not_the_graphs_fault(
-    bert: Path, setting: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    edit(bert, lambda own: own.update(setting), "config.json")
-    if not setting:
-        weights = load_file(bert / "model.safetensors")
-        weights["classifier.weight"] = torch.zeros_like(weights["classifier.weight"])
-        save_file(weights, bert / "model.safetensors", {"format": "pt"})
+    weights = load_file(bert / "model.safetensors")
+    weights["classifier.weight"] = torch.zeros_like(weights["classifier.weight"])
+    save_file(weights, bert / "model.safetensors", {"format": "pt"})
     sentence = refusal([str(bert)], tmp_path, capsys)
     assert sentence.startswith(
         "The checkpoint itself gives all texts the same score: its classifier or projection is all"
+    )
+
+
+def test_a_setting_that_makes_all_scores_the_same_is_named(
+    bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit(bert, lambda own: own.update(is_decoder=True), "config.json")
+    sentence = refusal([str(bert)], tmp_path, capsys)
+    assert "config.json has is_decoder true, and it must be false, since all texts have the same score" in sentence
+
+
+def test_a_tokenizer_whose_token_types_the_model_lacks_is_named(
+    bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "bert.embeddings.token_type_embeddings.weight"
+    weights = load_file(bert / "model.safetensors")
+    save_file(weights | {name: weights[name][:1].clone()}, bert / "model.safetensors", {"format": "pt"})
+    edit(bert, lambda own: own.update(type_vocab_size=1), "config.json")
+    sentence = refusal([str(bert)], tmp_path, capsys)
+    assert sentence.startswith(
+        "The checkpoint's tokenizer gives the token types 0 to 1, and its model embeddings for 1 "
     )
 
 

@@ -74,6 +74,15 @@ def test_an_architecture_of_nobodys_is_refused(tmp_path, head):
     assert recipe(folder, architectures=["BertForSequenceClassification"]).score_type == "cross-encoder"
 
 
+@pytest.mark.parametrize("body", ["bert", "distilbert", "modernbert"])
+def test_settings_that_no_score_depends_on_are_not(tmp_path, body):
+    of_older_classes = {"torchscript": True, "output_past": True, "num_beams": 4, "temperature": 0.7, "top_k": 50}
+    of_training = {"gradient_checkpointing": True, "hidden_dropout_prob": 0.3, "layerdrop": 0.1, "initializer_std": 0.1}
+    of_weights = {"intermediate_size": 256, "type_vocab_size": 2, "use_cache": True}
+    folder = changed(tiny.build(body, tmp_path), **of_older_classes, **of_training, **of_weights)
+    assert recipe(folder).warnings == []
+
+
 def test_settings_that_transformers_does_not_read_are_named(tmp_path):
     folder = tiny.build("bert", tmp_path)
     assert recipe(folder).warnings == []

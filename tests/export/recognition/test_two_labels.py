@@ -95,6 +95,8 @@ def numbered(*names: str) -> dict[str, str]:
         ({}, 1),
         ({"id2label": numbered("LABEL_0", "LABEL_1"), "label2id": {"LABEL_0": 0, "LABEL_1": 1}}, 1),
         ({"id2label": numbered("0", "1")}, 1),
+        ({"id2label": numbered("0.0", "1.0")}, 1),
+        ({"label2id": {"LABEL_0.0": 0, "LABEL_1.0": 1}}, 1),
         ({"id2label": numbered("no", "yes")}, 1),
         ({"id2label": numbered("Duplicate", "NotDuplicate")}, 0),
         ({"id2label": numbered("NOT_RELEVANT", "RELEVANT")}, 1),
@@ -121,6 +123,7 @@ SAY_SO = (
         ({"id2label": {"1": "relevant", "2": "irrelevant"}}, "X numbers its two labels 1 and 2, and they are 0 and 1"),
         ({"label2id": {"relevant": 2, "irrelevant": 1}}, "X numbers its two labels 2 and 1, and they are 0 and 1"),
         ({"id2label": numbered("LABEL_1", "LABEL_0")}, "X calls its labels 0 and 1 LABEL_1 and LABEL_0, which does"),
+        ({"id2label": numbered("1.0", "0.0")}, "X calls its labels 0 and 1 1.0 and 0.0, which does not say"),
         ({"id2label": numbered("1", "0")}, "X calls its labels 0 and 1 1 and 0, which does not say"),
         (
             {"id2label": numbered("yes", "no"), "label2id": {"yes": 1, "no": 0}},
