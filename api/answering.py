@@ -12,12 +12,13 @@ from starlette.responses import Response, StreamingResponse
 from engine import Job
 
 from .compression import check_encoding, decompressed
-from .endpoint import Binary, Call, Endpoint, Fields, Headers
+from .endpoint import Binary, Call, Endpoint
 from .errors import InvalidRequest
 from .limits import Gate, Limits, read_body
 from .media.reading import Media
 from .models import Models
 from .observing.tracking import record_of
+from .telling import foreign, meant, refuse_foreign
 from .wire.answered import answered
 from .wire.answers import encoded, joined
 from .wire.decoding import fields_of
@@ -35,16 +36,21 @@ class Answering:
         # A request sleeps in a thread while it waits for the engine, whose own workers bound the computing.
         self._threads = CapacityLimiter(limits.max_concurrent_requests)
 
-    def of(self, endpoints: Mapping[str, Sequence[Endpoint]]) -> Callable[[Request], Awaitable[Response]]:
-        """A function that answers requests on one path, whose endpoints are given by method."""
+    def of(
+        self, endpoints: Mapping[str, Sequence[Endpoint]], fields: frozenset[str] = frozenset()
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """A function that answers requests on one path, whose endpoints are given by method.
+
+        `fields` are what their bodies may have, as `fields_by_path` has them.
+        """
 
         async def answer(request: Request) -> Response:
             own = endpoints["GET" if request.method == "HEAD" else request.method]
             # What goes wrong before the body is known is told in the dialect of one that needs no field of it.
-            meant = _meant(own, {}, request.headers)
-            record_of(request.scope).dialect = meant.dialect
+            endpoint = meant(own, {}, request.headers)
+            record_of(request.scope).dialect = endpoint.dialect
             if own[0].request is None:
-                return _response(meant.answer(None, self._call(request)))
+                return _response(endpoint.answer(None, self._call(request)))
             _require_json(request.headers.get("content-type"))
             encoding = check_encoding(request.headers.get("content-encoding", ""))
             with self.gate.entered():
@@ -53,7 +59,9 @@ class Answering:
                 with closing(call.media):
                     async with _cancelled_on_disconnect(request, call.job):
                         # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
-                        return await to_thread.run_sync(_answer, own, body, encoding, call, limiter=self._threads)
+                        return await to_thread.run_sync(
+                            _answer, own, fields, body, encoding, call, limiter=self._threads
+                        )
 
         return answer
 
@@ -85,17 +93,16 @@ class Answering:
         )
 
 
-def _answer(endpoints: Sequence[Endpoint], body: bytes, encoding: str, call: Call) -> Response:
+def _answer(endpoints: Sequence[Endpoint], known: frozenset[str], body: bytes, encoding: str, call: Call) -> Response:
     body = decompressed(body, encoding, call.limits.max_body_bytes)
     require_few_values(body, call.limits)
-    endpoint = endpoints[0] if len(endpoints) == 1 else _meant(endpoints, fields_of(body), call.headers)
-    call.record.dialect = endpoint.dialect
+    endpoint = endpoints[0]
+    if len(endpoints) > 1 or foreign(endpoint, known):
+        fields = fields_of(body)
+        endpoint = meant(endpoints, fields, call.headers)
+        call.record.dialect = endpoint.dialect
+        refuse_foreign(fields, foreign(endpoint, known), endpoint)
     return _response(answered(body, endpoint.request, endpoint.answer, endpoint.words, call))
-
-
-def _meant(endpoints: Sequence[Endpoint], fields: Fields, headers: Headers) -> Endpoint:
-    """The endpoint of a path that a request is for."""
-    return next(endpoint for endpoint in endpoints if endpoint.when is None or endpoint.when(fields, headers))
 
 
 def _response(answer: object) -> Response:

@@ -34,6 +34,7 @@ from .observing.record import Observer
 from .observing.tracing import tracer_for
 from .observing.tracking import HEADER, Tracking, record_of
 from .settings.settings import Access, Settings
+from .telling import fields_by_path
 
 # The headers of its own that an answer may have.
 _EXPOSED = (HEADER, "Retry-After", "metadata", "Allow", "Accept-Encoding", "WWW-Authenticate")
@@ -142,12 +143,13 @@ def _guards(access: Access) -> list[Middleware]:
 
 def _routes(answering: Answering, endpoints: Sequence[Endpoint]) -> list[Route]:
     """A route for each path, whatever its methods, so that an answer of 405 can name them all."""
+    fields = fields_by_path(endpoints)
     by_path: dict[str, dict[str, list[Endpoint]]] = {}
     for endpoint in endpoints:
         for path in endpoint.paths:
             by_path.setdefault(path, {}).setdefault(endpoint.method, []).append(endpoint)
     return [
-        Route(written, answering.of(by_method), methods=list(by_method))
+        Route(written, answering.of(by_method, fields[path]), methods=list(by_method))
         for path, by_method in by_path.items()
         # A redirect to the path without its last slash would leave out what a proxy put before it.
         for written in ([path] if path == "/" else [path, f"{path}/"])

@@ -106,3 +106,11 @@ class Endpoint:
     """A body that is this endpoint's, for OpenAPI."""
     words: Words = field(default_factory=Words)
     """What the body calls the engine's arguments."""
+    kinds: tuple[type[msgspec.Struct], ...] = ()
+    """What the body may turn out to be, where `request` leaves that open."""
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """What its body's fields are called."""
+        kinds = self.kinds or (self.request,)
+        return frozenset(name for kind in kinds for name in getattr(kind, "__struct_encode_fields__", ()))

@@ -11,7 +11,7 @@ from ...endpoint import Call, Endpoint, has
 from ...errors import InvalidRequest
 from ...wire.answers import numbers
 from ...wire.long_documents import long_document_arguments
-from ...wire.requiring import require
+from ...wire.requiring import require, require_one
 from ...wire.vectors import is_normalizing
 from ..tei.common import as_asked
 from ..tei.embed import Embeddings
@@ -92,6 +92,7 @@ def score(request: ScoringRequest, call: Call) -> ScoringResponse:
     call.count(len(request.documents), "documents")
     _begin(request, call)
     require(request, return_chunks=False)
+    require_one(request, "query", "queries")
     queries = request.query if request.queries is None else request.queries
     if queries is None:
         raise InvalidRequest("query is missing: add it, or queries.", "body.query")

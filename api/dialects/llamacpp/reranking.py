@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 from ...endpoint import Call, Endpoint
 from ...errors import InvalidRequest
 from ...wire.long_documents import ChunksRequest, ChunksResult, long_document_arguments, told_chunks
+from ...wire.requiring import require_one
 from ..vllm.rerank import Usage
 
 
@@ -51,6 +52,7 @@ class Rank(ChunksResult, frozen=True, kw_only=True):
 def rerank(request: RerankRequest, call: Call) -> RerankResponse | list[Rank]:
     """Answer one request."""
     model, engine = call.engine(request.model)
+    require_one(request, "documents", "texts")
     documents = request.documents if request.texts is UNSET else request.texts
     if documents is UNSET:
         raise InvalidRequest("documents is missing: add it, or texts.", "body.documents")

@@ -1,7 +1,9 @@
 """Answers `/rerank` with texts in the order of their scores for a query (TEI)."""
 
+from typing import Annotated
+
 import numpy as np
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from ...endpoint import Call, Endpoint, has
 from ...wire.long_documents import ChunksResult, told_chunks
@@ -9,12 +11,16 @@ from .common import DIALECT, WORDS, Scoring, as_asked, chunks_as_asked, long_doc
 
 
 class RerankRequest(Scoring, kw_only=True):
-    """Texts to put in order for one query. `raw_scores` asks for logits."""
+    """Texts to put in order for one query. `raw_scores` asks for logits.
+
+    `top_n`, which clients of several APIs send to TEI's, too, is how many are answered; null or 0 are all.
+    """
 
     query: str
     texts: list[str]
     raw_scores: bool = False
     return_text: bool = False
+    top_n: Annotated[int, Meta(ge=0)] | None = None
 
 
 class Rank(ChunksResult, frozen=True, kw_only=True):
@@ -30,6 +36,7 @@ def rerank(request: RerankRequest, call: Call) -> list[Rank]:
     ranked = engine.rerank(
         request.query,
         request.texts,
+        top_n=request.top_n,
         use_activation=False,
         truncation_side=request.truncation_direction.lower(),
         job=call.job,

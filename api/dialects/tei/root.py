@@ -46,6 +46,7 @@ _ROOT = Endpoint(
     example={"inputs": "Paris is in France."},
     response=list[predict.Prediction | list[Any]],
     answer=answer,
+    kinds=tuple(kind for kind, _ in _ANSWERS.values()),
     told_by="any other body",
 )
 

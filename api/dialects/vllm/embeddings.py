@@ -12,7 +12,7 @@ from ...errors import InvalidRequest
 from ...wire.contents import Inputs, several
 from ...wire.ids import response_id
 from ...wire.quantized import EmbeddingType, written
-from ...wire.requiring import require
+from ...wire.requiring import require, require_cutting, require_one
 from ...wire.vectors import InputType, is_normalizing, role
 from .common import CompletionUsage, common_arguments
 from .encoding import Encoded
@@ -95,13 +95,18 @@ def embed(request: EmbeddingsRequest, call: Call) -> EmbeddingsResponse | Binary
         raise InvalidRequest(
             "embedding_type is for answers in JSON: leave out one of it and encoding_format.", "body.embedding_type"
         )
+    require_cutting(request, "truncate")
     if request.truncate and request.truncate_prompt_tokens is None:
         request.truncate_prompt_tokens = -1
+    require_one(request, "use_activation", "normalized")
+    own = role(request.input_type)
+    if None not in (request.task, own) and own != _ROLES.get(request.task):
+        raise InvalidRequest("task and input_type contradict each other: leave one of them out.", "body.task")
     normalizing = is_normalizing(engine, use_activation=request.use_activation, normalized=request.normalized)
     arguments = common_arguments(request, call)
     embedded = engine.embed(
         several(request.input, engine, call),
-        role=role(request.input_type) or _ROLES.get(request.task),
+        role=own or _ROLES.get(request.task),
         dimensions=request.dimensions,
         instruction=request.instruction,
         **arguments,

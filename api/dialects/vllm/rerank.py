@@ -13,7 +13,7 @@ from ...endpoint import Call, Endpoint
 from ...wire.contents import Item, Items, Part, listed, read
 from ...wire.ids import response_id
 from ...wire.long_documents import ChunksResult, told_chunks
-from ...wire.requiring import require
+from ...wire.requiring import require, require_cutting, require_one
 from ..cohere.common import Meta, Version
 from .common import Scoring, scoring_arguments
 
@@ -81,6 +81,9 @@ def rerank(request: RerankRequest, call: Call, version: Version | None = None) -
     documents = listed(request.documents)
     call.count(len(documents), "documents")
     require(request, return_embeddings=False)
+    require_cutting(request, "truncation")
+    require_one(request, "max_query_length", "max_tokens_per_query")
+    require_one(request, "max_doc_length", "max_tokens_per_doc")
     arguments = _arguments(request, engine, call, version)
     query, *contents = read([request.query, *documents], engine, call)
     ranking = engine.rerank(query, contents, top_n=request.top_n, **arguments)

@@ -11,6 +11,7 @@ from ...errors import InvalidRequest
 from ...wire.contents import Items, listed, read
 from ...wire.ids import response_id
 from ...wire.long_documents import ChunksResult, told_chunks
+from ...wire.requiring import require_one
 from .common import CompletionUsage, Scoring, scoring_arguments
 
 # The names that go together, in the order they are looked for.
@@ -67,7 +68,10 @@ def score(request: ScoreRequest, call: Call) -> ScoreResponse:
 
 
 def _sides(request: ScoreRequest) -> tuple[Items, Items]:
-    """Queries and documents, whatever the request calls them. Raises `InvalidRequest` where one is missing."""
+    """Queries and documents, whatever the request calls them. Raises `InvalidRequest` where one is missing, and where
+    the names contradict each other."""
+    require_one(request, "queries", "data_1", "text_1")
+    require_one(request, "documents", "items", "data_2", "text_2")
     for names in _SIDES:
         first, second = (getattr(request, name) for name in names)
         if first is not UNSET and second is not UNSET:

@@ -38,9 +38,10 @@ def test_a_missing_side_is_named(client: TestClient, given: list[str], missing: 
     assert error["param"] == f"body.{missing}"
 
 
-def test_a_whole_pair_of_names_is_enough(client: TestClient) -> None:
-    response = client.post("/score", json={"queries": "ignored", "text_1": "a", "text_2": ["b", "c"]})
-    assert len(response.json()["data"]) == 2
+def test_names_that_contradict_each_other_are_refused(client: TestClient) -> None:
+    error = client.post("/score", json={"queries": "q", "text_1": "a", "text_2": ["b", "c"]}).json()["error"]
+    assert error["message"] == "queries and text_1 name the same thing: leave one of them out."
+    assert error["param"] == "body.text_1"
 
 
 def test_null_is_no_text(client: TestClient) -> None:
