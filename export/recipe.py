@@ -31,7 +31,8 @@ class Marking:
     A ColBERT checkpoint's has a marker token after the first special one, and a length.
 
     `expand` pads to `length` with the mask token, attended to only if `attend`. Embeddings of the tokens `skip`, and of
-    the first token of each text of `skip_texts`, are not scored. The defaults are plain tokens.
+    the first token of each text of `skip_texts`, are not scored. The unknown token is one of them where the vocabulary
+    lacks a word of `skip`, unless `skip_known`. The defaults are plain tokens.
 
     `tail` comes after each text, in tokens that its own do not merge with. `fill` is the length that padding tokens
     fill up and that are attended to, in models trained so. `empty`, `pictured`, `caption` and `blank` are those of
@@ -44,6 +45,7 @@ class Marking:
     attend: bool = False
     skip: tuple[str, ...] = ()
     skip_texts: tuple[str, ...] = ()
+    skip_known: bool = False
     tail: str = ""
     fill: int | None = None
     empty: str = ""

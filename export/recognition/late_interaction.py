@@ -6,6 +6,7 @@ from dataclasses import replace
 from ..checkpoint.files import Checkpoint
 from ..checkpoint.reading import read_object
 from ..recipe import Head, Marking, Recipe
+from . import multi_vector
 from .module_flow import require_projections, require_states
 from .module_list import Folder, require_kinds
 
@@ -20,8 +21,10 @@ _BGE_M3_PROJECTION = "colbert_linear.pt"
 
 
 def read(checkpoint: Checkpoint, folder: Folder | None) -> Recipe:
-    """The recipe of a PyLate folder, or of a colbert-ai checkpoint. Raises `ExportError`."""
-    return _colbert(checkpoint) if folder is None else _pylate(checkpoint, folder)
+    """The recipe of a PyLate or sentence-transformers folder, or of a colbert-ai checkpoint. Raises `ExportError`."""
+    if folder is None:
+        return _colbert(checkpoint)
+    return multi_vector.read(checkpoint, folder) if multi_vector.MASK in folder.kinds else _pylate(checkpoint, folder)
 
 
 def from_embedder(checkpoint: Checkpoint, recipe: Recipe) -> Recipe:

@@ -97,7 +97,10 @@ def _expansion(tokenizer: "PreTrainedTokenizerBase", marking: Marking) -> int | 
 def skipped(tokenizer: "PreTrainedTokenizerBase", marking: Marking) -> list[int]:
     """The ids of tokens whose embeddings are not scored."""
     first = {tokenizer(text, add_special_tokens=False)["input_ids"][0] for text in marking.skip_texts}
-    return sorted(first | {token_id(tokenizer, word) for word in (*marking.skip, *marking.skip_texts)})
+    ids = {word: token_id(tokenizer, word) for word in (*marking.skip, *marking.skip_texts)}
+    if marking.skip_known:
+        ids = {word: own for word, own in ids.items() if own != tokenizer.unk_token_id or word == tokenizer.unk_token}
+    return sorted(first | set(ids.values()))
 
 
 def expansion_token(tokenizer: "PreTrainedTokenizerBase") -> int:

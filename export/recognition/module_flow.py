@@ -55,8 +55,11 @@ def _broken(head: Head, verb: str, named: object, wanted: str) -> ExportError:
     )
 
 
-def require_states(folder: Folder) -> None:
-    """Raise `ExportError` where the folder's Transformer gives others than the body's last states, or other texts."""
+def require_states(folder: Folder, of_sides: bool = False) -> None:
+    """Raise `ExportError` where the folder's Transformer gives others than the body's last states, or other texts.
+
+    Settings `of_sides` may shorten or lengthen texts where they are read elsewhere.
+    """
     settings = folder.transformer
     if settings.get("transformer_task", "feature-extraction") != "feature-extraction":
         raise settings.refused("transformer_task", "feature-extraction for such a model")
@@ -69,7 +72,7 @@ def require_states(folder: Folder) -> None:
     if settings.get("module_output_name", TOKENS) != TOKENS:
         raise settings.refused("module_output_name", TOKENS)
     for name in _SIDES:
-        if settings.get(name):
+        if settings.get(name) and not of_sides:
             raise settings.refused(
                 name, "absent: of models of late interaction it is read in config_sentence_transformers.json"
             )

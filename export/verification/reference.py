@@ -141,9 +141,13 @@ class Reference:
 
     def _skip_list(self, marking: Marking) -> list[int]:
         """The ids that are not scored: PyLate's words, and the first token of each of colbert-ai's symbols."""
-        words = self._tokenizer.convert_tokens_to_ids([*marking.skip, *marking.skip_texts])
-        assert isinstance(words, list)
-        return words + [self._tokenizer.encode(text, add_special_tokens=False)[0] for text in marking.skip_texts]
+        words = [*marking.skip, *marking.skip_texts]
+        ids = self._tokenizer.convert_tokens_to_ids(words)
+        assert isinstance(ids, list)
+        if marking.skip_known:
+            unknown, named = self._tokenizer.unk_token_id, self._tokenizer.unk_token
+            ids = [own for own, word in zip(ids, words, strict=True) if own != unknown or word == named]
+        return ids + [self._tokenizer.encode(text, add_special_tokens=False)[0] for text in marking.skip_texts]
 
     def _marking(self, role: str) -> Marking:
         return self._recipe.query if role == "query" else self._recipe.document
