@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
@@ -136,6 +137,15 @@ def choose(page: Browser, text: str) -> None:
     page.driver.find_elements("css selector", "#results button")[at].click()
     said = f"Score {score:.4f}".replace("-", "\N{MINUS SIGN}")
     page.wait(lambda: page.texts("#tokens-status")[0].startswith(said), "its tokens")
+
+
+def names(page: Browser) -> list[str]:
+    """What assistive technology calls each control; none where the page changes while they are asked."""
+    controls = page.driver.find_elements("css selector", "#form input, #form button, #matches .query button")
+    try:
+        return [control.accessible_name for control in controls]
+    except StaleElementReferenceException:
+        return []
 
 
 def tokens_of(page: Browser) -> list[WebElement]:
@@ -538,9 +548,7 @@ def test_text_stands_out_and_every_control_has_a_name(page: Browser, scheme: str
     found, _ = contrasts(page)
     assert any("special" in name for name in found)
     assert {name: contrast for name, contrast in found.items() if contrast < 4.5} == {}
-    controls = page.driver.find_elements("css selector", "#form input, #form button, #matches .query button")
-    assert len(controls) > 60
-    assert [control.get_attribute("outerHTML") for control in controls if not control.accessible_name] == []
+    page.wait(lambda: len(named := names(page)) > 60 and all(named), "a name for every control")
     assert [image.get_attribute("alt") for image in page.driver.find_elements("css selector", "#matches img")] == [
         "table.png",
         "page.png",
