@@ -9,6 +9,9 @@ HEALTH_PATHS = ("/health", "/ping", "/infinity/health", "/.well-known/ready", "/
 OPEN_PATHS = (*HEALTH_PATHS, "/", "/docs", "/openapi.json", "/static/*")
 """What anybody may GET where keys are needed: nothing in it is the models' or their users'."""
 
+_POSTED = "/ping"
+"""What anybody may POST to: SageMaker asks so, too."""
+
 _MISSING = "This server needs an API key: send it as `Authorization: Bearer KEY`, or as `Api-Key: KEY`."
 _WRONG = "The API key is not one of this server's: check the KEY in `Authorization: Bearer KEY`, or in `Api-Key: KEY`."
 
@@ -16,8 +19,9 @@ _WRONG = "The API key is not one of this server's: check the KEY in `Authorizati
 class Keys:
     """ASGI middleware that lets requests with one of `keys` through, and GET and HEAD to `open_paths`.
 
-    An open path that ends in `/*` stands for every path below it. `refuse` makes the application that answers the
-    others, of the sentence that their client reads. Keys are ASCII; none gets into a sentence.
+    An open path may have a slash at its end, and one in `/*` stands for every path below it. `refuse` makes the
+    application that answers the others, of the sentence that their client reads. Keys are ASCII; none gets into a
+    sentence.
     """
 
     def __init__(
@@ -42,7 +46,12 @@ class Keys:
     def _is_open(self, scope: Scope) -> bool:
         # Where the application is mounted, that is the front of its paths.
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        return scope.get("method") in ("GET", "HEAD") and (path in self._open or path.startswith(self._below))
+        method = scope.get("method")
+        if method == "POST":
+            return bool(path.removesuffix("/") == _POSTED)
+        return method in ("GET", "HEAD") and (
+            path in self._open or path.removesuffix("/") in self._open or path.startswith(self._below)
+        )
 
     def _knows(self, key: bytes) -> bool:
         # Every comparison is made, each in constant time, so that how long it takes tells nothing about the keys.

@@ -34,6 +34,8 @@ def bind(network: Network) -> Listener:
 
 
 def _bind_address(host: str, port: int) -> Listener:
+    if not host:
+        raise SettingsError("--host is empty: give it an address, or 0.0.0.0 for all.")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

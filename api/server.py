@@ -7,6 +7,9 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -30,6 +33,9 @@ _KEEP_ALIVE = 75
 # that is being tokenised, cannot be interrupted.
 _LAST = 2
 
+# A terminal that is closed sends SIGHUP, which Windows has not.
+_ENDING = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+
 _LOGGER = logging.getLogger("scorert")
 
 
@@ -50,9 +56,9 @@ def serve(settings: Settings) -> int:
             listener.remove()
         return say(str(error), REFUSED)
     threads = settings.serving.threads or cores()
-    # uvicorn takes the signals over, and once it has shut down it raises the one it got again, which ends here.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(DONE))
+    # uvicorn takes signals over, and once it has shut down it raises each that it got again, which are then heeded.
+    for number in _ENDING:
+        signal.signal(number, lambda *_: None)
     _Server(models, app, connections, threads, listener, settings.network).run([listener.socket])
     return DONE
 
@@ -75,6 +81,21 @@ class _Server(uvicorn.Server):
         self._threads = threads
         self._listener = listener
         self._shutdown_timeout = network.shutdown_timeout
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, self.handle_exit)
+        with super().capture_signals():
+            yield
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would log how far each request was.
+        if self.should_exit and sig == signal.SIGINT:
+            with suppress(OSError):
+                self._listener.remove()
+            os._exit(DONE)
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

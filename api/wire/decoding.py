@@ -1,5 +1,6 @@
 """Decodes a request's bytes to its struct, and puts the decoder's complaint into a sentence."""
 
+import codecs
 import functools
 import json
 import re
@@ -13,6 +14,9 @@ from engine import without_surrogates
 
 from ..errors import InvalidField, InvalidRequest
 from .lax import inside, members, relaxed
+
+# The bytes that one call decodes, which other threads wait for. A choice.
+_PIECE = 2**20
 
 _WORDS = {
     "str": "a string",
@@ -92,8 +96,15 @@ def _mended(body: bytes) -> bytes:
     encoding = json.detect_encoding(body)
     if encoding != "utf-8":
         with suppress(UnicodeDecodeError):
-            body = body.decode(encoding, "strict" if encoding == "utf-8-sig" else "replace").encode()
+            body = _in_utf8(body, encoding)
     return without_surrogates(body)
+
+
+def _in_utf8(body: bytes, encoding: str) -> bytes:
+    """A body of another encoding, some at a time. Raises `UnicodeDecodeError`."""
+    decoder = codecs.getincrementaldecoder(encoding)("strict" if encoding == "utf-8-sig" else "replace")
+    parts = [decoder.decode(body[start : start + _PIECE]).encode() for start in range(0, len(body), _PIECE)]
+    return b"".join([*parts, decoder.decode(b"", True).encode()])
 
 
 @functools.cache

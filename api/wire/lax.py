@@ -37,7 +37,8 @@ def relaxed(value: Any, types: tuple[Any, ...]) -> Any:
             }
         case list():
             inner = _elements(types)
-            return [relaxed(item, inner) for item in value]
+            # Numbers in lists are token ids, which stay what they are.
+            return [relaxed(item, inner) if isinstance(item, dict | list) else item for item in value]
         case None:
             return None
     if _is_one_of(value, types):

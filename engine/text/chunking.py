@@ -4,7 +4,6 @@ The tokens of what is left of a document say about where its next chunk ends, an
 The chunk is then laid out by itself, and made shorter until it fits.
 """
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +34,8 @@ _AT_A_TIME = 128
 T = TypeVar("T")
 
 _BEGIN = itemgetter(0)
-_NO_SPACE = re.compile(r"\S")
+# The characters that are looked at in one call, which other threads wait for. A choice.
+_STRETCH = 2**16
 
 Offsets: TypeAlias = list[tuple[int, int]]
 """Where tokens begin and end in their text, in characters."""
@@ -139,8 +139,9 @@ def split(
         if not own.pieces:  # of a long document without a token
             (item,) = reader.lay_out([place], [""])
             assert isinstance(item, Input), "its query leaves room"
-            own.pieces.append(Piece(0, len(documents[place]), item))
-        own.truncated = _NO_SPACE.search(documents[place], own.pieces[-1].end) is not None
+            own.pieces.append(Piece(0, 0, item))
+            continue
+        own.truncated = _past_space(documents[place], own.pieces[-1].end) < len(documents[place])
     _bound(splits, job)
     return splits
 
@@ -251,10 +252,18 @@ class _Rest:
 
     def skip_to(self, place: int) -> None:
         """Go on from there, or from the first character after it that is no white space."""
-        found = _NO_SPACE.search(self.text, place)
-        self.start = len(self.text) if found is None else found.start()
+        self.start = _past_space(self.text, place)
         if place < self.start < len(self.text) and not is_between_characters(self.text, self.start):
             self.start -= 1  # an accent stands on the space
+
+
+def _past_space(text: str, place: int) -> int:
+    """The first place from `place` on without white space, or the text's end."""
+    for start in range(place, len(text), _STRETCH):
+        stretch = text[start : start + _STRETCH]
+        if rest := stretch.lstrip():
+            return start + len(stretch) - len(rest)
+    return len(text)
 
 
 def _find_next(rests: Sequence[_Rest], splits: Sequence[Split], reader: Reader, overlap: int) -> None:

@@ -89,7 +89,7 @@ def test_open_paths_need_none_to_be_read(path: str) -> None:
     assert send(path, method="POST").status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/score", "/healthy", "/health/", "/static", "/staticx/page.css", "/no/such/path"])
+@pytest.mark.parametrize("path", ["/score", "/healthy", "/static", "/staticx/page.css", "/no/such/path"])
 def test_all_others_do(path: str) -> None:
     assert send(path, method="GET").status_code == 401
 
@@ -113,3 +113,13 @@ def test_start_and_end_of_the_server_get_through() -> None:
 
     asyncio.run(Keys(served, KEYS, frozenset(), refuse)({"type": "lifespan"}, nothing, nothing))  # type: ignore[arg-type]
     assert begun == ["lifespan"]
+
+
+def test_a_slash_at_the_end_keeps_nobody_out() -> None:
+    assert send("/health/", method="GET").status_code != 401
+
+
+@pytest.mark.parametrize("path", ["/ping", "/ping/"])
+def test_sagemakers_ping_needs_none_either_way(path: str) -> None:
+    assert send(path, method="POST").status_code != 401
+    assert send("/score" + path, method="POST").status_code == 401

@@ -85,9 +85,17 @@ def test_no_new_connections_after_sigterm(server: Server) -> None:
     assert answer.result().status_code == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signals_end_an_idle_server_quietly(server: Server, number: signal.Signals) -> None:
     assert server.stop(number) == 0
+    assert server.stderr() == ""
+
+
+@pytest.mark.parametrize("seconds", [0, 0.02])
+def test_a_second_ctrl_c_ends_it_quietly(server: Server, seconds: float) -> None:
+    server.process.send_signal(signal.SIGINT)
+    time.sleep(seconds)
+    assert server.stop(signal.SIGINT) == 0
     assert server.stderr() == ""
 
 

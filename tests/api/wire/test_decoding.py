@@ -12,6 +12,7 @@ from api.dialects.vllm.pooling import PooledConversation
 from api.dialects.vllm.rerank import RerankRequest
 from api.dialects.voyage.multimodal import MultimodalRequest
 from api.errors import InvalidRequest
+from api.wire import decoding
 from api.wire.decoding import decode
 
 _GOOD = b'{"query": "q", "documents": ["d"]'
@@ -237,3 +238,11 @@ def test_a_number_that_is_out_of_range_is_told_of_its_field(kind: Any, body: str
 def test_what_is_no_object_at_all_is_told_so() -> None:
     with pytest.raises(InvalidRequest, match="The body must be an object"):
         decode(b"[1e999]", RerankRequest)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-8-sig"])
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 7])
+def test_bodies_are_decoded_alike_in_pieces(encoding: str, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_PIECE", size)
+    body = '{"query": "é \U0001f600 \u20ac", "documents": ["d"]}'.encode(encoding)
+    assert decode(body, RerankRequest).query == "é \U0001f600 \u20ac"

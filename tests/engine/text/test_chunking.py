@@ -14,7 +14,7 @@ from checkpoints import tiny
 from engine import Cancelled, InvalidInput, Job
 from engine.artifact.artifact import PairLayout
 from engine.long_documents import Pairs
-from engine.text.chunking import DEFAULT_CHUNKS, Chunking, chunking, split
+from engine.text.chunking import DEFAULT_CHUNKS, Chunking, _past_space, chunking, split
 from engine.text.layout import lay_out_pair
 from engine.text.tokenizer import Tokenizer
 from engine.text.truncation import Truncation
@@ -198,3 +198,19 @@ def test_what_is_not_said_of_chunks_is_a_choice():
     assert chunking(64, {"long_documents": "chunk", "chunk_overlap": 9, "max_chunks_per_doc": 2}) == Chunking(2, 9)
     assert chunking(64, {"long_documents": "truncate"}) is None
     assert chunking(64, {}) is None
+
+
+@pytest.mark.parametrize("family", [WORD_PIECE, BYTE_LEVEL, UNIGRAM])
+def test_of_white_space_nothing_is_scored_and_nothing_said_to_be(family):
+    found, _ = split_one(" \n" * 3000, family, max_length=48)
+    (piece,) = found.pieces
+    assert piece.end == piece.start or family == WORD_PIECE
+    assert not found.truncated
+
+
+def test_white_space_is_passed_in_stretches(monkeypatch):
+    monkeypatch.setattr("engine.text.chunking._STRETCH", 3)
+    for text in ("", " ", "   a", "    \u3000 b ", "a b", " " * 9):
+        for place in range(len(text) + 1):
+            found = re.compile(r"\S").search(text, place)
+            assert _past_space(text, place) == (found.start() if found else len(text))
