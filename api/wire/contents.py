@@ -47,7 +47,7 @@ class Part(msgspec.Struct, kw_only=True, omit_defaults=True):
             if getattr(self, self.type) is UNSET:
                 raise ValueError(f"must have {self.type}, being of type {self.type}")
         elif self.type not in _UNREAD:
-            raise ValueError(f"must be of type {' or '.join(_READ)}, not {self.type}")
+            raise ValueError(f"must be of type {' or '.join(_READ)}, not {self.type[:40]!r}")
 
 
 class Item(msgspec.Struct):

@@ -149,7 +149,7 @@ class TestVoyage:
 
     @pytest.mark.parametrize(("content", "sentence"), [
         ([{"type": "video_url", "video_url": "https://a.example/b.mp4"}], "Video parts are not read yet: "),
-        ([{"type": "sound"}], "inputs[0].content[0] must be of type text, image_url or image_base64, not sound."),
+        ([{"type": "sound"}], "inputs[0].content[0] must be of type text, image_url or image_base64, not 'sound'."),
         ([{"type": "image_url", "text": "a"}], "inputs[0].content[0] must have image_url, being of type image_url."),
         ([], "inputs[0].content "),
     ])  # fmt: skip

@@ -30,7 +30,7 @@ class Part(msgspec.Struct):
             if getattr(self, self.type) is UNSET:
                 raise ValueError(f"must have {self.type}, being of type {self.type}")
         elif not self.type.startswith("video"):
-            raise ValueError(f"must be of type {', '.join(_READ[:-1])} or {_READ[-1]}, not {self.type}")
+            raise ValueError(f"must be of type {', '.join(_READ[:-1])} or {_READ[-1]}, not {self.type[:40]!r}")
 
     @property
     def shared(self) -> wire.Part:

@@ -95,7 +95,7 @@ def test_parts_that_are_not_read(call: Call, kind: str, begins: str) -> None:
 
 
 @pytest.mark.parametrize(("part", "complaint"), [
-    ({"type": "sound_url"}, " must be of type text or image_url, not sound_url."),
+    ({"type": "sound_url"}, " must be of type text or image_url, not 'sound_url'."),
     ({"image_url": {"url": "data:,a"}}, ".type is missing: add it."),
     ({"image_url": "data:,a"}, ".image_url must be an object, not a string."),
     ({"type": "image_url"}, " must have image_url, being of type image_url."),
