@@ -8,7 +8,7 @@ from ..media.hosts import host_name
 from .flags import Flag
 from .keys import API_KEY, key_file
 from .settings import Settings
-from .values import alias, one_of, origin, path, root_path, seconds, switch, template, url, whole
+from .values import alias, name, one_of, origin, path, root_path, seconds, switch, template, url, whole
 
 _DEFAULT = Settings()
 
@@ -25,6 +25,7 @@ FLAGS: dict[str, list[Flag]] = {
         Flag(
             "served-model-name",
             "names that requests use, in the order of --model (default: the artifacts' own)",
+            name,
             repeats=True,
             metavar="NAME",
         ),

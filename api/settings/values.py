@@ -57,6 +57,12 @@ def switch(text: str) -> bool:
     return text.lower() in ("1", "true", "yes")
 
 
+def name(text: str) -> str:
+    if not text.strip():
+        raise ValueError(f"{text!r} is no name")
+    return text
+
+
 def alias(text: str) -> tuple[str, str]:
     name, _, model = (part.strip() for part in legible(text).partition("="))
     if not name or not model:

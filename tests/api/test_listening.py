@@ -42,6 +42,11 @@ def test_addresses_of_both_families(monkeypatch: pytest.MonkeyPatch) -> None:
     assert places == ["http://[::1]:8000", "http://127.0.0.1:8001"]
 
 
+def test_no_address_at_all_is_one_sentence() -> None:
+    with pytest.raises(SettingsError, match=r"^--host is empty: give it an address"):
+        bind(Network(host=""))
+
+
 def test_an_address_of_another_machine_is_one_sentence() -> None:
     with pytest.raises(SettingsError, match=r"^192\.0\.2\.1 port 8000 cannot be listened on \(.*\): choose another"):
         bind(Network("192.0.2.1", 8000))

@@ -285,6 +285,7 @@ class TestKeys:
         (["--model"], {}, "--model"),
         (["--model", "a", "b", "--served-model-name", "x"], {}, "1 name for 2 models"),
         (["--served-model-name", "x,y"], {}, "2 names for 1 model:"),
+        (["--served-model-name", ""], {}, "--served-model-name: '' is no name."),
         (["--alias", "x"], {}, "--alias: 'x' is not an alias (NAME=MODEL)."),
         (["--alias", "=x"], {}, "--alias: '=x' is not an alias"),
         ([], {"SCORERT_ALIAS": "a=b,c="}, "SCORERT_ALIAS: 'c=' is not an alias"),
