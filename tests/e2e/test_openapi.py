@@ -37,7 +37,7 @@ _ALL = {
 @pytest.mark.parametrize("name", _ONE_SCORE_TYPE)
 def test_every_answer_is_as_described(contract_artifacts: dict[str, Path], name: str, tmp_path: Path) -> None:
     tool = Path(sys.executable).parent / "schemathesis"
-    options = ["--phases", "coverage,fuzzing", "--max-examples", "10", "--generation-deterministic", "--no-color"]
+    options = ["--phases", "coverage,fuzzing", "--max-examples", "5", "--generation-deterministic", "--no-color"]
     with Server("--model", contract_artifacts[name], "--threads", "1") as server:
         command = [tool, "run", f"{server.url}/openapi.json", *options, "--exclude-checks", _LEFT_OUT]
         # It leaves files where it runs.

@@ -23,7 +23,7 @@ from export.run import traced
 VALUES: list[Any] = [None, "x", -1, 0, 1.5, [], {}, True, 2**70]
 QUERY = "base_model.model.bert.encoder.layer.0.attention.self.query"
 # Of each checkpoint: a choice, for the time they take.
-CASES = 8
+CASES = 5
 
 
 def embedder(folder: Path) -> Path:
