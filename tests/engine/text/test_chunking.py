@@ -6,7 +6,7 @@ from functools import cache
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, pre_tokenizers
 
@@ -55,6 +55,7 @@ TEXTS = st.lists(st.one_of(WORDS, st.text(max_size=6)), max_size=120).map(" ".jo
 @pytest.mark.parametrize("family", [WORD_PIECE, BYTE_LEVEL, UNIGRAM])
 @settings(max_examples=60)
 @given(text=TEXTS, overlap=st.integers(0, 12), max_length=st.integers(30, 48))
+@example("東京は雨。the🇩🇪🇫🇷東京は雨。", 7, 30)
 def test_chunks_hold_the_whole_document_in_order_and_fit(family, text, overlap, max_length):
     text = re.sub("[\ud800-\udfff]", "?", text)
     found, reader = split_one(text, family, overlap=overlap, max_length=max_length)
@@ -80,7 +81,9 @@ def test_chunks_hold_the_whole_document_in_order_and_fit(family, text, overlap, 
         shared = sum(following.start - piece.start <= start < piece.end - piece.start for start in tokens)
         # Bytes of unknown characters in a row all stand at its beginning; by itself a text may begin with a space.
         by_itself = len(tokenizer_of(family).encode([common])[0]) - 1
-        assert min(shared, by_itself) <= overlap
+        # Of such a row each character is taken to have as many bytes as the others, and it may have one to four.
+        in_rows = any(one == other for one, other in pairwise(tokenizer_of(family).offsets([common])[0]))
+        assert min(shared, by_itself) <= overlap * (4 if in_rows else 1)
 
 
 @pytest.mark.parametrize("family", [WORD_PIECE, BYTE_LEVEL, UNIGRAM])
