@@ -76,7 +76,7 @@ def test_a_graph_that_overflows_is_not_written(checkpoint, tmp_path, capsys):
     assert "The fp16 graph strays from PyTorch" in said
     assert "No artifact was written." in said
     assert "worst pairs" in said
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def launched(checkpoint: Path, output: Path, name: str = "tiny-bert") -> subprocess.Popen[str]:
