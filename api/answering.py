@@ -44,8 +44,12 @@ class Answering:
         `fields` are what their bodies may have, as `fields_by_path` has them.
         """
 
+        # Whose bodies need no look at their fields before they are decoded.
+        plain = {method for method, own in endpoints.items() if len(own) == 1 and not foreign(own[0], fields)}
+
         async def answer(request: Request) -> Response:
-            own = endpoints["GET" if request.method == "HEAD" else request.method]
+            method = "GET" if request.method == "HEAD" else request.method
+            own = endpoints[method]
             # What goes wrong before the body is known is told in the dialect of one that needs no field of it.
             endpoint = meant(own, {}, request.headers)
             record_of(request.scope).dialect = endpoint.dialect
@@ -59,8 +63,9 @@ class Answering:
                 with closing(call.media):
                     async with _cancelled_on_disconnect(request, call.job):
                         # Decoding and encoding go to the thread too: a large body must not hold up the event loop.
+                        known = None if method in plain else fields
                         return await to_thread.run_sync(
-                            _answer, own, fields, body, encoding, call, limiter=self._threads
+                            _answer, own, known, body, encoding, call, limiter=self._threads
                         )
 
         return answer
@@ -93,11 +98,14 @@ class Answering:
         )
 
 
-def _answer(endpoints: Sequence[Endpoint], known: frozenset[str], body: bytes, encoding: str, call: Call) -> Response:
+def _answer(
+    endpoints: Sequence[Endpoint], known: frozenset[str] | None, body: bytes, encoding: str, call: Call
+) -> Response:
+    """`known` are the fields that a body of the path may have; None where the one endpoint knows them all."""
     body = decompressed(body, encoding, call.limits.max_body_bytes)
     require_few_values(body, call.limits)
     endpoint = endpoints[0]
-    if len(endpoints) > 1 or foreign(endpoint, known):
+    if known is not None:
         fields = fields_of(body)
         endpoint = meant(endpoints, fields, call.headers)
         call.record.dialect = endpoint.dialect

@@ -33,8 +33,8 @@ _KEEP_ALIVE = 75
 # that is being tokenised, cannot be interrupted.
 _LAST = 2
 
-# A terminal that is closed sends SIGHUP, which Windows has not.
-_ENDING = [signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+# A terminal that is closed sends SIGHUP.
+_ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _LOGGER = logging.getLogger("scorert")
 
@@ -84,8 +84,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, self.handle_exit)
+        signal.signal(signal.SIGHUP, self.handle_exit)
         with super().capture_signals():
             yield
 
