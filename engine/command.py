@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from . import __version__
 from .errors import ScoreRTError
 from .streams import Unread, Unwritten, close_streams, open_streams
+from .text.surrogates import is_utf8
 
 DONE, UNWRITTEN, REFUSED, NOT_VERIFIED, INTERRUPTED, UNREAD = 0, 1, 2, 3, 130, 141
 """Exit codes. 1 is coreutils' for a stdout that is full or closed. 130 is what a shell gives for Ctrl-C, and 141 for a
@@ -135,15 +136,6 @@ def place(text: str) -> Path:
     if not text:
         raise argparse.ArgumentTypeError("must not be empty")
     return Path(text)
-
-
-def is_utf8(name: str) -> bool:
-    """Whether a name from the command line or of a file is text, and not bytes that are none."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def legible(name: str) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from engine.artifact.precisions import Precision
-from engine.command import DONE, LONGEST_NAME, NOT_VERIFIED, Parser, carry_out, is_utf8, say
+from engine.command import DONE, LONGEST_NAME, NOT_VERIFIED, Parser, carry_out, say
 from engine.extras import needing
+from engine.text.surrogates import is_utf8
 
 from .errors import ExportError, VerificationError
 

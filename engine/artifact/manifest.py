@@ -7,8 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from ..command import is_utf8
 from ..errors import ArtifactError
+from ..text.surrogates import is_utf8
 from .artifact import INDEX_MANIFEST, MANIFEST, READABLE_VERSIONS, TOKENIZER, File, Manifest
 from .fitting import check_fit
 

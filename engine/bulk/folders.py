@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import InvalidDocuments
+from ..text.surrogates import is_utf8
 from .document import Document
 from .pages import read_pages
 from .pictures import PictureFile
@@ -62,8 +63,6 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _id(path: Path, root: Path) -> str:
     document_id = path.relative_to(root).as_posix()
-    try:
-        document_id.encode()
-    except UnicodeEncodeError:
-        raise InvalidDocuments(f"{str(path)!r} has a name that is no UTF-8: rename it.") from None
+    if not is_utf8(document_id):
+        raise InvalidDocuments(f"{str(path)!r} has a name that is no UTF-8: rename it.")
     return document_id

@@ -42,12 +42,11 @@ def _parser(command: str) -> Parser:
 def _told(options: argparse.Namespace) -> str:
     import msgspec
 
-    from ..artifact.artifact import INDEX_MANIFEST, MANIFEST
     from ..artifact.manifest import decode_manifest
-    from ..index.files import read_index_manifest
+    from ..index.files import is_index, read_index_manifest
 
     folder: Path = options.artifact
-    if (folder / INDEX_MANIFEST).is_file() and not (folder / MANIFEST).is_file():
+    if is_index(folder):
         index = read_index_manifest(folder)
         own = msgspec.to_builtins(index)
         total = _total(folder)

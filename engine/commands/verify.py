@@ -69,15 +69,15 @@ def _parser(command: str) -> Parser:
 
 def _verify(options: argparse.Namespace, say: Callable[[str], None]) -> None:
     """Raises `ScoreRTError` for what is wrong."""
-    from ..artifact.artifact import INDEX_MANIFEST, MANIFEST
     from ..artifact.manifest import decode_manifest
     from ..artifact.seal import SEAL
     from ..engine import Engine
+    from ..index.files import is_index
     from ..runtime.devices.providers import PROVIDERS
     from ..runtime.opening import graphs_on, select_graph
 
     folder: Path = options.artifact
-    if (folder / INDEX_MANIFEST).is_file() and not (folder / MANIFEST).is_file():
+    if is_index(folder):
         say(_of_index(folder))
         return
     manifest, provider = decode_manifest(folder), PROVIDERS[options.provider]

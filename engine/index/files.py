@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ..artifact.artifact import INDEX_MANIFEST, TOKENIZER, File, Graph, Manifest
+from ..artifact.artifact import INDEX_MANIFEST, MANIFEST, TOKENIZER, File, Graph, Manifest
 from ..artifact.manifest import sha256
 from ..errors import InvalidIndex
 from ..runtime.opening import select_vision_graph
@@ -79,6 +79,11 @@ def embedder_of(manifest: Manifest, graph: Graph) -> str:
 
 def _digests(files: Mapping[str, File]) -> list[tuple[str, str]]:
     return sorted((name, file.sha256) for name, file in files.items())
+
+
+def is_index(folder: Path) -> bool:
+    """Whether a folder is an index, and no artifact."""
+    return (folder / INDEX_MANIFEST).is_file() and not (folder / MANIFEST).is_file()
 
 
 def open_index(folder: Path) -> IndexFiles:

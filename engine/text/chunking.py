@@ -23,7 +23,7 @@ DEFAULT_CHUNKS = 10
 DEFAULT_OVERLAP = 0
 # The tokens that a chunk must have room for; fewer would say too little to be scored.
 _LEAST_ROOM = 8
-_QUERY_REMEDY = "max_tokens_per_query"
+_SHORTENS_QUERY = "max_tokens_per_query"
 # The characters that are tokenised to find one token's worth of text, at first and at most. Text has some 1 to 6; the
 # most is for white space, and for long words that a vocabulary has one unknown token for.
 _FIRST_CHARACTERS = 6
@@ -155,8 +155,8 @@ def _check_room(room: int, reader: Reader) -> None:
         raise InvalidInput(
             f"The query leaves room for {max(room, 0)} tokens of a long document, and its chunks need {_LEAST_ROOM}: "
             "shorten the query.",
-            "max_tokens_per_query",
-            _QUERY_REMEDY,
+            _SHORTENS_QUERY,
+            _SHORTENS_QUERY,
         )
     has = f"an input has {reader.bare} tokens without its texts, and chunks of a long document need {_LEAST_ROOM}"
     if least <= reader.longest:
@@ -226,8 +226,8 @@ class _Rest:
         if self._allowed == 1:
             raise InvalidInput(
                 "A single character of a document does not fit beside the query: shorten the query.",
-                "max_tokens_per_query",
-                _QUERY_REMEDY,
+                _SHORTENS_QUERY,
+                _SHORTENS_QUERY,
             )
         # In proportion, since templates may write a document twice.
         tokens = min(tokens, self._allowed)

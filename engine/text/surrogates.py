@@ -48,3 +48,12 @@ def _cut(piece: bytes) -> int:
     # The second half may be there in part.
     high = before >= 0 and re.match(_HIGH, piece[before:last])
     return (before if high else last) or end
+
+
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 can hold a text: Python keeps bytes of names that are none as halves of pairs."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from engine.command import LONGEST_NAME, is_utf8
+from engine.command import LONGEST_NAME
 from engine.extras import needing
+from engine.text.surrogates import is_utf8
 
 from ..errors import ExportError
 from .modules import read_modules
